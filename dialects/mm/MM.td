@@ -1,0 +1,5 @@
+//===- MM.td - Everything in the mm dialect -------------------*- tablegen -*-===//
+
+include "dialects/mm/MMTensorOps.td"
+include "dialects/mm/MMMathOps.td"
+include "dialects/mm/MMModelOps.td"

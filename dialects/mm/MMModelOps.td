@@ -1,0 +1,172 @@
+//===- MMModelOps.td - Products, convolution, norms, attention -*- tablegen -*-===//
+
+#ifndef MMCC_MM_MODEL_OPS
+#define MMCC_MM_MODEL_OPS
+
+include "dialects/mm/MMBase.td"
+
+def MM_MatmulOp : MM_InferredOp<"matmul"> {
+  let summary = "matrix product of two values, batched and broadcast as numpy.matmul";
+  let description = [{
+    - C1: both ranks are at least 2 and the inner dimensions agree.
+    - C2: leading dimensions broadcast.
+  }];
+  let arguments = (ins MM_Tensor:$lhs, MM_Tensor:$rhs);
+  let results = (outs MM_Tensor:$result);
+  let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($lhs) `,` type($rhs) `->` type($result)";
+  let hasCanonicalizer = 1;
+}
+
+def MM_LinearOp : MM_InferredOp<"linear"> {
+  let summary = "x · weight + bias, the weight a constant";
+  let description = [{
+    input `[..., in]`, weight `[in, out]`, bias `[out]`, result `[..., out]`.
+    The weight comes from constants through data movement only, so that it can
+    be packed at compile time.
+
+    - C1: the last dimension of input is the first of weight.
+    - C2: bias, if present, has one dimension, `out`.
+  }];
+  let arguments = (ins MM_Tensor:$input, MM_Tensor:$weight, Optional<MM_Tensor>:$bias);
+  let results = (outs MM_Tensor:$result);
+  let assemblyFormat = "$input `,` $weight (`bias` $bias^ `:` type($bias))? attr-dict `:` type($input) `,` type($weight) `->` type($result)";
+}
+
+def MM_ConvOp : MM_InferredOp<"conv"> {
+  let summary = "convolution over one or two (or more) spatial dimensions";
+  let description = [{
+    `channels_last` false: input `[batch, C, spatial...]`, result
+    `[batch, N, spatial...]`; true: `[batch, spatial..., C]` and
+    `[batch, spatial..., N]`. weight is `[N, C/groups, kernel...]` in both.
+    `pads` has all begins, then all ends.
+
+    - C1: weight rank equals input rank, at least 3.
+    - C2: C and N are multiples of `groups`.
+    - C3: strides, dilations have one entry a spatial dimension, pads two.
+  }];
+  let arguments = (ins MM_Tensor:$input, MM_Tensor:$weight, Optional<MM_Tensor>:$bias, DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$pads,
+                       DenseI64ArrayAttr:$dilations, I64Attr:$groups, DefaultValuedAttr<BoolAttr, "false">:$channels_last);
+  let results = (outs MM_Tensor:$result);
+  let assemblyFormat = "$input `,` $weight (`bias` $bias^ `:` type($bias))? attr-dict `:` type($input) `,` type($weight) `->` type($result)";
+}
+
+def MM_ConvTransposeOp : MM_Op<"conv_transpose"> {
+  let summary = "transposed convolution; channels first";
+  let description = [{
+    input `[batch, C, spatial...]`, weight `[C, N/groups, kernel...]`; the
+    result's spatial sizes are its own (output padding included).
+  }];
+  let arguments = (ins MM_Tensor:$input, MM_Tensor:$weight, Optional<MM_Tensor>:$bias, DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$pads,
+                       DenseI64ArrayAttr:$dilations, I64Attr:$groups);
+  let results = (outs MM_Tensor:$result);
+  let assemblyFormat = "$input `,` $weight (`bias` $bias^ `:` type($bias))? attr-dict `:` type($input) `,` type($weight) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def MM_PoolKindAttr : I32EnumAttr<"PoolKind", "pooling",
+    [I32EnumAttrCase<"Max", 0, "max">, I32EnumAttrCase<"Average", 1, "average">, I32EnumAttrCase<"AverageWithPads", 2, "average_with_pads">]> {
+  let cppNamespace = "::mmcc::mm";
+}
+def MM_PoolOp : MM_Op<"pool"> {
+  let summary = "maximum or mean over a sliding window";
+  let description = [{
+    Layout as `mm.conv`. `average` divides by the elements inside the image,
+    `average_with_pads` by the window's within image and pads. Spatial sizes
+    are the result's (ceil mode is resolved at import).
+  }];
+  let arguments = (ins MM_Tensor:$input, MM_PoolKindAttr:$kind, DenseI64ArrayAttr:$kernel, DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$pads,
+                       DenseI64ArrayAttr:$dilations, DefaultValuedAttr<BoolAttr, "false">:$channels_last);
+  let results = (outs MM_Tensor:$result);
+  let assemblyFormat = "$kind $input attr-dict `:` type($input) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def MM_BatchNormOp : MM_InferredOp<"batch_norm"> {
+  let summary = "(x - mean) / sqrt(variance + epsilon) * scale + offset per channel (dimension 1)";
+  let arguments = (ins MM_Tensor:$input, MM_Tensor:$scale, MM_Tensor:$offset, MM_Tensor:$mean, MM_Tensor:$variance, F64Attr:$epsilon);
+  let results = (outs MM_Tensor:$result);
+  let assemblyFormat = "operands attr-dict `:` type(operands) `->` type($result)";
+}
+
+def MM_LayerNormOp : MM_InferredOp<"layer_norm", [AttrSizedOperandSegments]> {
+  let summary = "normalises the trailing dimensions from `axis` to mean 0 and variance 1";
+  let description = [{
+    scale and offset broadcast to the normalised dimensions.
+    (Ba, Kiros and Hinton, 2016.)
+    - C1: `axis` is in [0, rank).
+  }];
+  let arguments = (ins MM_Tensor:$input, Optional<MM_Tensor>:$scale, Optional<MM_Tensor>:$offset, I64Attr:$axis, F64Attr:$epsilon);
+  let results = (outs MM_Tensor:$result);
+  let assemblyFormat = "$input (`scale` $scale^ `:` type($scale))? (`offset` $offset^ `:` type($offset))? attr-dict `:` type($input) `->` type($result)";
+}
+
+def MM_RmsNormOp : MM_InferredOp<"rms_norm"> {
+  let summary = "divides the trailing dimensions from `axis` by their root mean square";
+  let description = [{
+    x / sqrt(mean(x²) + epsilon) * scale. (Zhang and Sennrich, 2019.)
+  }];
+  let arguments = (ins MM_Tensor:$input, Optional<MM_Tensor>:$scale, I64Attr:$axis, F64Attr:$epsilon);
+  let results = (outs MM_Tensor:$result);
+  let assemblyFormat = "$input (`scale` $scale^ `:` type($scale))? attr-dict `:` type($input) `->` type($result)";
+}
+
+def MM_GroupNormOp : MM_InferredOp<"group_norm", [AttrSizedOperandSegments]> {
+  let summary = "normalises each group of channels (dimension 1) over group and space";
+  let description = [{
+    scale and offset have one entry a channel. `groups` = channels is instance
+    normalisation. (Wu and He, 2018.)
+  }];
+  let arguments = (ins MM_Tensor:$input, Optional<MM_Tensor>:$scale, Optional<MM_Tensor>:$offset, I64Attr:$groups, F64Attr:$epsilon);
+  let results = (outs MM_Tensor:$result);
+  let assemblyFormat = "$input (`scale` $scale^ `:` type($scale))? (`offset` $offset^ `:` type($offset))? attr-dict `:` type($input) `->` type($result)";
+}
+
+def MM_SoftmaxOp : MM_InferredOp<"softmax"> {
+  let summary = "exp(x - max) / sum along one dimension; with `log`, its logarithm";
+  let arguments = (ins MM_Tensor:$input, I64Attr:$axis, DefaultValuedAttr<BoolAttr, "false">:$log);
+  let results = (outs MM_Tensor:$result);
+  let assemblyFormat = "$input `axis` $axis attr-dict `:` type($input) `->` type($result)";
+}
+
+def MM_AttentionOp : MM_InferredOp<"attention"> {
+  let summary = "softmax(scale · q kᵀ + mask) v for every head";
+  let description = [{
+    ```
+    query [batch, heads,    q_tokens,  dim]     key [batch, kv_heads, kv_tokens, dim]
+    value [batch, kv_heads, kv_tokens, dim_v]   result [batch, heads, q_tokens, dim_v]
+    mask  broadcastable to [batch, heads, q_tokens, kv_tokens]
+    ```
+    heads is a multiple of kv_heads (grouped queries, Ainslie et al., 2023).
+    A boolean mask keeps the pairs that are true; a float mask is added to the
+    scaled product. `causal` keeps j <= i + kv_tokens - q_tokens. `window` > 0
+    keeps only the last `window` of those. `softcap` > 0 bounds the product
+    before the mask: softcap · tanh(s / softcap).
+    A row without any pair left gives zeros.
+
+    - C1: query, key, value have rank 4 and agree in batch; key and value in
+      kv_heads and kv_tokens; query and key in dim.
+    - C2: heads is a multiple of kv_heads.
+    - C3: mask, if present, broadcasts to [batch, heads, q_tokens, kv_tokens].
+  }];
+  let arguments = (ins MM_FloatTensor:$query, MM_FloatTensor:$key, MM_FloatTensor:$value, Optional<MM_Tensor>:$mask, F64Attr:$scale,
+                       DefaultValuedAttr<BoolAttr, "false">:$causal, DefaultValuedAttr<I64Attr, "0">:$window, DefaultValuedAttr<F64Attr, "0.0">:$softcap);
+  let results = (outs MM_FloatTensor:$result);
+  let assemblyFormat = "$query `,` $key `,` $value (`mask` $mask^ `:` type($mask))? attr-dict `:` type($query) `,` type($key) `,` type($value) `->` type($result)";
+}
+
+def MM_RopeOp : MM_InferredOp<"rope"> {
+  let summary = "rotates pairs of channels by an angle per position";
+  let description = [{
+    input `[batch, heads, tokens, dim]`; cos and sin broadcast to it, over the
+    first `rotary_dim` channels. Rotate-half form:
+    x · cos + concat(-x[half:], x[:half]) · sin; `interleaved` pairs channels
+    2i and 2i+1 instead, then cos and sin have rotary_dim/2 channels repeated
+    pairwise. (Su et al., 2021.)
+    - C1: the last dimension is static and `rotary_dim` even and at most it.
+  }];
+  let arguments = (ins MM_FloatTensor:$input, MM_FloatTensor:$cos, MM_FloatTensor:$sin, I64Attr:$rotary_dim, DefaultValuedAttr<BoolAttr, "false">:$interleaved);
+  let results = (outs MM_FloatTensor:$result);
+  let assemblyFormat = "$input `cos` $cos `sin` $sin attr-dict `:` type($input) `,` type($cos) `,` type($sin) `->` type($result)";
+}
+
+#endif // MMCC_MM_MODEL_OPS

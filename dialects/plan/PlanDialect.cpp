@@ -1,0 +1,61 @@
+//===- PlanDialect.cpp - Registration and verification ---------------------===//
+
+#include "dialects/plan/Plan.h"
+#include "mlir/IR/DialectImplementation.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+
+#include "dialects/plan/PlanDialect.cpp.inc"
+#include "dialects/plan/PlanEnums.cpp.inc"
+#define GET_TYPEDEF_CLASSES
+#include "dialects/plan/PlanTypes.cpp.inc"
+#define GET_OP_CLASSES
+#include "dialects/plan/PlanOps.cpp.inc"
+
+namespace mmcc::plan {
+
+void PlanDialect::initialize() {
+  addTypes<
+#define GET_TYPEDEF_LIST
+#include "dialects/plan/PlanTypes.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include "dialects/plan/PlanOps.cpp.inc"
+      >();
+}
+
+LogicalResult KernelOp::verify() {
+  for (int64_t index : getWritten())
+    if (index < 0 || index >= getBody().getNumArguments())
+      return emitOpError("written operand ") << index << " does not exist";
+  if (getParallel() < 0 || getParallel() > getExtents().getNumResults())
+    return emitOpError("has more parallel dimensions than extents");
+  for (Type type : getBody().getArgumentTypes())
+    if (!isa<BufferType>(type))
+      return emitOpError("operands must be buffers, got ") << type;
+  return success();
+}
+
+LogicalResult BlockOp::verify() {
+  static constexpr StringLiteral roles[] = {"map",  "reduce", "finish",
+                                            "post", "score",  "sequential"};
+  if (!llvm::is_contained(roles, getRole()))
+    return emitOpError("has unknown role '") << getRole() << "'";
+  if (getRole() == "reduce" && !getCombine())
+    return emitOpError("reduces without saying how to combine");
+  return success();
+}
+
+LogicalResult EntryOp::verify() {
+  size_t count = getBody().getNumArguments();
+  if (getInputNames().size() + getOutputNames().size() != count ||
+      getShapes().size() != count || getElementTypes().size() != count)
+    return emitOpError("needs a name, a type and a shape for each argument");
+  if (getRanges().size() != 2 * getSymbols().size())
+    return emitOpError("needs a lower and an upper bound for each symbol");
+  return success();
+}
+
+} // namespace mmcc::plan
