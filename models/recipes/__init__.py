@@ -1,0 +1,62 @@
+"""The architectures, and which forms of each are exported."""
+
+from . import decoder, fusion, speech, text, vision
+
+RECIPES = {
+    recipe.__name__: recipe
+    for recipe in (
+        vision.clip_b32,
+        vision.vit_b16,
+        text.clip_text,
+        text.bert_base,
+        text.minilm_l6,
+        decoder.qwen2_decode,
+        decoder.qwen2_prefill,
+        vision.resnet50,
+        vision.mobilenetv3,
+        vision.convnext_t,
+        vision.swin_t,
+        vision.siglip_b16,
+        speech.whisper_enc,
+        speech.whisper_step,
+        speech.wav2vec2,
+        vision.clip_l14,
+        fusion.llava_proj,
+        vision.clip_b32_b8,
+        vision.vit_b16_b8,
+        fusion.blip_fusion,
+        fusion.vilt,
+        fusion.vilt_fusion,
+        speech.w2v2_conformer,
+        vision.qwen2vl_vision,
+    )
+}
+
+# torch.export cannot trace these (data-dependent shapes, a view of a strided tensor): TorchScript only.
+NOT_DYNAMO = {"w2v2_conformer", "qwen2vl_vision"}
+LEGACY = {"clip_b32", "bert_base", "swin_t", "qwen2_decode", "vilt"} | NOT_DYNAMO
+DYNAMIC = {
+    "clip_b32",
+    "vit_b16",
+    "clip_text",
+    "bert_base",
+    "qwen2_decode",
+    "qwen2_prefill",
+    "resnet50",
+    "swin_t",
+    "whisper_step",
+    "wav2vec2",
+    "llava_proj",
+}
+LEGACY_DYNAMIC = {"clip_b32", "bert_base", "swin_t", "qwen2_decode"}
+FULL_ONLY = {"clip_b32_b8", "vit_b16_b8"}  # the .dyn forms have other batch sizes
+OPSET_23 = {"clip_b32", "bert_base", "qwen2_decode", "swin_t"}
+
+
+def variants(name: str) -> list[str]:
+    """The forms of one architecture; a form's file is <name> plus the suffix given here."""
+    found = [] if name in NOT_DYNAMO else [""]
+    found += [".dyn"] if name in DYNAMIC else []
+    found += [".op23"] if name in OPSET_23 else []
+    found += [".legacy"] if name in LEGACY else []
+    return found + ([".legacy.dyn"] if name in LEGACY_DYNAMIC else [])
