@@ -58,10 +58,18 @@ def MM_DimsAttr : MM_Attr<"Dims", "dims", [VerifiableTensorEncoding]> {
   let hasCustomAssemblyFormat = 1;
 }
 
-def MM_Tensor : RankedTensorOf<[AnyType]>;
-def MM_FloatTensor : RankedTensorOf<[AnyFloat]>;
-def MM_BoolTensor : RankedTensorOf<[I1]>;
-def MM_IntTensor : RankedTensorOf<[AnyInteger]>;
+// A dynamic dimension without an expression says nothing about its size.
+def MM_HasDims : CPred<[{
+  ::llvm::cast<::mlir::RankedTensorType>($_self).hasStaticShape() ||
+  ::llvm::isa_and_nonnull<::mmcc::mm::DimsAttr>(
+      ::llvm::cast<::mlir::RankedTensorType>($_self).getEncoding())
+}]>;
+class MM_TensorOf<list<Type> elements>
+    : RankedTensorOf<elements, [MM_HasDims], "ranked tensor with #mm.dims for what is not static">;
+def MM_Tensor : MM_TensorOf<[AnyType]>;
+def MM_FloatTensor : MM_TensorOf<[AnyFloat]>;
+def MM_BoolTensor : MM_TensorOf<[I1]>;
+def MM_IntTensor : MM_TensorOf<[AnyInteger]>;
 
 class MM_Op<string mnemonic, list<Trait> traits = []>
     : Op<MM_Dialect, mnemonic, !listconcat(traits, [Pure])>;

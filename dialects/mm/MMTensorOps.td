@@ -62,7 +62,6 @@ def MM_ReshapeOp : MM_Op<"reshape"> {
   let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
   let hasVerifier = 1;
   let hasFolder = 1;
-  let hasCanonicalizer = 1;
 }
 
 def MM_TransposeOp : MM_InferredOp<"transpose"> {
