@@ -1,0 +1,183 @@
+//===- Attention.cpp - Softmax attention over packed keys and values ------===//
+//
+// out[b, h, i, :] = sum over j of softmax_j(scale * q_i . k_j) v_j
+//
+//   q [.., Sq, D], k [.., Skv, D], v [.., Skv, Dv] f32; D and Dv contiguous,
+//   tokens and heads strided, any alignment; nothing is read beyond them.
+//
+// A cell is one head and q_block queries. Keys come in equal blocks of at most
+// kKeyBlock; a block's keys are packed into panels [keys/16][D][16] and its
+// values into [Dv/16][keys][16], and all row tiles of the cell pass over them:
+//
+//   q tile * key panels -> scores [14, keys] -> softmax -> * value panels
+//
+// Scores of one row tile are all that exists of the score matrix. Blocks and
+// tiles that causality or the window mask entirely are skipped. Sums over j run
+// in the order of j inside a block, blocks in order.
+//
+//===----------------------------------------------------------------------===//
+
+#include "codegen/cpu/kernels/Attention.h"
+#include "codegen/cpu/kernels/Pack.h"
+
+using namespace mmcc::cpu;
+
+namespace {
+
+/// Scratch areas of a cell.
+struct Areas {
+  float *keys, *values, *scores, *q, *product, *out;
+  RowState *state;
+  int64_t dv; // row stride of product and out
+
+  MMK_INLINE Areas(const AttentionCell &c, float *scratch) {
+    dv = roundUp16(c.Dv);
+    keys = scratch;
+    values = keys + kKeyBlock * roundUp16(c.D);
+    scores = values + kKeyBlock * dv;
+    q = scores + kScratchRows * kScoreRow;
+    product = q + kScratchRows * roundUp16(c.D);
+    out = product + kScratchRows * dv;
+    state = reinterpret_cast<RowState *>(out + roundUp16(c.rows) * dv);
+  }
+};
+
+/// Row tile [r0, r0 + mr) of the cell over keys [k0, k1) of the packed block
+/// that begins at key `base`.
+MMK_NOINLINE void attendTile(const AttentionCell &c, const Areas &s, int64_t r0,
+                             int64_t mr, int64_t base, int64_t k0, int64_t k1,
+                             int64_t blockKeys) {
+  const int64_t i0 = c.i0 + r0;
+  // Begin at a pair of panels.
+  const int64_t p0 = (k0 - base) / kTileCols * kTileCols;
+  const int64_t len = k1 - base - p0;
+  const float *pointers[kMaxRows];
+  const int64_t d = roundUp16(c.D);
+  for (int64_t r = 0; r < mr; ++r) {
+    pointers[r] = s.q + r * d;
+    scaleRow(s.q + r * d, c.q + (r0 + r) * c.qRow, c.D, c.D, c.scale);
+  }
+
+  TileArgs t;
+  t.rows = pointers;
+  t.segs = 1;
+  t.segLen = c.D;
+  t.bRow = kPanel;
+  t.panelStride = c.D * kPanel;
+  t.outRow = kScoreRow;
+  t.prefetch = reinterpret_cast<const char *>(s.scores);
+  t.prefetchStep = 0;
+  for (int64_t j = 0; j < len; j += kTileCols) {
+    t.b = s.keys + (p0 + j) * c.D;
+    t.out = s.scores + j;
+    runTile(mr, minOf(kTilePanels, ceilDiv(len - j, kPanel)), t);
+  }
+  if (c.call->score)
+    c.call->score(c.call->args, c.outer, i0, base + p0, mr, len, s.scores,
+                  kScoreRow);
+
+  float carry[kMaxRows];
+  for (int64_t r = 0; r < mr; ++r) {
+    int64_t a = minOf(maxOf(c.lo(i0 + r) - base - p0, 0), len);
+    int64_t b = minOf(maxOf(c.hi(i0 + r) - base - p0, a), len);
+    carry[r] = softmaxRow(s.scores + r * kScoreRow, len, a, b, s.state[r0 + r]);
+    pointers[r] = s.scores + r * kScoreRow;
+  }
+
+  t.segLen = len;
+  t.panelStride = blockKeys * kPanel;
+  t.outRow = s.dv;
+  for (int64_t p = 0; p < s.dv; p += kTileCols) {
+    t.b = s.values + p * blockKeys + p0 * kPanel;
+    t.out = s.product + p;
+    runTile(mr, minOf(kTilePanels, (s.dv - p) / kPanel), t);
+  }
+  for (int64_t r = 0; r < mr; ++r) {
+    float *out = s.out + (r0 + r) * s.dv;
+    const float *product = s.product + r * s.dv;
+    Vec f = vset(carry[r]);
+    for (int64_t e = 0; e < s.dv; e += kLanes)
+      vstore(out + e, vfma(vload(out + e), f, vload(product + e)));
+  }
+}
+
+MMK_NOINLINE void attendMany(const AttentionCell &c, float *scratch) {
+  Areas s(c, scratch);
+  for (int64_t r = 0; r < c.rows; ++r) {
+    s.state[r] = {kMinusInfinity, 0.0f};
+    for (int64_t e = 0; e < s.dv; e += kLanes)
+      vstore(s.out + r * s.dv + e, vzero());
+  }
+  const int64_t blocks = ceilDiv(c.Skv, kKeyBlock);
+  const int64_t each = roundUp(ceilDiv(c.Skv, maxOf(blocks, 1)), 32);
+  const int64_t tiles = rowTiles(c.rows, 1);
+  for (int64_t base = 0; base < c.keyHi; base += each) {
+    const int64_t end = minOf(base + each, c.keyHi);
+    // Panels are laid out from the first pair that any row needs.
+    int64_t first = base;
+    if (c.keyLo > base)
+      first = base + (c.keyLo - base) / 32 * 32;
+    if (first >= end)
+      continue;
+    const int64_t keys = roundUp(end - first, kPanel);
+    for (int64_t j = first; j < end; j += kPanel)
+      packPanel(s.keys + (j - first) * c.D, c.k + j * c.kRow, 1, c.kRow, c.D,
+                minOf(kPanel, end - j));
+    for (int64_t p = 0; p < s.dv; p += kPanel)
+      packPanel(s.values + p * keys, c.v + first * c.vRow + p, c.vRow, 1,
+                end - first, minOf(kPanel, c.Dv - p));
+    for (int64_t t = 0; t < tiles; ++t) {
+      int64_t r0 = tileBegin(c.rows, tiles, t);
+      int64_t r1 = tileBegin(c.rows, tiles, t + 1);
+      int64_t k0 = maxOf(c.lo(c.i0 + r0), first);
+      int64_t k1 = minOf(c.hi(c.i0 + r1 - 1), end);
+      if (k0 < k1)
+        attendTile(c, s, r0, r1 - r0, first, k0, k1, keys);
+    }
+  }
+  for (int64_t t = 0; t < tiles; ++t) {
+    int64_t r0 = tileBegin(c.rows, tiles, t);
+    int64_t r1 = tileBegin(c.rows, tiles, t + 1);
+    for (int64_t r = r0; r < r1; ++r) {
+      float sum = s.state[r].sum;
+      scaleRow(s.out + r * s.dv, s.out + r * s.dv, s.dv, s.dv,
+               sum == 0.0f ? 0.0f : 1.0f / sum);
+    }
+    c.call->post(c.call->args, c.outer, c.i0 + r0, 0, r1 - r0, c.Dv,
+                 s.out + r0 * s.dv, s.dv);
+  }
+}
+
+} // namespace
+
+extern "C" void mmk_attention_f32(const MicroCall *call) {
+  const int64_t *p = call->params;
+  const int64_t group = p[2], Sq = p[3], qBlock = p[20];
+  AttentionCell c;
+  c.call = call;
+  c.outer[0] = call->z;
+  c.outer[1] = call->y;
+  c.Skv = p[4], c.D = p[5], c.Dv = p[6];
+  double scale;
+  __builtin_memcpy(&scale, &p[7], sizeof scale);
+  c.scale = static_cast<float>(scale);
+  c.causal = p[8] != 0;
+  c.causalOffset = p[9], c.window = p[10];
+  c.qRow = p[13], c.kRow = p[16], c.vRow = p[19];
+  c.i0 = call->x * qBlock;
+  c.rows = minOf(qBlock, Sq - c.i0);
+  const int64_t kvHead = call->y / group;
+  c.q = static_cast<const float *>(call->tensors[0]) + call->z * p[11] +
+        call->y * p[12] + c.i0 * c.qRow;
+  c.k = static_cast<const float *>(call->tensors[1]) + call->z * p[14] +
+        kvHead * p[15];
+  c.v = static_cast<const float *>(call->tensors[2]) + call->z * p[17] +
+        kvHead * p[18];
+  c.keyLo = c.lo(c.i0);
+  c.keyHi = c.hi(c.i0 + c.rows - 1);
+  auto *scratch = static_cast<float *>(call->args->scratch);
+  if (Sq <= 4)
+    attendFew(c, scratch);
+  else
+    attendMany(c, scratch);
+}

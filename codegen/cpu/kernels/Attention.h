@@ -1,0 +1,135 @@
+//===- Attention.h - What both forms of attention share ----------*- C++
+//-*-===//
+//
+// The online softmax. Keys come in blocks; for each query row three things are
+// carried from block to block: the largest score so far (max), the sum of
+// exp(score - max) and the same sum weighted by the values (out). When a block
+// raises max by d, what was carried is first multiplied by exp(-d). Example,
+// one value column, scores 1, 3 | 2 with values 10, 20 | 30:
+//
+//   after block 1: max 3, sum e^-2 + 1,        out 10 e^-2 + 20
+//   after block 2: max 3, sum e^-2 + 1 + e^-1, out 10 e^-2 + 20 + 30 e^-1
+//
+// and out / sum is the answer. A row none of whose keys takes part ends with
+// sum 0 and is set to zero.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MMCC_CODEGEN_CPU_KERNELS_ATTENTION_H
+#define MMCC_CODEGEN_CPU_KERNELS_ATTENTION_H
+
+#include "codegen/cpu/kernels/Abi.h"
+#include "codegen/cpu/kernels/Tile.h"
+
+namespace mmcc::cpu {
+
+constexpr float kMinusInfinity = -__builtin_inff();
+
+/// One cell's view of the call.
+struct AttentionCell {
+  const MicroCall *call;
+  int64_t outer[2]; // b, h
+  int64_t D, Dv;
+  int64_t i0, rows;     // queries of the cell
+  int64_t keyLo, keyHi; // keys that any of them may see
+  bool causal;
+  int64_t causalOffset, window, Skv;
+  int64_t qRow, kRow, vRow;
+  const float *q, *k, *v; // q at row i0; k, v at key 0
+  float scale;
+
+  /// Keys [lo, hi) that query i may see, before any score block.
+  MMK_INLINE int64_t lo(int64_t i) const {
+    return window > 0 ? maxOf(i + causalOffset - window + 1, 0) : 0;
+  }
+  MMK_INLINE int64_t hi(int64_t i) const {
+    return causal ? maxOf(minOf(i + causalOffset + 1, Skv), 0) : Skv;
+  }
+};
+
+/// What is carried for one row.
+struct RowState {
+  float max, sum;
+};
+
+/// Turns scores [0, len) of a row, of which [a, b) take part, into
+/// exp(score - max), updates the state and returns the factor for what was
+/// carried before.
+MMK_INLINE float softmaxRow(float *s, int64_t len, int64_t a, int64_t b,
+                            RowState &state) {
+  Vec none = vset(kMinusInfinity);
+  for (int64_t j = 0; j < a; j += kLanes)
+    vstorePart(s + j, none, minOf(kLanes, a - j));
+  for (int64_t j = b; j < len; j += kLanes)
+    vstorePart(s + j, none, minOf(kLanes, len - j));
+
+  int64_t full = len & ~int64_t(kLanes - 1), rest = len - full;
+  Vec m0 = none, m1 = none;
+  int64_t j = 0;
+  for (; j + 2 * kLanes <= full; j += 2 * kLanes) {
+    m0 = vmax(vload(s + j), m0);
+    m1 = vmax(vload(s + j + kLanes), m1);
+  }
+  if (j < full)
+    m0 = vmax(vload(s + j), m0);
+  if (rest)
+    m1 = vmax(vkeepPart(vloadPart(s + full, rest), none, rest), m1);
+  float before = state.max;
+  float max = vmaxAcross(vmax(m0, m1));
+  max = max > before ? max : before;
+  // Without any key so far, exp(-inf - 0) gives the zeros that are wanted.
+  Vec shift = vset(max == kMinusInfinity ? 0.0f : -max);
+
+  Vec s0 = vzero(), s1 = vzero();
+  for (j = 0; j + 2 * kLanes <= full; j += 2 * kLanes) {
+    Vec e0 = vexpNonPositive(vadd(vload(s + j), shift));
+    Vec e1 = vexpNonPositive(vadd(vload(s + j + kLanes), shift));
+    vstore(s + j, e0);
+    vstore(s + j + kLanes, e1);
+    s0 = vadd(s0, e0);
+    s1 = vadd(s1, e1);
+  }
+  if (j < full) {
+    Vec e0 = vexpNonPositive(vadd(vload(s + j), shift));
+    vstore(s + j, e0);
+    s0 = vadd(s0, e0);
+  }
+  if (rest) {
+    Vec e1 = vexpNonPositive(vadd(vloadPart(s + full, rest), shift));
+    e1 = vkeepPart(e1, vzero(), rest);
+    vstorePart(s + full, e1, rest);
+    s1 = vadd(s1, e1);
+  }
+  float carry = 0.0f;
+  if (before != kMinusInfinity) {
+    float d[1] = {before - max};
+    Vec e = vexpNonPositive(vset(d[0]));
+    carry = e[0];
+  }
+  state.max = max;
+  state.sum = state.sum * carry + vsum(vadd(s0, s1));
+  return carry;
+}
+
+/// to[d] = from[d] * factor for d < n; zero up to the padded length.
+MMK_INLINE void scaleRow(float *to, const float *from, int64_t n,
+                         int64_t padded, float factor) {
+  Vec f = vset(factor);
+  int64_t d = 0;
+  for (; d + kLanes <= n; d += kLanes)
+    vstore(to + d, vmul(vload(from + d), f));
+  if (d < n) {
+    vstore(to + d, vmul(vloadPart(from + d, n - d), f));
+    d += kLanes;
+  }
+  for (; d < padded; d += kLanes)
+    vstore(to + d, vzero());
+}
+
+/// The form for at most four query rows: keys and values are streamed where
+/// they lie.
+void attendFew(const AttentionCell &cell, float *scratch);
+
+} // namespace mmcc::cpu
+
+#endif // MMCC_CODEGEN_CPU_KERNELS_ATTENTION_H

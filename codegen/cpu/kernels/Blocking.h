@@ -1,0 +1,148 @@
+//===- Blocking.h - How work is cut into grid cells --------------*- C++
+//-*-===//
+//
+// Pure functions of the shape and the level: never of the number of threads.
+// Cells are dealt to threads in contiguous runs, so that a cut is good when its
+// cells are equal, when their number divides by 2, 3 and 4, and when each is
+// worth a visit (about 50 us). A product that takes less than about 20 us is
+// one cell.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MMCC_CODEGEN_CPU_KERNELS_BLOCKING_H
+#define MMCC_CODEGEN_CPU_KERNELS_BLOCKING_H
+
+#include <cstdint>
+
+namespace mmcc::cpu {
+
+/// Extents of a grid cell: m_block rows by n_block columns.
+struct Blocks {
+  int64_t m_block, n_block;
+};
+
+namespace blocking {
+
+constexpr int64_t ceilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+/// Rows of the register tile that cells are cut along.
+constexpr int64_t tileRows(bool avx512) { return avx512 ? 14 : 6; }
+constexpr int64_t kTileColumns = 32;
+
+/// Multiply-adds in 50 us at 50 GFMA/s.
+constexpr int64_t kCellWork = 2500000;
+constexpr int64_t kMostCells = 64;
+
+/// Largest share of the work that one of `threads` threads gets when `cells`
+/// cells of `per` units, covering `units`, are dealt in contiguous runs, in
+/// 1/1024 of the ideal share.
+constexpr int64_t imbalance(int64_t units, int64_t per, int64_t cells,
+                            int64_t threads) {
+  int64_t most = ceilDivide(cells, threads) * per;
+  if (most > units)
+    most = units;
+  return most * threads * 1024 / units;
+}
+
+/// Units a cell, for `units` indivisible units and at most `most` cells: the
+/// cut whose worst shares over one to four threads are smallest in sum.
+/// Fewer cells win a tie.
+constexpr int64_t cut(int64_t units, int64_t most) {
+  if (units <= 1 || most <= 1)
+    return units < 1 ? 1 : units;
+  int64_t best = units, bestCost = INT64_MAX;
+  for (int64_t cells = 1; cells <= most && cells <= units; ++cells) {
+    int64_t per = ceilDivide(units, cells), count = ceilDivide(units, per);
+    int64_t cost = count; // a cell's own price, against the imbalance
+    for (int64_t threads = 2; threads <= 4; ++threads)
+      cost += imbalance(units, per, count, threads);
+    if (cost < bestCost) {
+      bestCost = cost;
+      best = per;
+    }
+  }
+  return best;
+}
+
+constexpr int64_t cellsWorth(int64_t work) {
+  int64_t cells = work / kCellWork;
+  // Between one and four cells' worth two threads still gain.
+  if (cells < 4 && work > kCellWork)
+    cells = 4;
+  return cells < 1 ? 1 : cells > kMostCells ? kMostCells : cells;
+}
+
+} // namespace blocking
+
+/// For gemm_f32, conv_f32 (M = OH*OW, N = N/G, K = KH*KW*C/G) and
+/// batch_gemm_f32; `batch` is the extent of z. Columns are cut first: then
+/// weights are read once. Rows are cut when there are too few columns, in whole
+/// register tiles.
+constexpr Blocks gemmBlocks(int64_t M, int64_t N, int64_t K, int64_t batch,
+                            bool avx512) {
+  using namespace blocking;
+  int64_t panels = ceilDivide(N, kTileColumns);
+  if (M < 1 || N < 1)
+    return {1, kTileColumns};
+  int64_t most = cellsWorth(M * N * (K < 1 ? 1 : K));
+  if (batch > 1) // z divides among threads already
+    most = ceilDivide(most, batch);
+  // Few columns: rows share the cutting.
+  int64_t columnCells = most < panels ? most : panels;
+  int64_t perPanels = cut(panels, columnCells);
+  int64_t gotten = ceilDivide(panels, perPanels);
+  int64_t rowTiles = ceilDivide(M, tileRows(avx512));
+  int64_t rowCells = gotten * 2 <= most && gotten < 8 ? most / gotten : 1;
+  if (rowCells < 2)
+    return {M, perPanels * kTileColumns};
+  int64_t perTiles = cut(rowTiles, rowCells);
+  return {perTiles >= rowTiles ? M : perTiles * tileRows(avx512),
+          perPanels * kTileColumns};
+}
+
+/// batch_gemm_f32 packs b anew in every cell, so that rows are never cut.
+constexpr Blocks batchGemmBlocks(int64_t M, int64_t N, int64_t K, int64_t batch,
+                                 bool avx512) {
+  Blocks blocks = gemmBlocks(M, N, K, batch, avx512);
+  blocks.m_block = M < 1 ? 1 : M;
+  return blocks;
+}
+
+/// q_block of attention_f32; `heads` is B * H.
+constexpr int64_t attentionBlock(int64_t Sq, int64_t heads) {
+  using namespace blocking;
+  if (Sq <= 1)
+    return 1;
+  // Four cells at least when there are few heads; scratch bounds a cell.
+  int64_t wanted = heads >= 4 ? 1 : ceilDivide(4, heads < 1 ? 1 : heads);
+  int64_t cells = Sq < 128 ? 1 : wanted;
+  int64_t bound = ceilDivide(Sq, 512);
+  if (cells < bound)
+    cells = bound;
+  return ceilDivide(Sq, cells);
+}
+
+/// depthwise_f32: pixels by channels.
+constexpr Blocks depthwiseBlocks(int64_t pixels, int64_t C, int64_t taps,
+                                 int64_t batch) {
+  using namespace blocking;
+  int64_t n = C < 128 ? C : 128;
+  if (pixels < 1 || C < 1)
+    return {1, 1};
+  // Loads bound it: a multiply-add costs four times a product's.
+  int64_t most = cellsWorth(pixels * C * taps * 4);
+  if (batch > 1)
+    most = ceilDivide(most, batch);
+  int64_t columns = ceilDivide(C, n);
+  if (most <= 1)
+    return {pixels, C};
+  if (columns >= most)
+    return {pixels, cut(columns, most) * n};
+  int64_t rows = ceilDivide(pixels, 8);
+  int64_t per = cut(rows, ceilDivide(most, columns));
+  return {per >= rows ? pixels : per * 8, n};
+}
+
+} // namespace mmcc::cpu
+
+#endif // MMCC_CODEGEN_CPU_KERNELS_BLOCKING_H

@@ -1,0 +1,86 @@
+//===- Scratch.h - Scratch memory of every CPU microkernel -------*- C++
+//-*-===//
+//
+// What KernelArgs::scratch must hold, in bytes, 64-byte aligned. The results
+// serve every level. Each function is an affine expression of extents that may
+// be symbolic and of constants of the model (filter sizes, head dims), so that
+// lowering can build the same expression over symbols.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MMCC_CODEGEN_CPU_KERNELS_SCRATCH_H
+#define MMCC_CODEGEN_CPU_KERNELS_SCRATCH_H
+
+#include <cstdint>
+
+namespace mmcc::cpu {
+
+/// The most rows that any level's register tile has.
+constexpr int64_t kScratchRows = 14;
+/// Columns of the tile that one call of a post block sees at most.
+constexpr int64_t kPostCols = 128;
+/// The most keys that attention packs at a time.
+constexpr int64_t kKeyBlock = 768;
+/// Row stride of the score tile: not a multiple of a page's worth of floats.
+constexpr int64_t kScoreRow = kKeyBlock + 16;
+/// Output pixels that a depthwise convolution treats at a time.
+constexpr int64_t kDepthwisePixels = 8;
+
+constexpr int64_t roundUp16(int64_t floats) { return (floats + 15) / 16 * 16; }
+
+/// The tile handed to post blocks.
+constexpr int64_t postTileBytes() { return kScratchRows * kPostCols * 4; }
+
+constexpr int64_t gemmScratchBytes() { return postTileBytes(); }
+
+/// a_contiguous: a_col is 1. Linear in K.
+constexpr int64_t batchGemmScratchBytes(int64_t K, int64_t m_block,
+                                        bool a_contiguous) {
+  int64_t packed_b = 32 * K * 4;
+  int64_t packed_a = a_contiguous ? 0 : m_block * (K + 16) * 4;
+  return postTileBytes() + packed_b + packed_a;
+}
+
+/// Does not depend on Sq and Skv.
+constexpr int64_t attentionScratchBytes(int64_t D, int64_t Dv,
+                                        int64_t q_block) {
+  int64_t d = roundUp16(D), dv = roundUp16(Dv);
+  int64_t keys = kKeyBlock * d * 4;
+  int64_t values = kKeyBlock * dv * 4;
+  int64_t scores = kScratchRows * kScoreRow * 4;
+  int64_t tiles = kScratchRows * (d + dv) * 4;
+  int64_t out = (q_block + 16) * dv * 4;
+  int64_t stats = 2 * (q_block + 16) * 4;
+  return keys + values + scores + tiles + out + stats + 8 * 64;
+}
+
+/// True when the taps of one filter row are one run of memory.
+constexpr bool convRowsMerge(int64_t C, int64_t G, int64_t dilation_w,
+                             int64_t x_col) {
+  return G == 1 && dilation_w == 1 && x_col == C;
+}
+
+/// Below this many channels a filter row that hangs over the image's edge is
+/// copied, so that rows stay merged.
+constexpr int64_t kConvEdgeCopyChannels = 32;
+
+constexpr int64_t convScratchBytes(int64_t C, int64_t G, int64_t KH,
+                                   int64_t KW) {
+  int64_t cg = C / G;
+  int64_t pointers = KH * KW * kScratchRows * 8;
+  int64_t zeros = (KW * cg + 16) * 4;
+  int64_t edges =
+      cg < kConvEdgeCopyChannels ? kScratchRows * KH * KW * cg * 4 : 0;
+  return postTileBytes() + pointers + zeros + edges + 4 * 64;
+}
+
+constexpr int64_t depthwiseScratchBytes(int64_t KH, int64_t KW,
+                                        int64_t n_block) {
+  int64_t pointers = KH * KW * kDepthwisePixels * 8;
+  return kDepthwisePixels * kPostCols * 4 + pointers + (n_block + 16) * 4 +
+         2 * 64;
+}
+
+} // namespace mmcc::cpu
+
+#endif // MMCC_CODEGEN_CPU_KERNELS_SCRATCH_H

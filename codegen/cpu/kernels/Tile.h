@@ -1,0 +1,117 @@
+//===- Tile.h - The register tile under every product ------------*- C++
+//-*-===//
+//
+// One routine multiplies a few rows of A by one weight panel (AVX2) or two
+// (AVX-512) and keeps all sums in registers over the whole of K:
+//
+//     out[r, c] = sum over s, k of rows[s][r][k] * b[s*segLen + k, c]
+//
+//                       panels * 16
+//                     +-------------+
+//                     |      b      |  segs * segLen
+//                     +-------------+
+//           segLen
+//          +------+   +-------------+
+//     mr   | rows |   |     out     |  mr <= kMaxRows
+//          +------+   +-------------+
+//
+// A is read in place through one pointer a row and segment, so that the same
+// routine serves matrices (one segment), convolutions (a segment a filter tap,
+// or a filter row) and attention. A 14x32 tile of AVX-512 does 28 FMAs for 16
+// loads, a 6x16 tile of AVX2 12 FMAs for 8 loads: both are bound by the FMAs.
+// Fewer rows have their own instantiation each; no masked full tile is run.
+//
+// The order of summation is that of k. Tiles of at most kSplitRows rows, which
+// have too few sums to hide the latency of an FMA, add even and odd k (or four
+// classes of k) apart and join them at the end of each tile.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MMCC_CODEGEN_CPU_KERNELS_TILE_H
+#define MMCC_CODEGEN_CPU_KERNELS_TILE_H
+
+#include "codegen/cpu/kernels/Scratch.h"
+#include "codegen/cpu/kernels/Simd.h"
+
+namespace mmcc::cpu {
+
+#if defined(__AVX512F__)
+constexpr int kMaxRows = 14;
+constexpr int kTilePanels = 2;
+#else
+constexpr int kMaxRows = 6;
+constexpr int kTilePanels = 1;
+#endif
+constexpr int kTileCols = kTilePanels * kPanel;
+
+struct TileArgs {
+  /// [segs][mr] addresses of segLen contiguous floats.
+  const float *const *rows;
+  int64_t segs;
+  int64_t segLen;
+  /// First panel, row k at b + k * bRow; the second at b + panelStride.
+  const float *b;
+  int64_t bRow;
+  int64_t panelStride;
+  /// [mr, panels * 16], row stride outRow.
+  float *out;
+  int64_t outRow;
+  /// Address that is about to be needed by a later tile; every step of K
+  /// fetches it and moves on by prefetchStep bytes. It need not be valid.
+  const char *prefetch;
+  int64_t prefetchStep;
+};
+
+/// mr in [1, kMaxRows], panels in [1, kTilePanels].
+void runTile(int64_t mr, int64_t panels, const TileArgs &args);
+
+/// Number of row tiles of a block of `rows` rows whose addresses lie `stride`
+/// floats apart. The rows are dealt evenly: 50 rows are 13 + 13 + 12 + 12, not
+/// 14 + 14 + 14 + 8. Rows a multiple of 4096 bytes apart share one set of the
+/// L1 cache, whose eight ways then bound the tile.
+MMK_INLINE int64_t rowTiles(int64_t rows, int64_t stride) {
+  int64_t most = stride % 1024 == 0 && kMaxRows > 8 ? 8 : kMaxRows;
+  return ceilDiv(rows, most);
+}
+
+/// First row of tile t of `tiles`.
+MMK_INLINE int64_t tileBegin(int64_t rows, int64_t tiles, int64_t t) {
+  int64_t each = rows / tiles, more = rows % tiles;
+  return t * each + minOf(t, more);
+}
+
+/// Panels whose columns go to one call of post: as many as stay in the second
+/// level cache while all row tiles of the cell pass over them.
+MMK_INLINE int64_t panelsPerGroup(int64_t depth) {
+  int64_t panels = 8192 / maxOf(depth, 1) & ~int64_t(1);
+  return minOf(maxOf(panels, 2), kPostCols / kPanel);
+}
+
+/// Multiplies `mr` rows by `panels` adjacent panels of depth segs * segLen into
+/// out [mr, kPostCols]. `prefetch` is where the same panels of the next group
+/// lie; `tiles` row tiles share the work of fetching them.
+MMK_INLINE void runPanels(int64_t mr, int64_t panels, const float *const *rows,
+                          int64_t segs, int64_t segLen, const float *b,
+                          float *out, const float *prefetch, int64_t tile,
+                          int64_t tiles) {
+  int64_t panelStride = segs * segLen * kPanel;
+  TileArgs t;
+  t.rows = rows;
+  t.segs = segs;
+  t.segLen = segLen;
+  t.bRow = kPanel;
+  t.panelStride = panelStride;
+  t.outRow = kPostCols;
+  t.prefetchStep = kTilePanels * kPanel * 4 / tiles;
+  for (int64_t p = 0; p < panels; p += kTilePanels) {
+    t.b = b + p * panelStride;
+    t.out = out + p * kPanel;
+    t.prefetch = reinterpret_cast<const char *>(prefetch + p * panelStride) +
+                 tile * t.prefetchStep * segs * segLen;
+    runTile(mr, minOf(kTilePanels, panels - p), t);
+  }
+}
+
+} // namespace mmcc::cpu
+
+#endif // MMCC_CODEGEN_CPU_KERNELS_TILE_H
