@@ -58,7 +58,8 @@ def main() -> int:
                 records[key] = write(name, form, options.folder / key)
                 index.write_text(json.dumps(dict(sorted(records.items())), indent=1) + "\n")
                 r = records[key]
-                print(f"{key:24s} {r['gflop']:8.2f} GFLOP {r['bytes'] / 1e6:8.1f} MB {r['seconds']:6.1f} s  {r['onnxruntime_error']:.1e}", flush=True)
+                size = f"{r['gflop']:8.2f} GFLOP {r['bytes'] / 1e6:8.1f} MB"
+                print(f"{key:24s} {size} {r['seconds']:6.1f} s  {r['onnxruntime_error']:.1e}", flush=True)
             except Exception as error:
                 failed += 1
                 print(f"{key:24s} FAILED {type(error).__name__}: {str(error)[:300]}", flush=True)

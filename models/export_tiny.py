@@ -29,6 +29,7 @@ def write(name: str, form: str) -> dict:
     record = onnx_file.export(case, path, form, external=False)
     onnx_file.without_metadata(path)
     record["bytes"] = path.stat().st_size
+    del record["seconds"]  # so that the same versions write the same bytes
     stem = HERE / f"{name}{form}"
     worst = onnx_file.write_reference(case, case.size, path, Path(f"{stem}.npz"))
     if ".dyn" in form:
@@ -45,9 +46,7 @@ def write_external() -> None:
     path = folder / f"{EXTERNAL}.onnx"
     Path(f"{path}.data").unlink(missing_ok=True)
     model = onnx.load(HERE / f"{EXTERNAL}.onnx")
-    onnx.save_model(
-        model, path, save_as_external_data=True, location=path.name + ".data", size_threshold=256
-    )
+    onnx.save_model(model, path, save_as_external_data=True, location=path.name + ".data", size_threshold=256)
     Path(f"{path}.data").chmod(0o644)
     case = RECIPES[EXTERNAL](True)
     onnx_file.write_reference(case, case.size, path, folder / f"{EXTERNAL}.npz")
@@ -64,7 +63,9 @@ def main(wanted: list[str]) -> int:
             try:
                 records[key] = write(name, form)
                 r = records[key]
-                print(f"{key:26s} {r['nodes']:5d} nodes {r['bytes']:9,d} bytes  {r['onnxruntime_error']:.1e}", flush=True)
+                print(
+                    f"{key:26s} {r['nodes']:5d} nodes {r['bytes']:9,d} bytes  {r['onnxruntime_error']:.1e}", flush=True
+                )
             except Exception as error:
                 failed += 1
                 print(f"{key:26s} FAILED {type(error).__name__}: {str(error)[:300]}", flush=True)

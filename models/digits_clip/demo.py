@@ -1,6 +1,6 @@
 """Shows the compiled model at work on held-out handwriting; numpy only.
 
-    python models/digits_clip/demo.py --run build/bin/mmcc-run --artifact model.mmcc [--count 6] [--seed 0]
+python models/digits_clip/demo.py --run build/bin/mmcc-run --artifact model.mmcc [--count 6] [--seed 0]
 """
 
 import argparse

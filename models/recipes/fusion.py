@@ -34,9 +34,7 @@ class JointEncoder(nn.Module):
         self.model = model
 
     def forward(self, input_ids, image_embeds, pixel_mask):
-        return self.model(
-            input_ids=input_ids, image_embeds=image_embeds, pixel_mask=pixel_mask
-        ).last_hidden_state
+        return self.model(input_ids=input_ids, image_embeds=image_embeds, pixel_mask=pixel_mask).last_hidden_state
 
 
 class CrossAttended(nn.Module):
