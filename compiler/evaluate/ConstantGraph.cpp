@@ -1,0 +1,125 @@
+//===- ConstantGraph.cpp - Which values to compute at compile time
+//---------===//
+
+#include "compiler/evaluate/ConstantGraph.h"
+#include "dialects/mm/MM.h"
+#include "mlir/IR/IRMapping.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mmcc;
+using namespace mlir;
+
+std::optional<int64_t> mmcc::getByteSize(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  if (!tensor || !tensor.hasStaticShape() ||
+      !tensor.getElementType().isIntOrFloat())
+    return std::nullopt;
+  int64_t bytes = llvm::divideCeil(tensor.getElementTypeBitWidth(), 8);
+  for (int64_t size : tensor.getShape())
+    if (llvm::MulOverflow(bytes, size, bytes))
+      return std::nullopt;
+  return bytes;
+}
+
+/// Costs nothing where it stands: lowering makes index maps of it.
+static bool isFree(Operation *op) {
+  return isa<mm::TransposeOp, mm::ReshapeOp, mm::SliceOp, mm::ConcatOp,
+             mm::BroadcastOp, mm::IotaOp, mm::SizesOp>(op);
+}
+
+ConstantGraph::ConstantGraph(func::FuncOp func, int64_t growth) : func(func) {
+  for (Operation &op : func.getBody().getOps())
+    if (!isa<mm::ConstantOp>(op) && isEvaluable(&op, growth))
+      members.insert(&op);
+  for (Operation &op : func.getBody().getOps()) {
+    if (members.contains(&op))
+      continue;
+    for (Value operand : op.getOperands())
+      need(operand);
+  }
+  // Program order, so that the outlined program does not depend on who asked
+  // first.
+  SmallVector<Value> ordered = rootList.takeVector();
+  llvm::stable_sort(ordered, [](Value a, Value b) {
+    auto left = cast<OpResult>(a), right = cast<OpResult>(b);
+    if (left.getOwner() == right.getOwner())
+      return left.getResultNumber() < right.getResultNumber();
+    return left.getOwner()->isBeforeInBlock(right.getOwner());
+  });
+  rootList.insert(ordered.begin(), ordered.end());
+}
+
+bool ConstantGraph::isEvaluable(Operation *op, int64_t growth) const {
+  if (!isa<mm::MMDialect>(op->getDialect()) || !isPure(op))
+    return false;
+  int64_t operandBytes = 0;
+  for (Value operand : op->getOperands()) {
+    Operation *source = operand.getDefiningOp();
+    if (!source || !(isa<mm::ConstantOp>(source) || members.contains(source)))
+      return false;
+    std::optional<int64_t> bytes = getByteSize(operand.getType());
+    if (!bytes || llvm::AddOverflow(operandBytes, *bytes, operandBytes))
+      return false;
+  }
+  for (Attribute attribute : llvm::map_range(
+           op->getAttrs(), [](NamedAttribute a) { return a.getValue(); }))
+    if (auto dims = dyn_cast<mm::DimsAttr>(attribute))
+      if (!dims.getNames().empty())
+        return false;
+  for (Type type : op->getResultTypes()) {
+    std::optional<int64_t> bytes = getByteSize(type);
+    if (!bytes)
+      return false;
+    if (!isFree(op) && (*bytes - growth) / 4 > operandBytes)
+      return false;
+  }
+  return true;
+}
+
+void ConstantGraph::need(Value value) {
+  Operation *source = value.getDefiningOp();
+  if (!source || !members.contains(source) || rootList.contains(value))
+    return;
+  if (!isFree(source)) {
+    rootList.insert(value);
+    return;
+  }
+  for (Value operand : source->getOperands())
+    need(operand);
+}
+
+OwningOpRef<ModuleOp> ConstantGraph::outline() const {
+  Location location = func.getLoc();
+  OwningOpRef<ModuleOp> module = ModuleOp::create(location);
+  OpBuilder builder = OpBuilder::atBlockEnd(module->getBody());
+  SmallVector<Type> types;
+  for (Value root : rootList)
+    types.push_back(root.getType());
+  auto main = builder.create<func::FuncOp>(location, "main",
+                                           builder.getFunctionType({}, types));
+  for (auto [index, root] : llvm::enumerate(rootList))
+    main.setResultAttr(index, "mm.name",
+                       builder.getStringAttr("value" + Twine(index)));
+  builder.setInsertionPointToStart(main.addEntryBlock());
+
+  llvm::SetVector<Operation *> needed;
+  SmallVector<Operation *> open;
+  for (Value root : rootList)
+    open.push_back(root.getDefiningOp());
+  while (!open.empty()) {
+    Operation *op = open.pop_back_val();
+    if (!needed.insert(op))
+      continue;
+    for (Value operand : op->getOperands())
+      open.push_back(operand.getDefiningOp());
+  }
+  IRMapping mapping;
+  for (Operation &op : func.getBody().getOps())
+    if (needed.contains(&op))
+      builder.clone(op, mapping);
+  SmallVector<Value> results;
+  for (Value root : rootList)
+    results.push_back(mapping.lookup(root));
+  builder.create<func::ReturnOp>(location, results);
+  return module;
+}

@@ -1,0 +1,100 @@
+//===- Compilation.cpp - One run of the pipeline ---------------------------===//
+
+#include "compiler/pipeline/Compilation.h"
+#include "compiler/pipeline/Stages.h"
+#include "mlir/Parser/Parser.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/SourceMgr.h"
+
+using namespace mmcc;
+
+static mlir::DialectRegistry makeRegistry() {
+  mlir::DialectRegistry registry;
+  registerStages(registry);
+  return registry;
+}
+
+Compilation::Compilation(const CompileOptions &options,
+                         llvm::raw_ostream &messages)
+    : options(options), messages(messages), context(makeRegistry()),
+      reporting(&context, llvm::join(options.inputs, ", "), messages) {
+  context.loadAllAvailableDialects();
+}
+
+ExitCode Compilation::readIr() {
+  const std::string &path = options.inputs.front();
+  auto buffer = llvm::MemoryBuffer::getFileOrSTDIN(path, /*IsText=*/true);
+  if (!buffer) {
+    messages << "mmcc: " << path << ": " << buffer.getError().message() << "\n";
+    return ExitCode::input;
+  }
+  llvm::SourceMgr sources;
+  sources.AddNewSourceBuffer(std::move(*buffer), llvm::SMLoc());
+  ir = mlir::parseSourceFile<mlir::ModuleOp>(sources, &context);
+  return ir ? ExitCode::done : ExitCode::input;
+}
+
+ExitCode Compilation::runOne(Stage stage) {
+  if (stage == Stage::import) {
+    ir = runImport(&context, options, messages);
+    return ir ? ExitCode::done : ExitCode::input;
+  }
+  StageResult result = stage == Stage::emit ? runEmit(*ir, options)
+                                            : runStage(stage, *ir, options);
+  switch (result) {
+  case StageResult::done:
+    return ExitCode::done;
+  case StageResult::rejected:
+    return ExitCode::input;
+  case StageResult::contract:
+    return ExitCode::contract;
+  case StageResult::environment:
+    return ExitCode::environment;
+  case StageResult::invalid:
+    return ExitCode::bug;
+  }
+  llvm_unreachable("all results are above");
+}
+
+ExitCode Compilation::run(Stage last) {
+  int first = 0;
+  if (options.from) {
+    stageTimes.begin();
+    if (ExitCode code = readIr(); code != ExitCode::done)
+      return code;
+    stageTimes.end("read");
+    first = static_cast<int>(*options.from) + 1;
+  }
+  for (int i = first; i <= static_cast<int>(last); ++i) {
+    Stage stage = static_cast<Stage>(i);
+    stageTimes.begin();
+    ExitCode code = runOne(stage);
+    stageTimes.end(getName(stage));
+    if (code != ExitCode::done) {
+      // No failure without a reason, whatever a pass forgot.
+      if (stage != Stage::import && reporting.errors() == 0)
+        messages << "mmcc: " << llvm::join(options.inputs, ", ")
+                 << ": the stage " << getName(stage) << " failed\n";
+      return code;
+    }
+  }
+  return ExitCode::done;
+}
+
+ExitCode mmcc::compile(const CompileOptions &options,
+                       llvm::raw_ostream &irStream,
+                       llvm::raw_ostream &messages) {
+  Compilation compilation(options, messages);
+  ExitCode code = compilation.run(options.stopAfter.value_or(Stage::emit));
+  if (options.time)
+    compilation.times().print(messages);
+  if (code == ExitCode::done && options.stopAfter) {
+    // With locations, so that --from still knows the nodes' names.
+    compilation.module().print(irStream,
+                               mlir::OpPrintingFlags().enableDebugInfo());
+    irStream << "\n";
+  }
+  return code;
+}

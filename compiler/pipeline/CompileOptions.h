@@ -1,0 +1,46 @@
+//===- CompileOptions.h - What a compilation is asked for -------*- C++ -*-===//
+
+#ifndef MMCC_COMPILER_PIPELINE_COMPILEOPTIONS_H
+#define MMCC_COMPILER_PIPELINE_COMPILEOPTIONS_H
+
+#include "compiler/import/Import.h"
+#include "compiler/pipeline/Stage.h"
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace mmcc {
+
+struct CompileOptions {
+  /// ONNX models, each an entry point named after its file's stem, or, with
+  /// `from`, one file of printed IR.
+  std::vector<std::string> inputs;
+  /// The artifact to write; unused with `stopAfter`.
+  std::string output;
+  /// As parseTargets() gives them.
+  std::vector<std::string> targets;
+  std::vector<import::DimBinding> dims;
+  /// The IR in `input` is what this stage printed: compilation goes on with
+  /// the next one.
+  std::optional<Stage> from;
+  /// Print the IR after this stage instead of writing an artifact.
+  std::optional<Stage> stopAfter;
+  /// False (-O0): only what lowering needs.
+  bool optimize = true;
+  /// Fail with a contract error if an attention stays in pieces.
+  bool strict = false;
+  /// Print seconds and peak memory by stage to standard error.
+  bool time = false;
+  /// Folder for the generated code as text; empty: none.
+  std::string dumpCode;
+  /// Add every value that leaves a node of the model as an output, named
+  /// "tap:" and the node's name.
+  bool taps = false;
+  /// Recorded in the artifact: the options as the user wrote them, without
+  /// paths, so that the folder does not change the bytes.
+  std::string recorded;
+};
+
+} // namespace mmcc
+
+#endif // MMCC_COMPILER_PIPELINE_COMPILEOPTIONS_H

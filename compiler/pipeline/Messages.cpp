@@ -1,0 +1,59 @@
+//===- Messages.cpp - One line an error
+//------------------------------------===//
+
+#include "compiler/pipeline/Messages.h"
+#include "mlir/IR/Location.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/StringExtras.h"
+
+using namespace mmcc;
+
+static void collectNodes(mlir::Location location,
+                         llvm::SetVector<llvm::StringRef> &nodes) {
+  location->walk([&](mlir::Location inner) {
+    if (auto named = llvm::dyn_cast<mlir::NameLoc>(inner))
+      nodes.insert(named.getName());
+    return mlir::WalkResult::advance();
+  });
+}
+
+std::string mmcc::describeNodes(mlir::Location location) {
+  llvm::SetVector<llvm::StringRef> nodes;
+  collectNodes(location, nodes);
+  return llvm::join(nodes, ", ");
+}
+
+static std::string describePosition(mlir::Location location) {
+  std::string nodes = describeNodes(location);
+  if (!nodes.empty())
+    return "node '" + nodes + "': ";
+  if (auto place = llvm::dyn_cast<mlir::FileLineColLoc>(location))
+    if (place.getLine() > 0)
+      return (llvm::Twine("line ") + llvm::Twine(place.getLine()) +
+              ", column " + llvm::Twine(place.getColumn()) + ": ")
+          .str();
+  return "";
+}
+
+Messages::Messages(mlir::MLIRContext *context, std::string file,
+                   llvm::raw_ostream &os)
+    : file(std::move(file)), os(os),
+      handler(context, [this](mlir::Diagnostic &diagnostic) {
+        return print(diagnostic);
+      }) {}
+
+mlir::LogicalResult Messages::print(mlir::Diagnostic &diagnostic) {
+  mlir::DiagnosticSeverity severity = diagnostic.getSeverity();
+  bool isError = severity == mlir::DiagnosticSeverity::Error;
+  if (!isError && severity != mlir::DiagnosticSeverity::Warning)
+    return mlir::success();
+  std::string message = "mmcc: " + file + ": " + (isError ? "" : "warning: ") +
+                        describePosition(diagnostic.getLocation()) +
+                        diagnostic.str();
+  errorCount += isError;
+  if (message != last)
+    os << message << "\n";
+  last = std::move(message);
+  return mlir::success();
+}

@@ -1,0 +1,204 @@
+//===- Stages.cpp - The seven stages, in order -----------------------------===//
+
+#include "compiler/pipeline/Stages.h"
+#include "codegen/artifact/FromPlan.h"
+#include "codegen/cpu/CodeGen.h"
+#include "compiler/evaluate/Passes.h"
+#include "compiler/pipeline/Taps.h"
+#include "dialects/mm/MM.h"
+#include "dialects/plan/Plan.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/Verifier.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "mlir/Transforms/Passes.h"
+#include "passes/attention/Passes.h"
+#include "passes/fuse/Passes.h"
+#include "passes/lower/Passes.h"
+#include "passes/schedule/Passes.h"
+#include "passes/simplify/Passes.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/Path.h"
+
+using namespace mmcc;
+using namespace mlir;
+
+using PassNames = llvm::SmallVector<std::string>;
+
+//===----------------------------------------------------------------------===//
+// import: ONNX to mm
+//===----------------------------------------------------------------------===//
+
+OwningOpRef<ModuleOp> mmcc::runImport(MLIRContext *context,
+                                      const CompileOptions &options,
+                                      raw_ostream &messages) {
+  OwningOpRef<ModuleOp> all = ModuleOp::create(UnknownLoc::get(context));
+  bool good = true;
+  for (const std::string &path : options.inputs) {
+    import::ImportOptions importing;
+    importing.path = path;
+    importing.dims = options.dims;
+    importing.entry = llvm::sys::path::stem(path).str();
+    std::vector<import::ImportError> errors;
+    OwningOpRef<ModuleOp> module =
+        import::importOnnx(importing, *context, errors);
+    for (const import::ImportError &error : errors)
+      messages << "mmcc: " << error.str() << "\n";
+    good &= static_cast<bool>(module);
+    if (module)
+      all->getBody()->getOperations().splice(
+          all->getBody()->end(), module->getBody()->getOperations());
+  }
+  if (!good)
+    return nullptr;
+  if (options.taps)
+    addTaps(*all);
+  return all;
+}
+
+//===----------------------------------------------------------------------===//
+// simplify: one form for one meaning
+//===----------------------------------------------------------------------===//
+
+static PassNames simplifyPasses(const CompileOptions &options) {
+  if (!options.optimize)
+    return {};
+  return {"canonicalize",
+          "cse",
+          "mm-canonicalize-views",
+          "mm-algebra",
+          "mm-evaluate-constants",
+          "mm-canonicalize-views",
+          "canonicalize",
+          "cse"};
+}
+
+//===----------------------------------------------------------------------===//
+// optimize: operations as people talk about them
+//===----------------------------------------------------------------------===//
+
+static PassNames optimizePasses(const CompileOptions &options) {
+  // Lowering has no batch normalisation and convolves channels last.
+  if (!options.optimize)
+    return {"mm-fold-batch-norm", "mm-channels-last"};
+  return {"mm-form-gelu",
+          "mm-form-silu",
+          "mm-form-layer-norm",
+          "mm-form-rms-norm",
+          "mm-form-attention",
+          "mm-form-linear",
+          "mm-fold-batch-norm",
+          "mm-fold-scale",
+          "mm-merge-linears",
+          "mm-channels-last",
+          "canonicalize",
+          "mm-canonicalize-views",
+          "mm-evaluate-constants",
+          "canonicalize",
+          "cse"};
+}
+
+//===----------------------------------------------------------------------===//
+// quantize: narrower weights and activations; none is asked for yet
+//===----------------------------------------------------------------------===//
+
+static PassNames quantizePasses(const CompileOptions &) { return {}; }
+
+//===----------------------------------------------------------------------===//
+// lower: mm to plan, a variant a target
+//===----------------------------------------------------------------------===//
+
+static PassNames lowerPasses(const CompileOptions &options) {
+  return {"mm-lower-to-plan{target=" + llvm::join(options.targets, ",") + "}"};
+}
+
+//===----------------------------------------------------------------------===//
+// schedule: order and memory
+//===----------------------------------------------------------------------===//
+
+static PassNames schedulePasses(const CompileOptions &) {
+  return {"plan-schedule"};
+}
+
+//===----------------------------------------------------------------------===//
+// emit: code, then the artifact
+//===----------------------------------------------------------------------===//
+
+/// Code of all variants and the artifact at `options.output`.
+static StageResult emit(ModuleOp module, const CompileOptions &options);
+
+//===----------------------------------------------------------------------===//
+// Running them
+//===----------------------------------------------------------------------===//
+
+static StageResult runPasses(const PassNames &names, ModuleOp module) {
+  for (const std::string &name : names) {
+    PassManager manager(module.getContext(), ModuleOp::getOperationName(),
+                        OpPassManager::Nesting::Implicit);
+    manager.enableVerifier(false);
+    if (failed(parsePassPipeline(name, manager, llvm::errs())))
+      return StageResult::invalid;
+    if (failed(manager.run(module)))
+      return StageResult::rejected;
+    if (failed(verify(module))) {
+      module.emitError("invalid IR after the pass ") << name;
+      return StageResult::invalid;
+    }
+  }
+  return StageResult::done;
+}
+
+StageResult mmcc::runStage(Stage stage, ModuleOp module,
+                           const CompileOptions &options) {
+  switch (stage) {
+  case Stage::simplify:
+    return runPasses(simplifyPasses(options), module);
+  case Stage::optimize: {
+    StageResult result = runPasses(optimizePasses(options), module);
+    if (result == StageResult::done && options.strict)
+      result = checkStrict(module);
+    return result;
+  }
+  case Stage::quantize:
+    return runPasses(quantizePasses(options), module);
+  case Stage::lower:
+    return runPasses(lowerPasses(options), module);
+  case Stage::schedule:
+    return runPasses(schedulePasses(options), module);
+  case Stage::import:
+  case Stage::emit:
+    break;
+  }
+  llvm_unreachable("import and emit have functions of their own");
+}
+
+/// What evaluation of constants is handed: the stages from lower on.
+static LogicalResult compileConstants(ModuleOp module,
+                                      const std::string &path) {
+  CompileOptions options;
+  options.targets = {"cpu:x86-64-v3"};
+  options.output = path;
+  for (Stage stage : {Stage::lower, Stage::schedule})
+    if (runStage(stage, module, options) != StageResult::done)
+      return failure();
+  return success(runEmit(module, options) == StageResult::done);
+}
+
+void mmcc::registerStages(DialectRegistry &registry) {
+  registry.insert<arith::ArithDialect, func::FuncDialect, math::MathDialect,
+                  mm::MMDialect, plan::PlanDialect>();
+  static const bool once = [] {
+    registerCanonicalizerPass();
+    registerCSEPass();
+    registerSimplifyPasses();
+    registerFusePasses();
+    registerAttentionPasses();
+    registerLowerPasses();
+    registerSchedulePasses();
+    registerPass([] { return createEvaluateConstantsPass(compileConstants); });
+    return true;
+  }();
+  (void)once;
+}

@@ -1,0 +1,31 @@
+//===- Target.h - What --target names ---------------------------*- C++ -*-===//
+//
+// A target is a kind of device and a level of its instruction set, written
+// `cpu:x86-64-v4`. One artifact carries code for several.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MMCC_COMPILER_PIPELINE_TARGET_H
+#define MMCC_COMPILER_PIPELINE_TARGET_H
+
+#include "llvm/ADT/ArrayRef.h"
+#include <string>
+#include <vector>
+
+namespace mmcc {
+
+/// The CPU levels that kernels exist for, from the most portable on.
+llvm::ArrayRef<llvm::StringRef> getCpuLevels();
+
+/// The best of getCpuLevels() that this machine has; empty if it has none.
+llvm::StringRef getHostLevel();
+
+/// Reads the values of `--target`: `cpu` (all levels), `cpu:native`,
+/// `cpu:LEVEL,LEVEL...`. Returns targets like "cpu:x86-64-v3", each once, in
+/// the order of getCpuLevels(), or sets `error`. No value means `cpu`.
+std::vector<std::string> parseTargets(llvm::ArrayRef<std::string> values,
+                                      std::string &error);
+
+} // namespace mmcc
+
+#endif // MMCC_COMPILER_PIPELINE_TARGET_H

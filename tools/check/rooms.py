@@ -1,0 +1,57 @@
+"""The rooms of the house and what each may include. A changed picture is changed here, in the same commit."""
+
+# Libraries by the first part of an include path. What is not listed (the C++ standard library, POSIX) is free to all.
+LIBRARIES = {
+    "mlir": "MLIR",
+    "llvm": "LLVM",
+    "llvm-c": "LLVM",
+    "lld": "LLD",
+    "google": "protobuf",
+    "onnx.pb.h": "protobuf",
+    "flatbuffers": "FlatBuffers",
+    "gtest": "GoogleTest",
+    "gmock": "GoogleTest",
+    "zip.h": "libzip",
+    "zipconf.h": "libzip",
+    "CLI": "CLI11",
+    "nlohmann": "JSON",
+    "xxhash.h": "xxHash",
+    "immintrin.h": "intrinsics",
+    "cuda.h": "CUDA",
+    "cuda_runtime.h": "CUDA",
+    "fmt": "fmt",
+}
+
+MLIR = {"MLIR", "LLVM"}
+API = "runtime/include"
+LEAN = {"runtime/core"}
+
+# Room: (rooms it may include, libraries it may include). A room may always include itself; `*` is anything.
+# The most specific entry counts: runtime/device/cpu before runtime/device.
+ROOMS = {
+    "cmake": (set(), MLIR),
+    "dialects/mm": (set(), MLIR),
+    "dialects/plan": (set(), MLIR),
+    "compiler/import": ({"dialects/mm"}, MLIR | {"protobuf"}),
+    "compiler/evaluate": ({"dialects/mm", API}, MLIR),
+    "compiler/calibrate": ({"dialects/mm", API}, MLIR),
+    "compiler/pipeline": ({"compiler", "passes", "codegen", "dialects"}, MLIR),
+    "passes": ({"dialects/mm", "passes"}, MLIR),
+    "passes/lower": ({"dialects", "codegen/cpu/kernels"}, MLIR),
+    "passes/schedule": ({"dialects/plan", "codegen/cpu/kernels"}, MLIR),
+    "codegen/cpu": ({"dialects/plan"}, MLIR | {"LLD"}),
+    "codegen/cpu/kernels": (set(), {"intrinsics"}),
+    "codegen/cuda": ({"dialects/plan"}, MLIR | {"CUDA"}),
+    "codegen/artifact": ({"dialects/plan", "runtime/schema"}, MLIR | {"FlatBuffers", "xxHash"}),
+    "runtime/include": (set(), set()),
+    "runtime/schema": (set(), {"FlatBuffers"}),
+    "runtime/core": ({"runtime/schema"}, {"xxHash"}),
+    "runtime/loader": (LEAN | {"runtime/schema"}, {"FlatBuffers"}),
+    "runtime/device": (LEAN, {"intrinsics"}),
+    "runtime/executor": (LEAN | {"runtime/schema", "runtime/loader", "runtime/device", API}, {"FlatBuffers"}),
+    "runtime/python": ({API}, set()),
+    "tools": ({"*"}, {"*"}),
+    "tools/mmcc-run": ({API, "tools/npz"}, {"CLI11", "JSON"}),
+    "tools/npz": ({API}, {"libzip"}),
+    "test": ({"*"}, {"*"}),
+}

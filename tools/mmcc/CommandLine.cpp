@@ -1,0 +1,260 @@
+//===- CommandLine.cpp - Reads mmcc's arguments ----------------------------===//
+//
+// The one file of the compiler that is built with exceptions: CLI11 throws.
+//
+//===----------------------------------------------------------------------===//
+
+#include "tools/mmcc/CommandLine.h"
+#include "compiler/pipeline/Target.h"
+#include "tools/mmcc/HelpText.h"
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+using namespace mmcc;
+
+namespace {
+
+/// A rejected value: becomes the message, with exit code 2.
+struct Refusal {
+  std::string message;
+};
+
+/// Options of later versions. Each is known, so that a script that uses it is
+/// told so, and only the values in `allowed` do what they say today.
+struct LaterOption {
+  const char *name;
+  std::vector<std::string> allowed;
+  bool flag;
+};
+
+const std::vector<LaterOption> &laterOptions() {
+  static const std::vector<LaterOption> options = {
+      {"--precision", {"f32"}, false},
+      {"--tome", {"off"}, false},
+      {"--attention", {"auto", "full"}, false},
+      {"--quantize", {"none"}, false},
+      {"--method", {}, false},
+      {"--group-size", {}, false},
+      {"--asymmetric", {}, true},
+      {"--act-order", {}, true},
+      {"--kv", {"f32"}, false},
+      {"--calibrate", {}, false},
+      {"--max-drop", {}, false},
+      {"--report", {}, false},
+      {"--tuning", {}, false},
+  };
+  return options;
+}
+
+/// Values of the options as CLI11 collects them.
+struct Raw {
+  std::vector<std::string> models, targets, dims;
+  std::string from, stopAfter, level = "1";
+  std::map<std::string, std::vector<std::string>> later;
+  std::map<std::string, bool> laterFlags;
+  bool help = false;
+};
+
+int64_t parseCount(const std::string &text, const std::string &option) {
+  int64_t value = 0;
+  if (!llvm::StringRef(text).getAsInteger(10, value) && value >= 0)
+    return value;
+  throw Refusal{"--dim " + option + ": '" + text +
+                "' is not a non-negative integer"};
+}
+
+std::pair<std::string, DimRange> parseDim(const std::string &option) {
+  size_t equals = option.find('=');
+  if (equals == 0 || equals == std::string::npos)
+    throw Refusal{"--dim " + option + ": expected NAME=N or NAME=LO..HI"};
+  std::string value = option.substr(equals + 1);
+  DimRange range;
+  size_t dots = value.find("..");
+  if (dots == std::string::npos) {
+    range.lo = range.hi = parseCount(value, option);
+  } else {
+    range.lo = parseCount(value.substr(0, dots), option);
+    range.hi = parseCount(value.substr(dots + 2), option);
+  }
+  if (range.lo > range.hi)
+    throw Refusal{"--dim " + option + ": the lower bound is above the upper"};
+  return {option.substr(0, equals), range};
+}
+
+std::optional<Stage> parseStageOption(const std::string &name,
+                                      const std::string &option) {
+  if (name.empty())
+    return std::nullopt;
+  std::optional<Stage> stage = parseStage(name);
+  if (!stage || *stage == Stage::emit)
+    throw Refusal{option + "=" + name + ": no such stage (" + listStages() +
+                  "; emit writes the artifact)"};
+  return stage;
+}
+
+void checkLaterOptions(const Raw &raw) {
+  for (const LaterOption &option : laterOptions()) {
+    auto flag = raw.laterFlags.find(option.name);
+    if (flag != raw.laterFlags.end() && flag->second)
+      throw Refusal{std::string("not supported yet: ") + option.name};
+    auto values = raw.later.find(option.name);
+    if (values == raw.later.end())
+      continue;
+    for (const std::string &value : values->second)
+      if (std::find(option.allowed.begin(), option.allowed.end(), value) ==
+          option.allowed.end())
+        throw Refusal{std::string("not supported yet: ") + option.name + "=" +
+                      value};
+  }
+}
+
+void addModelOptions(CLI::App *app, Raw &raw, CompileOptions &options) {
+  app->add_option("MODEL", raw.models)->required();
+  app->add_option("--target", raw.targets)->allow_extra_args(false);
+  app->add_option("--dim", raw.dims)->allow_extra_args(false);
+  app->add_option("-O", raw.level)->check(CLI::IsMember({"0", "1"}));
+}
+
+void addCompileOptions(CLI::App *app, Raw &raw, CompileOptions &options) {
+  addModelOptions(app, raw, options);
+  app->add_option("-o,--output", options.output);
+  app->add_option("--stop-after", raw.stopAfter);
+  app->add_option("--from", raw.from);
+  app->add_option("--dump-code", options.dumpCode);
+  app->add_flag("--strict", options.strict);
+  app->add_flag("--time", options.time);
+  for (const LaterOption &option : laterOptions()) {
+    if (option.flag)
+      app->add_flag(option.name, raw.laterFlags[option.name]);
+    else
+      app->add_option(option.name, raw.later[option.name])
+          ->allow_extra_args(false);
+  }
+}
+
+/// What the artifact records: all that changes its content, in one order.
+std::string recordOptions(const Raw &raw, const CompileOptions &options) {
+  std::string text = "--target=" + llvm::join(options.targets, ",");
+  for (const auto &[name, range] : options.dims)
+    text += " --dim " + name + "=" + std::to_string(range.lo) +
+            (range.hi == range.lo ? "" : ".." + std::to_string(range.hi));
+  if (!options.optimize)
+    text += " -O0";
+  if (!raw.from.empty())
+    text += " --from=" + raw.from;
+  return text;
+}
+
+void interpret(const Raw &raw, CommandLine &commandLine) {
+  CompileOptions &options = commandLine.compile;
+  if (raw.models.size() > 1)
+    throw Refusal{"not supported yet: several models in one artifact"};
+  options.input = raw.models.front();
+  if (llvm::StringRef(options.input).ends_with(".json"))
+    throw Refusal{"not supported yet: a JSON description of entry points"};
+  std::string error;
+  options.targets = parseTargets(raw.targets, error);
+  if (!error.empty())
+    throw Refusal{error};
+  for (const std::string &dim : raw.dims)
+    if (!options.dims.insert(parseDim(dim)).second)
+      throw Refusal{"--dim " + dim + ": given twice"};
+  options.optimize = raw.level != "0";
+  options.from = parseStageOption(raw.from, "--from");
+  options.stopAfter = parseStageOption(raw.stopAfter, "--stop-after");
+  if (options.from && options.stopAfter && *options.stopAfter <= *options.from)
+    throw Refusal{"--stop-after=" + raw.stopAfter + " is not after --from=" +
+                  raw.from};
+  if (options.from && !options.dims.empty())
+    throw Refusal{"--dim takes effect at import, which --from leaves out"};
+  if (commandLine.verb == Verb::compile) {
+    if (options.output.empty() && !options.stopAfter)
+      throw Refusal{"say where to write the artifact: -o OUT.mmcc"};
+    if (!options.output.empty() && options.stopAfter)
+      throw Refusal{"--stop-after prints IR to standard output; -o has no use"};
+  }
+  checkLaterOptions(raw);
+  options.recorded = recordOptions(raw, options);
+}
+
+bool isVerb(llvm::StringRef word) {
+  return word == "compile" || word == "inspect" || word == "explain" ||
+         word == "doctor" || word == "diff" || word == "tune";
+}
+
+} // namespace
+
+std::optional<ExitCode> mmcc::parseCommandLine(int argc,
+                                               const char *const *argv,
+                                               CommandLine &commandLine) {
+  std::vector<std::string> arguments(argv + 1, argv + argc);
+  if (arguments.empty() || arguments[0] == "--help" || arguments[0] == "-h") {
+    std::fputs(kHelp, arguments.empty() ? stderr : stdout);
+    return arguments.empty() ? ExitCode::commandLine : ExitCode::done;
+  }
+  if (arguments[0] == "--version") {
+    std::puts("mmcc " MMCC_VERSION);
+    return ExitCode::done;
+  }
+  std::string verb = "compile";
+  if (isVerb(arguments[0])) {
+    verb = arguments[0];
+    arguments.erase(arguments.begin());
+  }
+
+  CLI::App app;
+  app.set_help_flag();
+  Raw raw;
+  app.add_flag("-h,--help", raw.help);
+  const char *help = kCompileHelp;
+  if (verb == "compile") {
+    addCompileOptions(&app, raw, commandLine.compile);
+  } else if (verb == "inspect") {
+    commandLine.verb = Verb::inspect;
+    help = kInspectHelp;
+    app.add_option("FILE", commandLine.artifact)->required();
+    app.add_flag("--json", commandLine.json);
+  } else if (verb == "explain") {
+    commandLine.verb = Verb::explain;
+    help = kExplainHelp;
+    addModelOptions(&app, raw, commandLine.compile);
+  } else if (verb == "doctor") {
+    commandLine.verb = Verb::doctor;
+    help = kDoctorHelp;
+    addModelOptions(&app, raw, commandLine.compile);
+  } else if (verb == "diff") {
+    commandLine.verb = Verb::diff;
+    help = kDiffHelp;
+    std::vector<std::string> &models = raw.models;
+    models.resize(1);
+    app.add_option("MODEL", models[0])->required();
+    app.add_option("FILE", commandLine.artifact)->required();
+    app.add_option("--inputs", commandLine.inputs)->required();
+    app.add_option("--reference", commandLine.reference);
+    app.add_option("--dim", raw.dims)->allow_extra_args(false);
+  } else {
+    std::fputs("mmcc: not supported yet: mmcc tune\n", stderr);
+    return ExitCode::commandLine;
+  }
+
+  // Help wins over what else may be wrong with the line.
+  for (const std::string &argument : arguments)
+    if (argument == "--help" || argument == "-h") {
+      std::fputs(help, stdout);
+      return ExitCode::done;
+    }
+  try {
+    std::reverse(arguments.begin(), arguments.end());
+    app.parse(arguments);
+    if (commandLine.verb != Verb::inspect)
+      interpret(raw, commandLine);
+    return std::nullopt;
+  } catch (const CLI::ParseError &error) {
+    std::fprintf(stderr, "mmcc %s: %s (see mmcc %s --help)\n", verb.c_str(),
+                 error.what(), verb.c_str());
+  } catch (const Refusal &refusal) {
+    std::fprintf(stderr, "mmcc %s: %s\n", verb.c_str(),
+                 refusal.message.c_str());
+  }
+  return ExitCode::commandLine;
+}

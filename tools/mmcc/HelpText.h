@@ -1,0 +1,68 @@
+//===- HelpText.h - What --help prints --------------------------*- C++ -*-===//
+
+#ifndef MMCC_TOOLS_MMCC_HELPTEXT_H
+#define MMCC_TOOLS_MMCC_HELPTEXT_H
+
+namespace mmcc {
+
+inline constexpr char kHelp[] =
+    R"(mmcc - ahead-of-time compiler for multimodal ONNX models
+
+  mmcc compile MODEL.onnx -o OUT.mmcc [options]    see mmcc compile --help
+  mmcc inspect FILE.mmcc [--json]                  what is inside an artifact
+  mmcc explain MODEL.onnx                          which nodes became which kernel
+  mmcc doctor MODEL.onnx                           every blocker at once
+  mmcc diff MODEL.onnx FILE.mmcc --inputs IN.npz   names the first node that departs
+
+Exit codes: 0 done, 1 the input is at fault, 2 the command line is,
+3 a contract failed, 4 the environment is at fault.
+)";
+
+inline constexpr char kCompileHelp[] =
+    R"(mmcc compile MODEL.onnx -o OUT.mmcc [options]
+
+  --target=cpu | cpu:LEVEL,... | cpu:native   may be given more than once; default
+                        cpu: all levels (x86-64-v3, x86-64-v4)
+  --dim NAME=N | NAME=LO..HI    fixes or bounds a symbolic dimension
+  --precision=f32       arithmetic allowed
+  --attention=auto|full placement of attention
+  -O0                   switches every optimisation off
+  --strict              exit 3 if an attention stays in pieces
+  --stop-after=STAGE    prints the IR after import, simplify, optimize,
+                        quantize, lower or schedule
+  --from=STAGE          takes printed IR up again: mmcc compile X.mlir --from=...
+  --dump-code=DIR       writes the CPU kernels as .ll and .s
+  --time                seconds and peak memory by stage
+
+Not supported yet, and refused: --tome, --quantize and its options, --kv,
+--calibrate, --max-drop, --report, --tuning, CUDA targets.
+)";
+
+inline constexpr char kInspectHelp[] = R"(mmcc inspect FILE.mmcc [--json]
+
+Prints entry points, shapes, kernels, sizes and options of an artifact.
+)";
+
+inline constexpr char kExplainHelp[] =
+    R"(mmcc explain MODEL.onnx [--target=...] [--dim ...] [-O0]
+
+Prints which nodes of the model became which kernel.
+)";
+
+inline constexpr char kDoctorHelp[] = R"(mmcc doctor MODEL.onnx [--dim ...]
+
+Prints everything that keeps the model from being compiled, with node names.
+Exit code 1 if there is anything.
+)";
+
+inline constexpr char kDiffHelp[] =
+    R"(mmcc diff MODEL.onnx FILE.mmcc --inputs IN.npz [--reference OUT.npz] [--dim ...]
+
+Compares the artifact with an unoptimised compile of the model, or with given
+outputs, within rtol 1e-3 and atol 1e-4. Exit code 3 where they depart, with
+the name of the first node that does.
+)";
+
+} // namespace mmcc
+
+#endif // MMCC_TOOLS_MMCC_HELPTEXT_H
