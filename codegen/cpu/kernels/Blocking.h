@@ -4,8 +4,8 @@
 // Pure functions of the shape and the level: never of the number of threads.
 // Cells are dealt to threads in contiguous runs, so that a cut is good when its
 // cells are equal, when their number divides by 2, 3 and 4, and when each is
-// worth a visit (about 50 us). A product that takes less than about 20 us is
-// one cell.
+// worth a visit (20 us at the least; the fewest cells that balance are taken).
+// A product that takes less than about 40 us is one cell.
 //
 //===----------------------------------------------------------------------===//
 
@@ -29,8 +29,8 @@ constexpr int64_t ceilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 constexpr int64_t tileRows(bool avx512) { return avx512 ? 14 : 6; }
 constexpr int64_t kTileColumns = 32;
 
-/// Multiply-adds in 50 us at 50 GFMA/s.
-constexpr int64_t kCellWork = 2500000;
+/// Multiply-adds in about 20 us of one core: no cell has fewer.
+constexpr int64_t kCellWork = 1000000;
 constexpr int64_t kMostCells = 64;
 
 /// Largest share of the work that one of `threads` threads gets when `cells`
@@ -66,9 +66,6 @@ constexpr int64_t cut(int64_t units, int64_t most) {
 
 constexpr int64_t cellsWorth(int64_t work) {
   int64_t cells = work / kCellWork;
-  // Between one and four cells' worth two threads still gain.
-  if (cells < 4 && work > kCellWork)
-    cells = 4;
   return cells < 1 ? 1 : cells > kMostCells ? kMostCells : cells;
 }
 

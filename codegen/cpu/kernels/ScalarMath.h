@@ -121,7 +121,8 @@ MMK_MATH LogParts logParts(double x) {
   double bRound = high - a;
   double err = (a - (high - bRound)) + (b - bRound);
   low += err + aLow + n * kLn2Low;
-  return {high, low};
+  double top = high + low;
+  return {top, low - (top - high)};
 }
 
 MMK_MATH double log(double x) {

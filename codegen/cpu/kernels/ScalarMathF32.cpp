@@ -68,9 +68,12 @@ MMK_EXPORT float mmk_log_f32(float x) {
 
 MMK_EXPORT float mmk_erf_f32(float x) {
   float a = __builtin_fabsf(x), z = a * a;
-  float small = a * poly(z, 0x1.20dd74p+0f, -0x1.81273ep-2f, 0x1.ce2d20p-4f,
+  // 2/sqrt(pi) is split, so that its rounding does not scale the result.
+  float small = fma(a,
+                    poly(z, 0x1.06eba8p-3f, -0x1.81273ep-2f, 0x1.ce2d20p-4f,
                          -0x1.b7fbb4p-6f, 0x1.5419f6p-8f, -0x1.a485ecp-11f,
-                         0x1.4ae4d0p-14f);
+                         0x1.4ae4d0p-14f),
+                    a);
   float u = (a > 4.0f ? 4.0f : a) - 2.5f;
   float big =
       poly(u, 0x1.ffcaaap-1f, 0x1.1d7d3cp-9f, -0x1.64f958p-8f, 0x1.11b392p-7f,

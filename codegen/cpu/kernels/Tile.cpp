@@ -95,7 +95,8 @@ MMK_NOINLINE void tile(const TileArgs &t, int64_t vecStride) {
 
 namespace mmcc::cpu {
 
-void runTile(int64_t mr, int64_t panels, const TileArgs &args) {
+void runTile(int64_t mr, [[maybe_unused]] int64_t panels,
+             const TileArgs &args) {
 #if defined(__AVX512F__)
 #define MMK_ROWS(R)                                                            \
   case R:                                                                      \

@@ -1,0 +1,182 @@
+//===- AttentionTest.cpp - attention_f32 against f64 ----------------------===//
+
+#include "codegen/cpu/kernels/Blocking.h"
+#include "codegen/cpu/kernels/Scratch.h"
+#include "test/codegen/kernels/KernelHarness.h"
+
+#include <cmath>
+#include <cstring>
+#include <gtest/gtest.h>
+#include <limits>
+
+using namespace mmcc::test;
+namespace cpu = mmcc::cpu;
+
+namespace {
+
+class AttentionTest : public testing::TestWithParam<Level> {};
+
+constexpr float kMinusInf = -std::numeric_limits<float>::infinity();
+
+struct Shape {
+  int64_t B, H, group, Sq, Skv, D, Dv;
+  bool causal = false;
+  int64_t causalOffset = 0, window = 0, qBlock = 0;
+  double scale = 0.125;
+  float magnitude = 1.0f;
+};
+
+using Score =
+    std::function<float(const int64_t *, int64_t i, int64_t j, float)>;
+
+void check(const Level &level, const Shape &s, const Score &score = nullptr) {
+  SCOPED_TRACE(testing::Message()
+               << level.name << " H" << s.H << " group " << s.group << " Sq"
+               << s.Sq << " Skv" << s.Skv << " D" << s.D << " Dv" << s.Dv
+               << " causal " << s.causal << "+" << s.causalOffset << " window "
+               << s.window << " q_block " << s.qBlock);
+  int64_t heads = s.H / s.group;
+  // Tokens interleave heads, and lie a little further apart than they must.
+  int64_t qRow = s.H * s.D + 3, kRow = heads * s.D + 1, vRow = heads * s.Dv;
+  int64_t qBatch = s.Sq * qRow, kBatch = s.Skv * kRow, vBatch = s.Skv * vRow;
+  GuardedFloats q(s.B * qBatch - 3), k(s.B * kBatch - 1), v(s.B * vBatch);
+  q.randomise(1);
+  k.randomise(2);
+  v.randomise(3);
+  for (size_t i = 0; i < q.size(); ++i)
+    q[i] *= s.magnitude;
+  int64_t qBlock = s.qBlock ? s.qBlock : s.Sq;
+  int64_t scaleBits;
+  std::memcpy(&scaleBits, &s.scale, 8);
+  Results results({s.B, s.H}, s.Sq, s.Dv);
+  results.score = score;
+  runKernel(
+      level, "attention_f32",
+      {s.B,       s.H,      s.group,        s.Sq,     s.Skv,  s.D,  s.Dv,
+       scaleBits, s.causal, s.causalOffset, s.window, qBatch, s.D,  qRow,
+       kBatch,    s.D,      kRow,           vBatch,   s.Dv,   vRow, qBlock},
+      {q.data(), k.data(), v.data()}, {ceilDivide(s.Sq, qBlock), s.H, s.B},
+      cpu::attentionScratchBytes(s.D, s.Dv, qBlock), results);
+
+  std::vector<double> expected, tolerance;
+  for (int64_t b = 0; b < s.B; ++b)
+    for (int64_t h = 0; h < s.H; ++h)
+      for (int64_t i = 0; i < s.Sq; ++i) {
+        std::vector<double> p(s.Skv);
+        double max = kMinusInf, sum = 0;
+        for (int64_t j = 0; j < s.Skv; ++j) {
+          double dot = 0;
+          for (int64_t d = 0; d < s.D; ++d)
+            dot += double(q[b * qBatch + i * qRow + h * s.D + d]) *
+                   double(k[b * kBatch + j * kRow + h / s.group * s.D + d]);
+          dot *= s.scale;
+          int64_t outer[2] = {b, h};
+          if (score)
+            dot = score(outer, i, j, float(dot));
+          if ((s.causal && j > i + s.causalOffset) ||
+              (s.window > 0 && j <= i + s.causalOffset - s.window))
+            dot = kMinusInf;
+          p[j] = dot;
+          max = std::max(max, dot);
+        }
+        for (double &value : p) {
+          value = max == kMinusInf ? 0.0 : std::exp(value - max);
+          sum += value;
+        }
+        for (int64_t e = 0; e < s.Dv; ++e) {
+          double out = 0;
+          for (int64_t j = 0; j < s.Skv; ++j)
+            out += p[j] *
+                   double(v[b * vBatch + j * vRow + h / s.group * s.Dv + e]);
+          expected.push_back(sum == 0 ? 0.0 : out / sum);
+          tolerance.push_back(2e-6 * std::max(1.0f, s.magnitude));
+        }
+      }
+  expectResults(results, expected, tolerance, "attention");
+}
+
+TEST_P(AttentionTest, Encoders) {
+  check(GetParam(), {2, 3, 1, 50, 50, 64, 64});
+  check(GetParam(), {1, 2, 1, 197, 197, 64, 64});
+  check(GetParam(), {1, 1, 1, 33, 77, 32, 48});
+  check(GetParam(), {1, 2, 1, 20, 49, 80, 80});
+  check(GetParam(), {1, 2, 1, 15, 16, 7, 5});
+  check(GetParam(), {1, 1, 1, 40, 40, 128, 128, false, 0, 0, 17});
+}
+
+TEST_P(AttentionTest, SeveralKeyBlocks) {
+  check(GetParam(), {1, 1, 1, 30, 1500, 64, 64, false, 0, 0, 16});
+  check(GetParam(), {1, 1, 1, 9, 2049, 16, 16});
+  check(GetParam(), {1, 1, 1, 20, 769, 16, 24, false, 0, 0, 0, 0.125, 30.0f});
+}
+
+TEST_P(AttentionTest, GroupedHeads) {
+  check(GetParam(), {2, 6, 3, 21, 37, 64, 64});
+  check(GetParam(), {1, 4, 4, 1, 100, 64, 64});
+}
+
+TEST_P(AttentionTest, Causal) {
+  check(GetParam(), {1, 2, 1, 60, 60, 64, 64, true});
+  check(GetParam(), {1, 2, 1, 60, 100, 32, 32, true, 40});
+  check(GetParam(), {1, 1, 1, 130, 130, 64, 64, true, 0, 0, 32});
+  check(GetParam(), {1, 1, 1, 900, 900, 16, 16, true, 0, 0, 300});
+  // The first rows see no key at all.
+  check(GetParam(), {1, 1, 1, 40, 30, 16, 16, true, -10});
+  check(GetParam(), {1, 1, 1, 4, 30, 16, 16, true, -2});
+}
+
+TEST_P(AttentionTest, Window) {
+  check(GetParam(), {1, 1, 1, 100, 100, 32, 32, true, 0, 20});
+  check(GetParam(), {1, 1, 1, 100, 100, 32, 32, false, 0, 7, 48});
+  check(GetParam(), {1, 1, 1, 900, 900, 16, 16, true, 0, 100, 128});
+  check(GetParam(), {1, 1, 1, 2, 900, 16, 16, true, 898, 100});
+  check(GetParam(), {1, 1, 1, 1, 900, 16, 16, true, 899, 64});
+  // Windows that have left the keys behind.
+  check(GetParam(), {1, 1, 1, 60, 20, 16, 16, true, 0, 10});
+}
+
+TEST_P(AttentionTest, FewQueries) {
+  for (int64_t Sq : {1, 2, 3, 4})
+    for (auto [D, Dv] :
+         {std::array<int64_t, 2>{64, 64}, {128, 128}, {20, 33}, {96, 72}})
+      for (int64_t Skv : {1, 5, 77, 600, 1300}) {
+        check(GetParam(), {1, 2, 2, Sq, Skv, D, Dv});
+        check(GetParam(), {1, 1, 1, Sq, Skv, D, Dv, true, Skv - Sq});
+      }
+}
+
+TEST_P(AttentionTest, ScoreBlock) {
+  // An additive bias that depends on every index.
+  Score bias = [](const int64_t *o, int64_t i, int64_t j, float s) {
+    return s + 0.01f * float(o[1]) - 0.02f * float((i * 7 + j * 3) % 11);
+  };
+  // A padding mask, with rows that it leaves empty.
+  Score mask = [](const int64_t *, int64_t i, int64_t j, float s) {
+    return i % 5 == 0 || j >= 40 || j < 3 ? kMinusInf : s;
+  };
+  Score soft = [](const int64_t *, int64_t, int64_t j, float s) {
+    return j % 3 == 0 ? s - 1e9f : s;
+  };
+  for (const Score &score : {bias, mask, soft}) {
+    check(GetParam(), {1, 2, 1, 50, 50, 64, 64}, score);
+    check(GetParam(), {1, 2, 1, 3, 70, 64, 64}, score);
+    check(GetParam(), {1, 1, 1, 50, 50, 64, 64, true}, score);
+    check(GetParam(), {1, 1, 1, 20, 1600, 16, 16}, score);
+  }
+}
+
+TEST_P(AttentionTest, RecommendedBlocks) {
+  for (int64_t Sq : {1, 5, 130, 600}) {
+    Shape s{1, 2, 1, Sq, Sq, 16, 16};
+    s.qBlock = cpu::attentionBlock(Sq, 2);
+    check(GetParam(), s);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Levels, AttentionTest,
+                         testing::ValuesIn(machineLevels()),
+                         [](const auto &info) {
+                           return levelName(info.param);
+                         });
+
+} // namespace
