@@ -1,0 +1,121 @@
+#include "runtime/device/cpu/ThreadTeam.h"
+
+#include <immintrin.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <system_error>
+#include <unistd.h>
+
+namespace mmcc::runtime {
+
+namespace {
+
+constexpr unsigned kDefaultFloatMode = 0x1f80;
+constexpr unsigned kSpins = 1200; // 20 to 50 microseconds of `pause`
+
+void futexWait(std::atomic<uint32_t> &word, uint32_t seen) {
+  syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, seen, nullptr, nullptr, 0);
+}
+
+void futexWakeAll(std::atomic<uint32_t> &word) {
+  syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, INT32_MAX, nullptr, nullptr, 0);
+}
+
+} // namespace
+
+void ThreadTeam::Signal::advance() {
+  // Sequentially consistent with waitWhile: either the sleeper is seen here or
+  // the new value there.
+  value.fetch_add(1);
+  if (sleepers.load() != 0)
+    futexWakeAll(value);
+}
+
+void ThreadTeam::Signal::waitWhile(uint32_t seen) {
+  for (unsigned i = 0; i < kSpins; ++i) {
+    if (value.load(std::memory_order_acquire) != seen)
+      return;
+    _mm_pause();
+  }
+  sleepers.fetch_add(1);
+  while (value.load() == seen)
+    futexWait(value, seen);
+  sleepers.fetch_sub(1);
+}
+
+void ThreadTeam::barrier() {
+  if (size_ == 1)
+    return;
+  uint32_t phase = phase_.value.load(std::memory_order_relaxed);
+  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == size_) {
+    arrived_.store(0, std::memory_order_relaxed);
+    phase_.advance();
+  } else {
+    phase_.waitWhile(phase);
+  }
+}
+
+void ThreadTeam::work(unsigned member) {
+  _mm_setcsr(kDefaultFloatMode);
+  uint32_t seen = 0;
+  for (;;) {
+    start_.waitWhile(seen);
+    ++seen;
+    if (stop_)
+      return;
+    function_(context_, member);
+    barrier();
+  }
+}
+
+Status ThreadTeam::start(unsigned size) {
+  threads_.reserve(size - 1);
+  for (unsigned member = 1; member < size; ++member) {
+    try {
+      threads_.emplace_back([this, member] { work(member); });
+    } catch (const std::system_error &) {
+      return {Code::out_of_memory,
+              "cannot start " + std::to_string(size) + " threads"};
+    }
+  }
+  size_ = size;
+  return {};
+}
+
+ThreadTeam::~ThreadTeam() {
+  stop_ = true;
+  start_.advance();
+  for (std::thread &thread : threads_)
+    thread.join();
+}
+
+namespace {
+
+/// The default floating-point mode for as long as it lives.
+class FloatMode {
+public:
+  FloatMode() : callers_(_mm_getcsr()) { _mm_setcsr(kDefaultFloatMode); }
+  ~FloatMode() { _mm_setcsr(callers_); }
+
+private:
+  unsigned callers_;
+};
+
+} // namespace
+
+void ThreadTeam::runAlone(Function function, void *context) {
+  FloatMode mode;
+  function(context, 0);
+}
+
+void ThreadTeam::run(Function function, void *context) {
+  FloatMode mode;
+  function_ = function;
+  context_ = context;
+  if (size_ > 1)
+    start_.advance();
+  function(context, 0);
+  barrier();
+}
+
+} // namespace mmcc::runtime

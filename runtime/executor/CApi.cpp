@@ -1,0 +1,272 @@
+// The C interface: arguments are checked, exceptions end here.
+
+#include "runtime/core/DType.h"
+#include "runtime/executor/Session.h"
+#include "runtime/loader/ProgramVerifier.h"
+
+#include <algorithm>
+#include <cinttypes>
+#include <cstdio>
+#include <cstring>
+#include <new>
+#include <sched.h>
+#include <unistd.h>
+
+using namespace mmcc::runtime;
+namespace schema = mmcc::schema;
+
+struct mmcc_model {
+  std::shared_ptr<Artifact> artifact;
+};
+
+struct mmcc_session {
+  Session session;
+};
+
+static_assert(int(Code::not_found) == MMCC_NOT_FOUND &&
+                  int(Code::io_error) == MMCC_IO_ERROR &&
+                  int(Code::out_of_memory) == MMCC_OUT_OF_MEMORY,
+              "Code and mmcc_code are one list");
+static_assert(kMaxRank == MMCC_MAX_RANK, "the loader refuses higher ranks");
+
+/// Text from a file may hold anything; a message is one printable line.
+static mmcc_code report(mmcc_code code, const char *text, size_t length,
+                        mmcc_error *error) {
+  if (!error)
+    return code;
+  error->code = code;
+  size_t count = std::min(length, sizeof(error->message) - 1);
+  for (size_t i = 0; i < count; ++i) {
+    unsigned char c = static_cast<unsigned char>(text[i]);
+    error->message[i] = c < 0x20 || c == 0x7f ? '?' : char(c);
+  }
+  error->message[count] = '\0';
+  return code;
+}
+
+template <typename Function>
+static mmcc_code guarded(mmcc_error *error, Function function) {
+  try {
+    Status status = function();
+    if (status.ok())
+      return MMCC_OK;
+    return report(mmcc_code(status.code()), status.message().data(),
+                  status.message().size(), error);
+  } catch (const std::exception &) {
+    // Of what the library uses only memory can run out.
+    static constexpr char text[] = "out of memory";
+    return report(MMCC_OUT_OF_MEMORY, text, sizeof(text) - 1, error);
+  }
+}
+
+static Status missing(const char *what) {
+  return {Code::invalid_argument, std::string(what) + " is null"};
+}
+
+/// Copies the options a caller of any version gave over the defaults.
+template <typename Options> static Options optionsOf(const Options *given) {
+  Options options = {};
+  if (given)
+    std::memcpy(&options, given,
+                std::min<size_t>(given->struct_bytes, sizeof(options)));
+  return options;
+}
+
+unsigned mmcc_dtype_bits(mmcc_dtype dtype) {
+  return bitsOf(schema::DType(dtype));
+}
+
+const char *mmcc_dtype_name(mmcc_dtype dtype) {
+  return nameOf(schema::DType(dtype));
+}
+
+mmcc_code mmcc_model_load(const char *path, const mmcc_model_options *given,
+                          mmcc_model **model, mmcc_error *error) {
+  return guarded(error, [&]() -> Status {
+    if (!path || !model)
+      return missing(path ? "model" : "path");
+    *model = nullptr;
+    mmcc_model_options options = optionsOf(given);
+    auto artifact = std::make_shared<Artifact>();
+    unsigned threads = options.load_threads ? options.load_threads : 2;
+    MMCC_RETURN_IF_ERROR(artifact->open(path, std::min(threads, 64u)));
+    MMCC_RETURN_IF_ERROR(
+        artifact->chooseVariant(options.isa ? options.isa : ""));
+    *model = new mmcc_model{std::move(artifact)};
+    return {};
+  });
+}
+
+void mmcc_model_free(mmcc_model *model) { delete model; }
+
+const char *mmcc_model_isa(const mmcc_model *model) {
+  return nameOf(model->artifact->level());
+}
+
+size_t mmcc_model_entry_count(const mmcc_model *model) {
+  return model->artifact->variant().entries()->size();
+}
+
+const char *mmcc_model_entry_name(const mmcc_model *model, size_t index) {
+  const Artifact &artifact = *model->artifact;
+  if (index >= artifact.variant().entries()->size())
+    return nullptr;
+  uint32_t entry = artifact.variant().entries()->Get(uint32_t(index));
+  return artifact.program().entries()->Get(entry)->name()->c_str();
+}
+
+uint64_t mmcc_model_weights_bytes(const mmcc_model *model) {
+  uint64_t total = 0;
+  const auto *segments = model->artifact->program().segments();
+  for (uint32_t i = 0; i < lengthOf(segments); ++i)
+    if (!segments->Get(i)->executable())
+      total += segments->Get(i)->bytes();
+  return total;
+}
+
+mmcc_code mmcc_model_write_perf_map(const mmcc_model *model,
+                                    mmcc_error *error) {
+  return guarded(error, [&]() -> Status {
+    if (!model)
+      return missing("model");
+    const Artifact &artifact = *model->artifact;
+    const schema::Variant &variant = artifact.variant();
+    std::vector<uint64_t> ends;
+    for (uint32_t i = 0; i < lengthOf(variant.kernels()); ++i)
+      ends.push_back(variant.kernels()->Get(i)->entry_offset());
+    ends.push_back(variant.image_bytes());
+    std::sort(ends.begin(), ends.end());
+    std::string path = "/tmp/perf-" + std::to_string(getpid()) + ".map";
+    std::FILE *file = std::fopen(path.c_str(), "a");
+    if (!file)
+      return {Code::io_error, "cannot write " + path};
+    for (uint32_t i = 0; i < lengthOf(variant.kernels()); ++i) {
+      const schema::Kernel &kernel = *variant.kernels()->Get(i);
+      uint64_t begin = kernel.entry_offset();
+      uint64_t end = *std::upper_bound(ends.begin(), ends.end() - 1, begin);
+      std::fprintf(file, "%" PRIxPTR " %" PRIx64 " %s\n",
+                   reinterpret_cast<uintptr_t>(artifact.image()) + begin,
+                   end - begin, kernel.name()->c_str());
+    }
+    if (std::fclose(file) != 0)
+      return {Code::io_error, "cannot write " + path};
+    return {};
+  });
+}
+
+/// Processors this process may run on.
+static unsigned availableProcessors() {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof(set), &set) != 0)
+    return 1;
+  return unsigned(std::max(1, CPU_COUNT(&set)));
+}
+
+mmcc_code mmcc_session_create(mmcc_model *model, const char *name,
+                              const mmcc_session_options *given,
+                              mmcc_session **session, mmcc_error *error) {
+  return guarded(error, [&]() -> Status {
+    if (!model || !session)
+      return missing(model ? "session" : "model");
+    *session = nullptr;
+    mmcc_session_options options = optionsOf(given);
+    const Artifact &artifact = *model->artifact;
+    if (!name && mmcc_model_entry_count(model) != 1)
+      return {Code::invalid_argument,
+              artifact.name() + " has several entries; name one of them"};
+    const schema::Entry *entry =
+        artifact.findEntry(name ? name : mmcc_model_entry_name(model, 0));
+    if (!entry)
+      return {Code::not_found,
+              artifact.name() + " has no entry '" + name + "'"};
+    unsigned threads =
+        options.threads ? options.threads : availableProcessors();
+    if (threads > ThreadTeam::kMaxSize)
+      return {Code::invalid_argument,
+              "no more than 1024 threads can be asked for"};
+    std::unique_ptr<mmcc_session> made(new mmcc_session{
+        Session(model->artifact, *entry, options.max_arena_bytes)});
+    MMCC_RETURN_IF_ERROR(made->session.start(threads));
+    *session = made.release();
+    return {};
+  });
+}
+
+void mmcc_session_free(mmcc_session *session) { delete session; }
+
+size_t mmcc_session_input_count(const mmcc_session *session) {
+  return session->session.inputs().size();
+}
+
+size_t mmcc_session_output_count(const mmcc_session *session) {
+  return session->session.outputs().size();
+}
+
+static mmcc_code describe(const std::vector<ValueDescription> &values,
+                          const char *what, size_t index, mmcc_value_info *info,
+                          mmcc_error *error) {
+  return guarded(error, [&]() -> Status {
+    if (!info)
+      return missing("info");
+    if (index >= values.size())
+      return {Code::not_found,
+              "there is no " + std::string(what) + " " + std::to_string(index)};
+    *info = values[index].info;
+    return {};
+  });
+}
+
+mmcc_code mmcc_session_input(const mmcc_session *session, size_t index,
+                             mmcc_value_info *info, mmcc_error *error) {
+  return describe(session->session.inputs(), "input", index, info, error);
+}
+
+mmcc_code mmcc_session_output(const mmcc_session *session, size_t index,
+                              mmcc_value_info *info, mmcc_error *error) {
+  return describe(session->session.outputs(), "output", index, info, error);
+}
+
+mmcc_code mmcc_session_output_shapes(mmcc_session *session,
+                                     const mmcc_tensor *inputs,
+                                     size_t input_count, mmcc_tensor *outputs,
+                                     size_t output_count, mmcc_error *error) {
+  return guarded(error, [&]() -> Status {
+    if (!session || (!inputs && input_count) || (!outputs && output_count))
+      return missing("an argument");
+    return session->session.outputShapes({inputs, input_count},
+                                         {outputs, output_count});
+  });
+}
+
+mmcc_code mmcc_session_run(mmcc_session *session, const mmcc_tensor *inputs,
+                           size_t input_count, mmcc_tensor *outputs,
+                           size_t output_count, mmcc_error *error) {
+  return guarded(error, [&]() -> Status {
+    if (!session || (!inputs && input_count) || (!outputs && output_count))
+      return missing("an argument");
+    return session->session.run({inputs, input_count}, {outputs, output_count});
+  });
+}
+
+uint32_t mmcc_session_threads(const mmcc_session *session) {
+  return session->session.threads();
+}
+
+uint64_t mmcc_session_arena_bytes(const mmcc_session *session) {
+  return const_cast<mmcc_session *>(session)->session.arenaBytes();
+}
+
+void mmcc_session_set_profiling(mmcc_session *session, int on) {
+  session->session.setProfiling(on != 0);
+}
+
+size_t mmcc_session_profile_size(const mmcc_session *session) {
+  return const_cast<mmcc_session *>(session)->session.profileSize();
+}
+
+mmcc_code mmcc_session_profile(const mmcc_session *session, size_t index,
+                               mmcc_profile_row *row) {
+  bool found =
+      const_cast<mmcc_session *>(session)->session.profileRow(index, *row);
+  return found ? MMCC_OK : MMCC_NOT_FOUND;
+}

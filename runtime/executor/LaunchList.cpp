@@ -1,0 +1,282 @@
+#include "runtime/executor/LaunchList.h"
+
+#include "runtime/core/CheckedMath.h"
+#include "runtime/loader/ProgramVerifier.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+
+namespace mmcc::runtime {
+
+using namespace schema;
+
+namespace {
+
+// Copies and fills are kernels of the runtime's own, a cell each so many bytes.
+constexpr int64_t kMoveBytes = 256 << 10;
+
+/// buffers: source, target; sizes: bytes.
+void copyCell(const KernelArgs *args, int64_t x, int64_t, int64_t) {
+  int64_t begin = x * kMoveBytes;
+  std::memcpy(static_cast<char *>(args->buffers[1]) + begin,
+              static_cast<const char *>(args->buffers[0]) + begin,
+              size_t(std::min(kMoveBytes, args->sizes[0] - begin)));
+}
+
+/// buffers: target; sizes: bytes, pattern, pattern_bytes.
+void fillCell(const KernelArgs *args, int64_t x, int64_t, int64_t) {
+  int64_t begin = x * kMoveBytes;
+  int64_t bytes = std::min(kMoveBytes, args->sizes[0] - begin);
+  char *target = static_cast<char *>(args->buffers[0]) + begin;
+  const int64_t *pattern = &args->sizes[1];
+  int64_t step = args->sizes[2];
+  for (int64_t i = 0; i < bytes; i += step)
+    std::memcpy(target + i, pattern, size_t(step));
+}
+
+Status invalid(const char *what) { return {Code::invalid_file, what}; }
+
+} // namespace
+
+Status LaunchList::operand(const ResolveContext &context,
+                           const Operand &operand, int64_t bytes) {
+  int64_t offset = 0, available = context.buffer_bytes[operand.buffer()];
+  if (operand.offset() >= 0 &&
+      !context.values.get(uint32_t(operand.offset()), offset))
+    return invalid("an offset overflows");
+  if (bytes < 0) {
+    bytes = 0;
+    if (operand.bytes() >= 0 &&
+        !context.values.get(uint32_t(operand.bytes()), bytes))
+      return invalid("a length overflows");
+  }
+  if (offset < 0 || bytes < 0 || offset > available ||
+      bytes > available - offset)
+    return {Code::invalid_file,
+            "an operand leaves its buffer: " + std::to_string(bytes) +
+                " bytes at " + std::to_string(offset) + " of buffer " +
+                std::to_string(operand.buffer()) + ", which has " +
+                std::to_string(available)};
+  addresses_.push_back({operand.buffer(), offset});
+  return {};
+}
+
+Status LaunchList::dispatch(const ResolveContext &context,
+                            const Dispatch &dispatch, Launch &launch) {
+  const Kernel &kernel = *context.variant.kernels()->Get(dispatch.kernel());
+  launch.kernel =
+      reinterpret_cast<KernelFn>(reinterpret_cast<uintptr_t>(context.image) +
+                                 kernel.entry_offset());
+  int64_t grid_z = 0;
+  if (!context.values.get(dispatch.grid_x(), launch.grid_x) ||
+      !context.values.get(dispatch.grid_y(), launch.grid_y) ||
+      !context.values.get(dispatch.grid_z(), grid_z))
+    return invalid("the grid overflows");
+  constexpr int64_t max_cells = int64_t(1) << 40;
+  if (launch.grid_x < 0 || launch.grid_y < 0 || grid_z < 0 ||
+      !checkedMul(launch.grid_x, launch.grid_y, launch.cells) ||
+      !checkedMul(launch.cells, grid_z, launch.cells) ||
+      launch.cells > max_cells)
+    return invalid("the grid is impossible");
+  for (uint32_t i = 0; i < lengthOf(dispatch.operands()); ++i)
+    MMCC_RETURN_IF_ERROR(operand(context, *dispatch.operands()->Get(i), -1));
+  for (uint32_t i = 0; i < lengthOf(dispatch.sizes()); ++i) {
+    int64_t size = 0;
+    if (!context.values.get(dispatch.sizes()->Get(i), size))
+      return invalid("a size overflows");
+    addSize(size);
+  }
+  constexpr int64_t max_scratch = int64_t(1) << 30;
+  int64_t scratch = 0;
+  if (dispatch.scratch() >= 0 &&
+      !context.values.get(uint32_t(dispatch.scratch()), scratch))
+    return invalid("the scratch overflows");
+  scratch = std::max(scratch, int64_t(kernel.scratch_bytes()));
+  if (scratch > max_scratch)
+    return invalid("the kernel asks for too much scratch memory");
+  scratch_bytes_ = std::max(scratch_bytes_, scratch);
+  return {};
+}
+
+static Status moved(const ResolveContext &context, uint32_t expression,
+                    Launch &launch, int64_t &bytes) {
+  if (!context.values.get(expression, bytes) || bytes < 0)
+    return invalid("its length is impossible");
+  launch.grid_x = launch.cells = bytes / kMoveBytes + (bytes % kMoveBytes != 0);
+  launch.grid_y = 1;
+  return {};
+}
+
+Status LaunchList::copy(const ResolveContext &context, const Copy &copy,
+                        Launch &launch) {
+  int64_t bytes = 0;
+  MMCC_RETURN_IF_ERROR(moved(context, copy.bytes(), launch, bytes));
+  launch.kernel = copyCell;
+  MMCC_RETURN_IF_ERROR(operand(context, *copy.source(), bytes));
+  MMCC_RETURN_IF_ERROR(operand(context, *copy.target(), bytes));
+  const Address &source = addresses_[addresses_.size() - 2];
+  const Address &target = addresses_.back();
+  if (source.buffer == target.buffer && source.offset < target.offset + bytes &&
+      target.offset < source.offset + bytes)
+    return invalid("source and target overlap");
+  addSize(bytes);
+  return {};
+}
+
+Status LaunchList::fill(const ResolveContext &context, const Fill &fill,
+                        Launch &launch) {
+  int64_t bytes = 0;
+  MMCC_RETURN_IF_ERROR(moved(context, fill.bytes(), launch, bytes));
+  if (bytes % int64_t(fill.pattern_bytes()) != 0)
+    return invalid("its length is not a multiple of the pattern's");
+  launch.kernel = fillCell;
+  MMCC_RETURN_IF_ERROR(operand(context, *fill.target(), bytes));
+  addSize(bytes);
+  addSize(int64_t(fill.pattern()));
+  addSize(int64_t(fill.pattern_bytes()));
+  return {};
+}
+
+void LaunchList::chooseBarriers(const ResolveContext &context, const Run &run) {
+  // Launches of one cell run on member 0 and need no barrier among themselves.
+  // An independent launch may still depend on what came before the command
+  // that it is independent of: where that command's barrier was left out, the
+  // launch gets it.
+  bool others_at_work = false, left_out = false;
+  single_ = true;
+  for (Launch &launch : launches_) {
+    const Command &command = context.program.command(run.block, launch.command);
+    bool independent = command.flags() & uint32_t(CommandFlag::independent);
+    bool shared = launch.cells > 1, first = &launch == launches_.data();
+    if (independent)
+      launch.barrier = !first && shared && left_out;
+    else
+      launch.barrier = !first && (shared || others_at_work);
+    if (launch.barrier)
+      others_at_work = left_out = false;
+    else
+      left_out |= !independent && !first;
+    others_at_work |= shared;
+    single_ &= !shared;
+  }
+}
+
+Status LaunchList::resolve(const ResolveContext &context, const Run &run) {
+  launches_.clear();
+  addresses_.clear();
+  sizes_.clear();
+  scratch_bytes_ = 0;
+  for (uint32_t i = run.first; i < run.first + run.count; ++i) {
+    const Command &command = context.program.command(run.block, i);
+    Launch launch = {};
+    launch.command = i;
+    launch.first_pointer = uint32_t(addresses_.size());
+    launch.first_size = uint32_t(sizes_.size());
+    Status status;
+    if (const Dispatch *body = command.body_as_Dispatch())
+      status = dispatch(context, *body, launch);
+    else if (const Copy *body = command.body_as_Copy())
+      status = copy(context, *body, launch);
+    else
+      status = fill(context, *command.body_as_Fill(), launch);
+    if (!status.ok())
+      return {status.code(),
+              context.program.nameOf(command, i) + ": " + status.message()};
+    launches_.push_back(launch);
+  }
+  pointers_.resize(addresses_.size());
+  chooseBarriers(context, run);
+  return {};
+}
+
+void LaunchList::place(uint8_t *const *buffers) {
+  for (size_t i = 0; i < addresses_.size(); ++i)
+    pointers_[i] = buffers[addresses_[i].buffer] + addresses_[i].offset;
+}
+
+struct LaunchList::Execution {
+  const LaunchList &list;
+  ThreadTeam &team;
+  uint8_t *scratch;
+  uint64_t scratch_stride;
+  unsigned members;
+  CommandTime *times;
+};
+
+static void runCells(const Launch &launch, const KernelArgs &args,
+                     int64_t begin, int64_t end) {
+  if (begin >= end)
+    return;
+  int64_t x = begin % launch.grid_x, rest = begin / launch.grid_x;
+  int64_t y = rest % launch.grid_y, z = rest / launch.grid_y;
+  for (int64_t cell = begin; cell < end; ++cell) {
+    launch.kernel(&args, x, y, z);
+    if (++x == launch.grid_x) {
+      x = 0;
+      if (++y == launch.grid_y) {
+        y = 0;
+        ++z;
+      }
+    }
+  }
+}
+
+static uint64_t nowNanoseconds() {
+  return uint64_t(std::chrono::duration_cast<std::chrono::nanoseconds>(
+                      std::chrono::steady_clock::now().time_since_epoch())
+                      .count());
+}
+
+void LaunchList::executeMember(const Execution &execution,
+                               unsigned member) const {
+  int64_t members = execution.members;
+  KernelArgs args;
+  args.scratch = execution.scratch + member * execution.scratch_stride;
+  uint64_t started = 0;
+  if (execution.times && member == 0)
+    started = nowNanoseconds();
+  for (size_t i = 0; i < launches_.size(); ++i) {
+    const Launch &launch = launches_[i];
+    if (members > 1 && launch.barrier && !execution.times)
+      execution.team.barrier();
+    args.buffers = pointers_.data() + launch.first_pointer;
+    args.sizes = sizes_.data() + launch.first_size;
+    if (launch.cells == 1) {
+      if (member == 0)
+        launch.kernel(&args, 0, 0, 0);
+    } else {
+      // Shares as equal as possible without forming cells * member, which
+      // could overflow.
+      int64_t share = launch.cells / members, extra = launch.cells % members;
+      int64_t begin = share * member + std::min<int64_t>(extra, member);
+      runCells(launch, args, begin, begin + share + (member < extra));
+    }
+    if (execution.times) {
+      if (members > 1)
+        execution.team.barrier();
+      if (member == 0) {
+        uint64_t now = nowNanoseconds();
+        ++execution.times[i].runs;
+        execution.times[i].nanoseconds += now - started;
+        started = now;
+      }
+    }
+  }
+}
+
+void LaunchList::execute(ThreadTeam &team, uint8_t *scratch,
+                         uint64_t scratch_stride, CommandTime *times) const {
+  unsigned members = single_ ? 1 : team.size();
+  Execution execution = {*this, team, scratch, scratch_stride, members, times};
+  auto function = [](void *context, unsigned member) {
+    const Execution &execution = *static_cast<const Execution *>(context);
+    execution.list.executeMember(execution, member);
+  };
+  if (members == 1)
+    team.runAlone(function, &execution);
+  else
+    team.run(function, &execution);
+}
+
+} // namespace mmcc::runtime

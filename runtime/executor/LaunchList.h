@@ -1,0 +1,98 @@
+//===- LaunchList.h - A run of commands, ready to execute --------*- C++
+//-*-===//
+//
+// Everything that depends on shapes is worked out when the list is resolved:
+// grids, sizes, addresses relative to buffers, barriers. What is left for a
+// call is to turn buffer-relative addresses into pointers.
+//
+// Cells of a grid are split over the team into contiguous, equal shares, so
+// which member computes a cell depends on nothing but the grid and the team's
+// size; and cells do not depend on one another, so results do not depend on
+// the team's size either.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MMCC_RUNTIME_EXECUTOR_LAUNCHLIST_H
+#define MMCC_RUNTIME_EXECUTOR_LAUNCHLIST_H
+
+#include "runtime/device/cpu/KernelAbi.h"
+#include "runtime/device/cpu/ThreadTeam.h"
+#include "runtime/executor/EntryProgram.h"
+
+#include <cstdint>
+#include <vector>
+
+namespace mmcc::runtime {
+
+struct Launch {
+  KernelFn kernel;
+  uint32_t first_pointer;
+  uint32_t first_size;
+  int64_t grid_x, grid_y;
+  int64_t cells;
+  bool barrier; // wait for all members before it
+  uint32_t command;
+};
+
+/// What resolving needs to know of the session.
+struct ResolveContext {
+  const EntryProgram &program;
+  const schema::Variant &variant;
+  const uint8_t *image;
+  ExpressionValues &values;
+  Span<const int64_t> buffer_bytes;
+};
+
+struct CommandTime {
+  uint64_t runs = 0;
+  uint64_t nanoseconds = 0;
+};
+
+class LaunchList {
+public:
+  /// Replaces the list by the commands of `run`. Memory is kept for the next
+  /// resolution.
+  Status resolve(const ResolveContext &context, const Run &run);
+
+  /// Turns buffer-relative addresses into pointers.
+  void place(uint8_t *const *buffers);
+
+  /// Executes the launches on the team. `scratch` holds `scratch_stride` bytes
+  /// for each member. Adds to `times[i]` for launch i unless null.
+  void execute(ThreadTeam &team, uint8_t *scratch, uint64_t scratch_stride,
+               CommandTime *times) const;
+
+  /// Of the most demanding kernel.
+  int64_t scratchBytes() const { return scratch_bytes_; }
+  const std::vector<Launch> &launches() const { return launches_; }
+
+private:
+  struct Address {
+    uint32_t buffer;
+    int64_t offset;
+  };
+  struct Execution;
+
+  Status dispatch(const ResolveContext &context,
+                  const schema::Dispatch &dispatch, Launch &launch);
+  Status copy(const ResolveContext &context, const schema::Copy &copy,
+              Launch &launch);
+  Status fill(const ResolveContext &context, const schema::Fill &fill,
+              Launch &launch);
+  Status operand(const ResolveContext &context, const schema::Operand &operand,
+                 int64_t bytes);
+  void addSize(int64_t size) { sizes_.push_back(size); }
+  void chooseBarriers(const ResolveContext &context, const Run &run);
+  void executeMember(const Execution &execution, unsigned member) const;
+
+  std::vector<Launch> launches_;
+  std::vector<Address> addresses_;
+  std::vector<void *> pointers_; // parallel to addresses_
+  std::vector<int64_t> sizes_;
+  int64_t scratch_bytes_ = 0;
+  bool single_ = true; // no launch has more than one cell
+};
+
+} // namespace mmcc::runtime
+
+#endif // MMCC_RUNTIME_EXECUTOR_LAUNCHLIST_H

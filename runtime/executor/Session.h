@@ -1,0 +1,113 @@
+//===- Session.h - Runs one entry --------------------------------*- C++
+//-*-===//
+
+#ifndef MMCC_RUNTIME_EXECUTOR_SESSION_H
+#define MMCC_RUNTIME_EXECUTOR_SESSION_H
+
+#include "runtime/device/cpu/Slab.h"
+#include "runtime/device/cpu/ThreadTeam.h"
+#include "runtime/executor/StagePlan.h"
+#include "runtime/include/mmcc/runtime.h"
+#include "runtime/loader/Artifact.h"
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace mmcc::runtime {
+
+/// What mmcc_session_input and mmcc_session_output tell.
+struct ValueDescription {
+  std::vector<std::string> dim_texts;
+  mmcc_value_info info;
+};
+
+struct ProfileRow {
+  uint32_t block = 0, command = 0;
+  CommandTime time;
+  double flops = 0, bytes = 0;
+};
+
+class Session {
+public:
+  /// `entry` belongs to the artifact's chosen variant. No limit when
+  /// `max_arena_bytes` is 0.
+  Session(std::shared_ptr<const Artifact> artifact, const schema::Entry &entry,
+          uint64_t max_arena_bytes);
+
+  Status start(unsigned threads);
+
+  Status run(Span<const mmcc_tensor> inputs, Span<mmcc_tensor> outputs);
+  Status outputShapes(Span<const mmcc_tensor> inputs,
+                      Span<mmcc_tensor> outputs);
+
+  const std::vector<ValueDescription> &inputs() const { return inputs_; }
+  const std::vector<ValueDescription> &outputs() const { return outputs_; }
+  unsigned threads() const { return team_.size(); }
+  uint64_t arenaBytes();
+
+  void setProfiling(bool on);
+  size_t profileSize();
+  bool profileRow(size_t index, mmcc_profile_row &row);
+
+private:
+  static constexpr size_t kPlansKept = 8;
+
+  struct Stage {
+    std::vector<StagePlan> plans;
+    StagePlan *current = nullptr;
+    Slab arena;
+  };
+
+  Status bind(Span<const mmcc_tensor> inputs, bool check_data);
+  Status findPlan(uint32_t stage);
+  Status enterStage(uint32_t stage, Span<const mmcc_tensor> inputs,
+                    Span<mmcc_tensor> outputs);
+  Status placeOutput(uint32_t index, const OutputShape &shape,
+                     mmcc_tensor &output);
+  Status executeBlock(uint32_t block, Span<const mmcc_tensor> inputs,
+                      Span<mmcc_tensor> outputs);
+  Status executeRun(const Run &run);
+  Status executeDefine(const schema::DefineSymbol &define,
+                       Span<const mmcc_tensor> inputs,
+                       Span<mmcc_tensor> outputs);
+  Status executeLoop(const schema::Loop &loop, Span<const mmcc_tensor> inputs,
+                     Span<mmcc_tensor> outputs);
+  /// Reads `bytes` bytes at the operand.
+  Status readOperand(const schema::Operand &operand, void *into, int64_t bytes);
+  void recordProfile(const Run &run, const LaunchList &list);
+  ResolveContext resolveContext();
+  Status withEntry(Status status) const;
+
+  std::shared_ptr<const Artifact> artifact_;
+  EntryProgram program_;
+  uint64_t max_arena_bytes_;
+  std::mutex mutex_;
+  ThreadTeam team_;
+  std::vector<ValueDescription> inputs_, outputs_;
+
+  // The current call.
+  std::vector<int64_t> symbols_;
+  ExpressionValues values_;
+  std::vector<int64_t> input_bytes_;
+  std::vector<int64_t> buffer_bytes_;
+  std::vector<uint8_t *> buffers_;
+  std::vector<uint8_t *> output_data_;
+  uint32_t stage_ = 0;
+  uint64_t call_ = 0;
+
+  std::vector<Stage> stages_;
+  StagePlanner planner_;
+  LaunchList varying_;
+  std::vector<Slab> output_memory_;
+  Slab scratch_;
+  uint64_t scratch_stride_ = 0;
+
+  bool profiling_ = false;
+  std::vector<CommandTime> times_;
+  std::vector<ProfileRow> profile_;
+};
+
+} // namespace mmcc::runtime
+
+#endif // MMCC_RUNTIME_EXECUTOR_SESSION_H

@@ -1,0 +1,145 @@
+// What a session does once, and what it tells about itself.
+
+#include "runtime/core/Expression.h"
+#include "runtime/executor/InputBinding.h"
+#include "runtime/executor/Session.h"
+#include "runtime/loader/ProgramVerifier.h"
+
+#include <algorithm>
+
+namespace mmcc::runtime {
+
+using namespace schema;
+
+static std::vector<ValueDescription>
+describe(const Entry &entry,
+         const flatbuffers::Vector<flatbuffers::Offset<Value>> *values) {
+  std::vector<int64_t> lo, hi;
+  for (uint32_t i = 0; i < lengthOf(entry.symbols()); ++i) {
+    lo.push_back(entry.symbols()->Get(i)->lo());
+    hi.push_back(entry.symbols()->Get(i)->hi());
+  }
+  std::vector<ValueDescription> result(lengthOf(values));
+  for (uint32_t i = 0; i < result.size(); ++i) {
+    const Value &value = *values->Get(i);
+    ValueDescription &description = result[i];
+    mmcc_value_info &info = description.info;
+    info = {};
+    info.name = value.name()->c_str();
+    info.dtype = mmcc_dtype(value.dtype());
+    info.rank = lengthOf(value.dims());
+    info.optional = value.optional();
+    for (uint32_t d = 0; d < info.rank; ++d) {
+      uint32_t expression = value.dims()->Get(d);
+      boundsOf(expressionOf(entry, expression), lo.data(), hi.data(),
+               info.dim_lo[d], info.dim_hi[d]);
+      info.dims[d] = info.dim_lo[d] == info.dim_hi[d] ? info.dim_lo[d] : -1;
+      description.dim_texts.push_back(dimensionText(entry, expression));
+    }
+    for (uint32_t d = 0; d < info.rank; ++d)
+      info.dim_text[d] = description.dim_texts[d].c_str();
+  }
+  return result;
+}
+
+Session::Session(std::shared_ptr<const Artifact> artifact, const Entry &entry,
+                 uint64_t max_arena_bytes)
+    : artifact_(std::move(artifact)), program_(entry),
+      max_arena_bytes_(max_arena_bytes),
+      inputs_(describe(entry, entry.inputs())),
+      outputs_(describe(entry, entry.outputs())),
+      symbols_(lengthOf(entry.symbols()), 0), values_(entry, symbols_.data()),
+      input_bytes_(lengthOf(entry.inputs()), 0),
+      buffer_bytes_(lengthOf(entry.buffers()), 0),
+      buffers_(lengthOf(entry.buffers()), nullptr),
+      output_data_(lengthOf(entry.outputs()), nullptr),
+      stages_(program_.stage_count), output_memory_(lengthOf(entry.outputs())) {
+  for (Stage &stage : stages_)
+    stage.plans.reserve(kPlansKept);
+  for (uint32_t i = 0; i < buffers_.size(); ++i) {
+    const Buffer &buffer = *entry.buffers()->Get(i);
+    // Kernels only read through it, the verifier has seen to that.
+    if (buffer.kind() == BufferKind::constant)
+      buffers_[i] = const_cast<uint8_t *>(artifact_->constantData(
+          *artifact_->program().constants()->Get(buffer.index())));
+  }
+}
+
+Status Session::start(unsigned threads) { return team_.start(threads); }
+
+uint64_t Session::arenaBytes() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  uint64_t total = 0;
+  for (const Stage &stage : stages_) {
+    uint64_t largest = 0;
+    for (const StagePlan &plan : stage.plans)
+      largest = std::max(largest, uint64_t(plan.arena_bytes));
+    total += largest;
+  }
+  return total;
+}
+
+void Session::setProfiling(bool on) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  profiling_ = on;
+  profile_.clear();
+}
+
+void Session::recordProfile(const Run &run, const LaunchList &list) {
+  for (size_t i = 0; i < list.launches().size(); ++i) {
+    uint32_t command_index = list.launches()[i].command;
+    auto row = std::find_if(
+        profile_.begin(), profile_.end(), [&](const ProfileRow &row) {
+          return row.block == run.block && row.command == command_index;
+        });
+    if (row == profile_.end()) {
+      profile_.emplace_back();
+      row = profile_.end() - 1;
+      row->block = run.block;
+      row->command = command_index;
+    }
+    row->time.runs += times_[i].runs;
+    row->time.nanoseconds += times_[i].nanoseconds;
+    const Dispatch *dispatch =
+        program_.command(run.block, command_index).body_as_Dispatch();
+    int64_t value = 0;
+    if (dispatch && dispatch->flops() >= 0 &&
+        values_.get(uint32_t(dispatch->flops()), value))
+      row->flops += double(value) * double(times_[i].runs);
+    if (dispatch && dispatch->bytes() >= 0 &&
+        values_.get(uint32_t(dispatch->bytes()), value))
+      row->bytes += double(value) * double(times_[i].runs);
+  }
+}
+
+size_t Session::profileSize() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return profile_.size();
+}
+
+bool Session::profileRow(size_t index, mmcc_profile_row &row) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (index >= profile_.size())
+    return false;
+  const ProfileRow &from = profile_[index];
+  const Command &command = program_.command(from.block, from.command);
+  row.node =
+      command.node() >= 0
+          ? program_.entry.node_names()->Get(uint32_t(command.node()))->c_str()
+          : "";
+  if (const Dispatch *dispatch = command.body_as_Dispatch())
+    row.kernel = artifact_->variant()
+                     .kernels()
+                     ->Get(dispatch->kernel())
+                     ->name()
+                     ->c_str();
+  else
+    row.kernel = command.body_type() == CommandBody::Copy ? "copy" : "fill";
+  row.runs = from.time.runs;
+  row.nanoseconds = from.time.nanoseconds;
+  row.flops = from.flops;
+  row.bytes = from.bytes;
+  return true;
+}
+
+} // namespace mmcc::runtime

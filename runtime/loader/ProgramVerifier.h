@@ -1,0 +1,52 @@
+//===- ProgramVerifier.h - The artifact's meaning is sound -------*- C++
+//-*-===//
+//
+// FlatBuffers' own verifier shows that tables and vectors lie inside the
+// buffer. This one shows the rest: every index names something, every range
+// lies inside what it is a range of, every expression can be evaluated, every
+// symbol is defined before it is used. The executor relies on it and repeats
+// none of it; only values that depend on the call are checked there.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MMCC_RUNTIME_LOADER_PROGRAMVERIFIER_H
+#define MMCC_RUNTIME_LOADER_PROGRAMVERIFIER_H
+
+#include "runtime/core/Span.h"
+#include "runtime/core/Status.h"
+#include "runtime/schema/program_generated.h"
+
+#include <cstdint>
+#include <vector>
+
+namespace mmcc::runtime {
+
+constexpr uint32_t kMaxRank = 16;
+constexpr uint32_t kKnownRevision = 1;
+
+/// Segments must lie in [segments_begin, segments_end) of the file.
+Status verifyProgram(const schema::Program &program, uint64_t segments_begin,
+                     uint64_t segments_end);
+
+/// Everything of an entry but its commands.
+Status verifyEntry(const schema::Program &program, const schema::Entry &entry);
+
+/// The entry's commands, against one variant's kernels.
+Status verifyCommands(const schema::Entry &entry, uint64_t kernel_count);
+
+/// The code of expression `id`; the entry is verified.
+Span<const int64_t> expressionOf(const schema::Entry &entry, uint32_t id);
+
+/// For each symbol the number of the DefineSymbol command of block 0 that
+/// gives its value, counted from 1; 0 for a symbol that is known at the call.
+/// A command's stage is the number of DefineSymbol commands before it.
+std::vector<uint32_t> symbolStages(const schema::Entry &entry);
+
+/// Length of a vector that may be absent.
+template <typename Vector> uint32_t lengthOf(const Vector *vector) {
+  return vector ? vector->size() : 0;
+}
+
+} // namespace mmcc::runtime
+
+#endif // MMCC_RUNTIME_LOADER_PROGRAMVERIFIER_H

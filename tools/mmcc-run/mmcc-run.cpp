@@ -1,0 +1,298 @@
+// mmcc-run: runs or times an artifact on arrays from an npz file. Links the
+// runtime only.
+
+#include "tools/mmcc-run/TensorArrays.h"
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <string>
+#include <sys/resource.h>
+#include <unistd.h>
+#include <vector>
+
+using mmcc::arrayFromTensor;
+using mmcc::tensorFromArray;
+
+namespace {
+
+constexpr int kDone = 0, kInput = 1, kUsage = 2, kEnvironment = 4;
+
+struct Options {
+  std::string file, inputs, outputs, entry, device = "cpu", isa, json;
+  unsigned threads = 0;
+  double bench_seconds = 0;
+  bool perf_map = false, profile = false, state = false;
+};
+
+using Clock = std::chrono::steady_clock;
+
+double millisecondsSince(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start)
+      .count();
+}
+
+int fail(int code, const std::string &message) {
+  std::fprintf(stderr, "mmcc-run: %s\n", message.c_str());
+  return code;
+}
+
+int fail(const mmcc::Error &error) {
+  bool environment = error.code == MMCC_NO_DEVICE ||
+                     error.code == MMCC_OUT_OF_MEMORY ||
+                     error.code == MMCC_IO_ERROR;
+  return fail(environment ? kEnvironment : kInput, error.message);
+}
+
+uint64_t peakResidentBytes() {
+  rusage usage = {};
+  getrusage(RUSAGE_SELF, &usage);
+  return uint64_t(usage.ru_maxrss) * 1024;
+}
+
+struct Timings {
+  double load_ms = 0, first_ms = 0;
+  std::vector<double> runs_ms;
+};
+
+/// q in [0, 1], of sorted values.
+double quantile(const std::vector<double> &sorted, double q) {
+  return sorted[size_t(q * double(sorted.size() - 1) + 0.5)];
+}
+
+/// Writes beside `path` and renames, so that a reader never sees half of it.
+bool writeText(const std::string &path, const std::string &text) {
+  std::string temporary = path + ".part";
+  std::FILE *file = std::fopen(temporary.c_str(), "w");
+  if (!file)
+    return false;
+  bool good = std::fputs(text.c_str(), file) >= 0;
+  good &= std::fclose(file) == 0;
+  good = good && std::rename(temporary.c_str(), path.c_str()) == 0;
+  if (!good)
+    std::remove(temporary.c_str());
+  return good;
+}
+
+std::string jsonText(const mmcc::Model &model, const mmcc::Session &session,
+                     Timings &timings) {
+  std::vector<double> &runs = timings.runs_ms;
+  std::sort(runs.begin(), runs.end());
+  double total = 0;
+  for (double run : runs)
+    total += run;
+  char text[1024];
+  std::snprintf(
+      text, sizeof(text),
+      "{\n  \"median_ms\": %.6f,\n  \"min_ms\": %.6f,\n  \"mean_ms\": %.6f,\n"
+      "  \"p90_ms\": %.6f,\n  \"p99_ms\": %.6f,\n  \"runs\": %zu,\n"
+      "  \"load_ms\": %.6f,\n  \"first_ms\": %.6f,\n"
+      "  \"peak_rss_bytes\": %llu,\n  \"arena_bytes\": %llu,\n"
+      "  \"weights_bytes\": %llu,\n  \"isa\": \"%s\",\n  \"threads\": %u\n}\n",
+      quantile(runs, 0.5), runs.front(), total / double(runs.size()),
+      quantile(runs, 0.9), quantile(runs, 0.99), runs.size(), timings.load_ms,
+      timings.first_ms, (unsigned long long)peakResidentBytes(),
+      (unsigned long long)mmcc_session_arena_bytes(session.get()),
+      (unsigned long long)mmcc_model_weights_bytes(model.get()),
+      mmcc_model_isa(model.get()), mmcc_session_threads(session.get()));
+  return text;
+}
+
+void printProfile(const mmcc::Session &session) {
+  std::vector<mmcc_profile_row> rows(mmcc_session_profile_size(session.get()));
+  uint64_t total = 0;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    mmcc_session_profile(session.get(), i, &rows[i]);
+    total += rows[i].nanoseconds;
+  }
+  std::sort(rows.begin(), rows.end(), [](const auto &a, const auto &b) {
+    return a.nanoseconds > b.nanoseconds;
+  });
+  std::printf("%10s %6s %9s %9s  %s\n", "us/run", "%", "GFLOP/s", "GB/s",
+              "kernel (node)");
+  for (const mmcc_profile_row &row : rows) {
+    if (row.runs == 0 || row.nanoseconds == 0)
+      continue;
+    double ns = double(row.nanoseconds);
+    std::printf("%10.1f %6.2f %9.1f %9.1f  %s (%s)\n",
+                ns / double(row.runs) / 1e3, 100 * ns / double(total),
+                row.flops / ns, row.bytes / ns, row.kernel, row.node);
+  }
+}
+
+class Runner {
+public:
+  explicit Runner(const Options &options) : options(options) {}
+  int run();
+
+private:
+  int load();
+  int readInputs();
+  int writeOutputs();
+  int bench();
+
+  const Options &options;
+  mmcc::Error error = {};
+  mmcc::Model model;
+  mmcc::Session session;
+  std::vector<mmcc::npz::Array> arrays;
+  std::vector<mmcc::Tensor> inputs, outputs;
+  Timings timings;
+};
+
+int Runner::load() {
+  auto start = Clock::now();
+  mmcc_model_options model_options = {};
+  model_options.struct_bytes = sizeof(model_options);
+  model_options.isa = options.isa.empty() ? nullptr : options.isa.c_str();
+  model = mmcc::Model::load(options.file, error, &model_options);
+  if (!model)
+    return fail(error);
+  mmcc_session_options session_options = {};
+  session_options.struct_bytes = sizeof(session_options);
+  session_options.threads = options.threads;
+  if (options.entry.empty() && mmcc_model_entry_count(model.get()) > 1) {
+    std::string names;
+    for (const std::string &name : model.entries())
+      names += " " + name;
+    return fail(kUsage,
+                options.file +
+                    " has several entries; choose one with --entry:" + names);
+  }
+  session = model.session(error, options.entry, &session_options);
+  if (!session)
+    return fail(error);
+  timings.load_ms = millisecondsSince(start);
+  if (options.perf_map &&
+      mmcc_model_write_perf_map(model.get(), &error) != MMCC_OK)
+    return fail(error);
+  return kDone;
+}
+
+int Runner::readInputs() {
+  if (std::string message = mmcc::npz::readNpz(options.inputs, arrays);
+      !message.empty())
+    return fail(kInput, message);
+  for (size_t i = 0; i < session.inputCount(); ++i) {
+    mmcc::ValueInfo info = session.input(i);
+    auto array =
+        std::find_if(arrays.begin(), arrays.end(), [&](const auto &array) {
+          return array.name == info.name;
+        });
+    if (array == arrays.end())
+      return fail(kInput,
+                  options.inputs + ": no array for input '" + info.name + "'");
+    mmcc::Tensor tensor = {};
+    if (std::string message = tensorFromArray(info, *array, tensor);
+        !message.empty())
+      return fail(kInput, options.inputs + ": " + message);
+    inputs.push_back(tensor);
+  }
+  return kDone;
+}
+
+int Runner::writeOutputs() {
+  std::vector<mmcc::npz::Array> results(outputs.size());
+  for (size_t i = 0; i < outputs.size(); ++i)
+    if (std::string message =
+            arrayFromTensor(session.output(i), outputs[i], results[i]);
+        !message.empty())
+      return fail(kInput, message);
+  if (std::string message = mmcc::npz::writeNpz(options.outputs, results);
+      !message.empty())
+    return fail(kEnvironment, message);
+  return kDone;
+}
+
+int Runner::bench() {
+  auto end =
+      Clock::now() + std::chrono::duration<double>(options.bench_seconds);
+  // The first runs after the very first still fill caches.
+  for (int i = 0; i < 2; ++i)
+    if (!session.run(inputs, outputs, error))
+      return fail(error);
+  do {
+    auto start = Clock::now();
+    if (!session.run(inputs, outputs, error))
+      return fail(error);
+    timings.runs_ms.push_back(millisecondsSince(start));
+  } while (Clock::now() < end);
+  std::string text = jsonText(model, session, timings);
+  if (options.json.empty())
+    std::fputs(text.c_str(), stdout);
+  else if (!writeText(options.json, text))
+    return fail(kEnvironment, "cannot write " + options.json);
+  return kDone;
+}
+
+int Runner::run() {
+  if (int code = load())
+    return code;
+  if (int code = readInputs())
+    return code;
+  auto start = Clock::now();
+  if (!session.run(inputs, outputs, error))
+    return fail(error);
+  timings.first_ms = millisecondsSince(start);
+  if (!options.outputs.empty())
+    if (int code = writeOutputs())
+      return code;
+  if (options.bench_seconds > 0)
+    if (int code = bench())
+      return code;
+  if (options.profile) {
+    mmcc_session_set_profiling(session.get(), 1);
+    for (int i = 0; i < 20; ++i)
+      if (!session.run(inputs, outputs, error))
+        return fail(error);
+    printProfile(session);
+  }
+  return kDone;
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+  Options options;
+  CLI::App app{"Runs or times a compiled model."};
+  app.add_option("FILE", options.file, "the artifact (.mmcc)")->required();
+  app.add_option("--inputs", options.inputs,
+                 "npz with an array for each input of the model")
+      ->required();
+  app.add_option("--outputs", options.outputs, "npz to write");
+  app.add_option("--entry", options.entry, "entry point, if there are several");
+  app.add_option("--device", options.device, "cpu (default) or cuda[:N]");
+  app.add_option("--threads", options.threads, "default: one per processor")
+      ->check(CLI::Range(1u, 1024u));
+  app.add_option("--isa", options.isa, "use this CPU level and no other")
+      ->check(CLI::IsMember({"x86-64-v3", "x86-64-v3-avxvnni", "x86-64-v4",
+                             "x86-64-v4-vnni-bf16", "x86-64-v4-amx"}));
+  app.add_flag("--state", options.state, "keep state between runs");
+  app.add_option("--bench", options.bench_seconds,
+                 "run again and again for so many seconds")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--json", options.json, "where --bench writes its figures");
+  app.add_flag("--profile", options.profile, "print the time of each kernel");
+  app.add_flag("--perf-map", options.perf_map,
+               "name the kernels for `perf report`");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError &error) {
+    if (error.get_exit_code() == 0)
+      return app.exit(error);
+    return fail(kUsage, error.what());
+  }
+  if (!options.json.empty() && options.bench_seconds <= 0)
+    return fail(kUsage, "--json goes with --bench");
+  if (options.outputs.empty() && options.bench_seconds <= 0 && !options.profile)
+    return fail(kUsage, "nothing to do: give --outputs, --bench or --profile");
+  if (options.device.compare(0, 4, "cuda") == 0)
+    return fail(kEnvironment, "this runtime has no CUDA device");
+  if (options.device != "cpu")
+    return fail(kUsage, "'" + options.device + "' is no device");
+  if (options.state)
+    return fail(kUsage, "this runtime keeps no state yet");
+  return Runner(options).run();
+}
