@@ -1,0 +1,98 @@
+//===- MaskPlan.cpp - What becomes of a mask ------------------------------===//
+
+#include "passes/attention/MaskPlan.h"
+#include "passes/fuse/ConstantValues.h"
+#include <cmath>
+#include <limits>
+
+using namespace mlir;
+
+namespace mmcc {
+
+/// The coefficients of (key, query), if there are no others.
+static std::optional<std::pair<int64_t, int64_t>>
+getPairCoefficients(const IndexExpr &index) {
+  for (size_t axis = 2; axis < index.coefficients.size(); ++axis)
+    if (index.coefficient(axis) != 0)
+      return std::nullopt;
+  return std::pair(index.coefficient(0), index.coefficient(1));
+}
+
+MaskPlan planMask(ArrayRef<PlacedTerm> terms, const mm::Dim &queries,
+                  const mm::Dim &keys) {
+  MaskPlan plan;
+  mm::Dim pairs[] = {queries, keys};
+  mm::Dim offset = keys - queries;
+  std::vector<PlacedTerm> windows;
+  for (const PlacedTerm &placed : terms) {
+    const MaskTerm &term = placed.term;
+    auto pair = term.kind == MaskTerm::Position
+                    ? getPairCoefficients(term.index)
+                    : std::nullopt;
+    if (pair && holdsEverywhere(term.index, pairs)) {
+      plan.reduced = true;
+    } else if (pair == std::pair<int64_t, int64_t>(1, -1) &&
+               term.index.constant + offset ==
+                   mm::Dim::constant(queries.getContext(), 0)) {
+      plan.causal = plan.reduced = true;
+    } else if (pair == std::pair<int64_t, int64_t>(-1, 1)) {
+      windows.push_back(placed);
+    } else {
+      plan.rest.push_back(placed);
+    }
+  }
+  for (const PlacedTerm &placed : windows) {
+    // i + offset - j <= window - 1
+    std::optional<int64_t> window =
+        (offset - placed.term.index.constant + 1).getConstant();
+    if (plan.causal && window && *window > 0) {
+      plan.window = plan.window ? std::min(plan.window, *window) : *window;
+      plan.reduced = true;
+    } else {
+      plan.rest.push_back(placed);
+    }
+  }
+  return plan;
+}
+
+static Value castTo(OpBuilder &builder, Value value, Type elementType) {
+  if (getElementTypeOrSelf(value) == elementType)
+    return value;
+  mm::Shape shape = mm::getShape(value.getType());
+  return builder.create<mm::CastOp>(
+      value.getLoc(), mm::makeTensorType(shape, elementType), value);
+}
+
+Value joinRest(OpBuilder &builder, Location location, const MaskPlan &plan,
+               const LeadFactors &factors, Type elementType) {
+  // Conditions first, by what they fill with, then sums.
+  Value kept, added;
+  double fill = -std::numeric_limits<double>::infinity();
+  for (const PlacedTerm &placed : plan.rest) {
+    const MaskTerm &term = placed.term;
+    Value value =
+        factors.spread(builder, term.value.getLoc(), term.value, placed.lead);
+    if (getElementTypeOrSelf(value).isInteger(1)) {
+      kept = kept ? builder.create<mm::AndOp>(location, kept, value) : value;
+      fill = std::max(fill, term.fill);
+      continue;
+    }
+    value = castTo(builder, value, elementType);
+    if (placed.factor != 1.0)
+      value = builder.create<mm::MulOp>(
+          location, value,
+          makeScalar(builder, location, elementType, placed.factor));
+    added = added ? builder.create<mm::AddOp>(location, added, value) : value;
+  }
+  if (!kept)
+    return added;
+  if (!added && std::isinf(fill))
+    return kept;
+  // A finite fill keeps what the model does with a row that has no pair left:
+  // the mean over all keys.
+  Value fillValue = makeScalar(builder, location, elementType, fill);
+  Value other = added ? added : makeScalar(builder, location, elementType, 0.0);
+  return builder.create<mm::SelectOp>(location, kept, other, fillValue);
+}
+
+} // namespace mmcc

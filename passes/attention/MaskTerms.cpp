@@ -1,0 +1,321 @@
+//===- MaskTerms.cpp - A mask taken apart ---------------------------------===//
+
+#include "passes/attention/MaskTerms.h"
+#include "passes/fuse/ConstantValues.h"
+#include <cmath>
+
+using namespace mlir;
+
+namespace mmcc {
+
+//===----------------------------------------------------------------------===//
+// Terms behind views
+//===----------------------------------------------------------------------===//
+
+/// `value`, which broadcasts to the input of `view`, as seen through it.
+static Value viewThrough(OpBuilder &builder, Operation *view, Value value) {
+  if (isa<mm::BroadcastOp>(view))
+    return value;
+  Location loc = view->getLoc();
+  MLIRContext *context = builder.getContext();
+  mm::Dim one = mm::Dim::constant(context, 1);
+  auto from = getTensorType(view->getOperand(0));
+  mm::Shape shape = mm::getShape(value.getType());
+  shape.insert(shape.begin(), from.getRank() - shape.size(), one);
+  value = reshapeTo(builder, loc, value, shape);
+  if (auto transpose = dyn_cast<mm::TransposeOp>(view))
+    return transposeTo(builder, loc, value, transpose.getPermutation());
+  if (auto reshape = dyn_cast<mm::ReshapeOp>(view)) {
+    mm::Shape result;
+    std::optional<SmallVector<int64_t>> map = getUnitReshapeMap(reshape);
+    for (int64_t source : *map)
+      result.push_back(source < 0 ? one : shape[source]);
+    return reshapeTo(builder, loc, value, result);
+  }
+  auto slice = cast<mm::SliceOp>(view);
+  mm::Shape offsets = slice.getOffsets().getDims();
+  mm::Shape result = mm::getShape(slice.getType());
+  SmallVector<int64_t> steps(slice.getSteps());
+  for (size_t axis = 0; axis < shape.size(); ++axis)
+    if (shape[axis].isConstant(1) && from.getDimSize(axis) != 1) {
+      offsets[axis] = mm::Dim::constant(context, 0);
+      result[axis] = one;
+      steps[axis] = 1;
+    }
+  return builder.create<mm::SliceOp>(
+      loc, mm::makeTensorType(result, getElementTypeOrSelf(value)), value,
+      mm::DimsAttr::get(context, offsets), steps);
+}
+
+static bool isTransparentView(Operation *op) {
+  if (auto reshape = dyn_cast<mm::ReshapeOp>(op))
+    return getUnitReshapeMap(reshape).has_value();
+  return isa<mm::TransposeOp, mm::BroadcastOp, mm::SliceOp>(op);
+}
+
+/// Carries terms of the input of `view` over to its result.
+static MaskTerms viewTerms(OpBuilder &builder, Operation *view,
+                           MaskTerms terms) {
+  for (MaskTerm &term : terms) {
+    term.value = viewThrough(builder, view, term.value);
+    if (term.kind != MaskTerm::Position)
+      continue;
+    std::optional<IndexExpr> index = applyView(view, term.index);
+    if (index)
+      term.index = *index;
+    else
+      term.kind = MaskTerm::Keep;
+  }
+  return terms;
+}
+
+//===----------------------------------------------------------------------===//
+// Conditions
+//===----------------------------------------------------------------------===//
+
+/// `value` or its negation, as booleans that keep.
+static MaskTerm makeKeep(OpBuilder &builder, Value value, bool negated,
+                         double fill) {
+  if (negated)
+    value = builder.create<mm::NotOp>(value.getLoc(), value);
+  return {MaskTerm::Keep, value, {}, fill};
+}
+
+/// Turns `lhs predicate rhs` into index <= 0.
+static std::optional<IndexExpr> getInequality(mm::CompareOp compare,
+                                              bool negated) {
+  std::optional<IndexExpr> lhs = getIndexExpr(compare.getLhs());
+  std::optional<IndexExpr> rhs = getIndexExpr(compare.getRhs());
+  if (!lhs || !rhs)
+    return std::nullopt;
+  mm::Predicate predicate = compare.getPredicate();
+  if (negated) {
+    switch (predicate) {
+    case mm::Predicate::LT:
+      predicate = mm::Predicate::GE;
+      break;
+    case mm::Predicate::LE:
+      predicate = mm::Predicate::GT;
+      break;
+    case mm::Predicate::GT:
+      predicate = mm::Predicate::LE;
+      break;
+    case mm::Predicate::GE:
+      predicate = mm::Predicate::LT;
+      break;
+    default:
+      return std::nullopt;
+    }
+  }
+  bool swapped =
+      predicate == mm::Predicate::GT || predicate == mm::Predicate::GE;
+  bool strict =
+      predicate == mm::Predicate::LT || predicate == mm::Predicate::GT;
+  if (predicate == mm::Predicate::EQ || predicate == mm::Predicate::NE)
+    return std::nullopt;
+  int64_t sign = swapped ? -1 : 1;
+  std::optional<IndexExpr> excess = combine(*lhs, sign, *rhs, -sign);
+  if (excess && strict)
+    excess->constant = excess->constant + 1;
+  return excess;
+}
+
+/// A constant matrix over (i, j) in which row i keeps the first i + offset + 1
+/// entries: the inequality j - i - offset <= 0.
+static std::optional<IndexExpr>
+getTriangle(MLIRContext *context, RankedTensorType type, ArrayRef<bool> keeps) {
+  int64_t rank = type.getRank();
+  if (rank < 1)
+    return std::nullopt;
+  for (int64_t axis = 0; axis < rank - 2; ++axis)
+    if (type.getDimSize(axis) != 1)
+      return std::nullopt;
+  int64_t columns = type.getDimSize(rank - 1);
+  int64_t rows = rank > 1 ? type.getDimSize(rank - 2) : 1;
+  SmallVector<int64_t> counts;
+  std::optional<int64_t> offset;
+  for (int64_t i = 0; i < rows; ++i) {
+    ArrayRef<bool> row = keeps.slice(i * columns, columns);
+    int64_t count = 0;
+    while (count < columns && row[count])
+      ++count;
+    for (int64_t j = count; j < columns; ++j)
+      if (row[j])
+        return std::nullopt;
+    counts.push_back(count);
+    if (count > 0 && count < columns)
+      offset = count - 1 - i;
+  }
+  // Rows that are all kept fix no offset: the last column decides.
+  if (!offset)
+    offset = counts.front() == columns ? columns - 1 : -1;
+  for (int64_t i = 0; i < rows; ++i)
+    if (counts[i] != std::min(columns, std::max<int64_t>(0, i + *offset + 1)))
+      return std::nullopt;
+  IndexExpr result{mm::Dim::constant(context, -*offset), {1, -1}};
+  if (rows == 1)
+    result.coefficients = {1};
+  return result;
+}
+
+static MaskTerms takeKept(OpBuilder &builder, Value condition, bool negated,
+                          double fill, int depth) {
+  Operation *op = condition.getDefiningOp();
+  if (!op || depth > 24)
+    return {makeKeep(builder, condition, negated, fill)};
+  if (std::optional<double> splat = getSplat(condition))
+    if ((*splat != 0) != negated)
+      return {};
+  if (auto inverse = dyn_cast<mm::NotOp>(op))
+    return takeKept(builder, inverse.getInput(), !negated, fill, depth + 1);
+  if (auto cast = dyn_cast<mm::CastOp>(op)) {
+    // Booleans that went through numbers and came back.
+    Value inner = cast.getInput();
+    while (auto before = inner.getDefiningOp<mm::CastOp>())
+      inner = before.getInput();
+    if (getElementTypeOrSelf(inner).isInteger(1))
+      return takeKept(builder, inner, negated, fill, depth + 1);
+  }
+  bool isAnd = isa<mm::AndOp>(op) && !negated;
+  bool isNor = isa<mm::OrOp>(op) && negated;
+  if (isAnd || isNor) {
+    MaskTerms terms =
+        takeKept(builder, op->getOperand(0), negated, fill, depth + 1);
+    llvm::append_range(
+        terms, takeKept(builder, op->getOperand(1), negated, fill, depth + 1));
+    return terms;
+  }
+  if (isTransparentView(op))
+    return viewTerms(
+        builder, op,
+        takeKept(builder, op->getOperand(0), negated, fill, depth + 1));
+  std::optional<IndexExpr> index;
+  if (auto compare = dyn_cast<mm::CompareOp>(op)) {
+    index = getInequality(compare, negated);
+  } else if (isa<mm::ConstantOp>(op)) {
+    if (std::optional<SmallVector<double>> elements =
+            getElements(condition, 1 << 24)) {
+      SmallVector<bool> keeps;
+      for (double element : *elements)
+        keeps.push_back((element != 0) != negated);
+      index =
+          getTriangle(builder.getContext(), getTensorType(condition), keeps);
+    }
+  }
+  MaskTerm term = makeKeep(builder, condition, negated, fill);
+  if (index) {
+    term.kind = MaskTerm::Position;
+    term.index = *index;
+  }
+  return {term};
+}
+
+MaskTerms takeApartKept(OpBuilder &builder, Value condition, bool negated,
+                        double fill) {
+  return takeKept(builder, condition, negated, fill, 0);
+}
+
+//===----------------------------------------------------------------------===//
+// Sums
+//===----------------------------------------------------------------------===//
+
+/// Whether `value` excludes a pair wherever it is added, and with what.
+static std::optional<double> getFill(Value value) {
+  std::optional<double> splat = getSplat(value);
+  if (splat && *splat <= kExcluded)
+    return splat;
+  return std::nullopt;
+}
+
+/// The boolean that `value` is 1 for and 0 otherwise.
+static Value getBoolean(Value value) {
+  while (auto cast = value.getDefiningOp<mm::CastOp>())
+    value = cast.getInput();
+  return getElementTypeOrSelf(value).isInteger(1) ? value : Value();
+}
+
+static MaskTerms takeAdded(OpBuilder &builder, Value mask, int depth) {
+  MaskTerms whole = {MaskTerm{MaskTerm::Add, mask, {}, 0}};
+  Operation *op = mask.getDefiningOp();
+  if (!op || depth > 24)
+    return whole;
+  if (std::optional<double> splat = getSplat(mask); splat && *splat == 0)
+    return {};
+  if (auto select = dyn_cast<mm::SelectOp>(op)) {
+    for (bool onTrue : {true, false}) {
+      std::optional<double> fill =
+          getFill(onTrue ? select.getOnTrue() : select.getOnFalse());
+      if (!fill)
+        continue;
+      MaskTerms terms =
+          takeKept(builder, select.getCondition(), onTrue, *fill, depth + 1);
+      Value rest = onTrue ? select.getOnFalse() : select.getOnTrue();
+      llvm::append_range(terms, takeAdded(builder, rest, depth + 1));
+      return terms;
+    }
+    return whole;
+  }
+  if (auto mul = dyn_cast<mm::MulOp>(op)) {
+    for (auto [flag, scale] : {std::pair(mul.getLhs(), mul.getRhs()),
+                               std::pair(mul.getRhs(), mul.getLhs())}) {
+      std::optional<double> fill = getFill(scale);
+      // 0 * -inf is NaN, not 0.
+      if (!fill || std::isinf(*fill))
+        continue;
+      if (Value excluded = getBoolean(flag))
+        return takeKept(builder, excluded, true, *fill, depth + 1);
+      auto sub = flag.getDefiningOp<mm::SubOp>();
+      if (!sub || !isSplat(sub.getLhs(), 1.0))
+        continue;
+      if (Value kept = getBoolean(sub.getRhs()))
+        return takeKept(builder, kept, false, *fill, depth + 1);
+    }
+    return whole;
+  }
+  if (auto cast = dyn_cast<mm::CastOp>(op)) {
+    if (!isa<FloatType>(getElementTypeOrSelf(cast.getInput())))
+      return whole;
+    return takeAdded(builder, cast.getInput(), depth + 1);
+  }
+  if (auto add = dyn_cast<mm::AddOp>(op)) {
+    MaskTerms terms = takeAdded(builder, add.getLhs(), depth + 1);
+    llvm::append_range(terms, takeAdded(builder, add.getRhs(), depth + 1));
+    return terms;
+  }
+  if (auto max = dyn_cast<mm::MaxOp>(op)) {
+    // A floor that keeps the sum of two masks finite.
+    if (getFill(max.getRhs()))
+      return takeAdded(builder, max.getLhs(), depth + 1);
+    return whole;
+  }
+  if (isTransparentView(op))
+    return viewTerms(builder, op,
+                     takeAdded(builder, op->getOperand(0), depth + 1));
+  if (isa<mm::ConstantOp>(op)) {
+    std::optional<SmallVector<double>> elements = getElements(mask, 1 << 24);
+    if (!elements)
+      return whole;
+    SmallVector<bool> keeps;
+    double fill = 0;
+    for (double element : *elements) {
+      if (element != 0 && !(element <= kExcluded))
+        return whole;
+      keeps.push_back(element == 0);
+      if (element != 0)
+        fill = std::max(element, fill == 0 ? element : fill);
+    }
+    std::optional<IndexExpr> index =
+        getTriangle(builder.getContext(), getTensorType(mask), keeps);
+    if (!index)
+      return whole;
+    // As data the term stays what it was: a float that is added.
+    return {MaskTerm{MaskTerm::Position, mask, *index, fill}};
+  }
+  return whole;
+}
+
+MaskTerms takeApartAdded(OpBuilder &builder, Value mask) {
+  return takeAdded(builder, mask, 0);
+}
+
+} // namespace mmcc

@@ -1,0 +1,92 @@
+//===- Passes.td - Passes that recognise attention -----------*- tablegen -*-===//
+
+#ifndef MMCC_PASSES_ATTENTION_PASSES
+#define MMCC_PASSES_ATTENTION_PASSES
+
+include "mlir/Pass/PassBase.td"
+
+def FormSoftmax : Pass<"mm-form-softmax", "::mlir::func::FuncOp"> {
+  let summary = "recognises exp(x - max(x)) / sum";
+  let description = [{
+    Before:
+    ```mlir
+    %m = mm.reduce max %x axes [1] keep true : tensor<4x8xf32> -> tensor<4x1xf32>
+    %d = mm.sub %x, %m : tensor<4x8xf32>, tensor<4x1xf32> -> tensor<4x8xf32>
+    %e = mm.exp %d : tensor<4x8xf32> -> tensor<4x8xf32>
+    %s = mm.reduce sum %e axes [1] keep true : tensor<4x8xf32> -> tensor<4x1xf32>
+    %p = mm.div %e, %s : tensor<4x8xf32>, tensor<4x1xf32> -> tensor<4x8xf32>
+    ```
+    After:
+    ```mlir
+    %p = mm.softmax %x axis 1 : tensor<4x8xf32> -> tensor<4x8xf32>
+    ```
+  }];
+  let statistics = [Statistic<"numFormed", "softmax-formed", "softmaxes formed">];
+}
+
+def FormRope : Pass<"mm-form-rope", "::mlir::func::FuncOp"> {
+  let summary = "recognises rotary position embedding";
+  let description = [{
+    The rotate-half form, also on the first channels only; two halves rotated
+    apart and joined; and pairs of neighbouring channels (`interleaved`).
+
+    Before:
+    ```mlir
+    %a = mm.slice %x offsets #mm.dims<[0, 0, 0, 0]> steps [1, 1, 1, 1] : tensor<1x4x8x16xf32> -> tensor<1x4x8x8xf32>
+    %b = mm.slice %x offsets #mm.dims<[0, 0, 0, 8]> steps [1, 1, 1, 1] : tensor<1x4x8x16xf32> -> tensor<1x4x8x8xf32>
+    %n = mm.neg %b : tensor<1x4x8x8xf32> -> tensor<1x4x8x8xf32>
+    %r = mm.concat %n, %a axis 3 : tensor<1x4x8x8xf32>, tensor<1x4x8x8xf32> -> tensor<1x4x8x16xf32>
+    %0 = mm.mul %x, %cos : tensor<1x4x8x16xf32>, tensor<1x1x8x16xf32> -> tensor<1x4x8x16xf32>
+    %1 = mm.mul %r, %sin : tensor<1x4x8x16xf32>, tensor<1x1x8x16xf32> -> tensor<1x4x8x16xf32>
+    %2 = mm.add %0, %1 : tensor<1x4x8x16xf32>, tensor<1x4x8x16xf32> -> tensor<1x4x8x16xf32>
+    ```
+    After:
+    ```mlir
+    %2 = mm.rope %x cos %cos sin %sin {rotary_dim = 16 : i64} : tensor<1x4x8x16xf32>, tensor<1x1x8x16xf32>, tensor<1x1x8x16xf32> -> tensor<1x4x8x16xf32>
+    ```
+  }];
+  let statistics = [
+    Statistic<"numFormed", "rope-formed", "rotations formed">,
+    Statistic<"numPartial", "rope-partial", "of them over some channels only">];
+}
+
+def FormAttention : Pass<"mm-form-attention", "::mlir::func::FuncOp"> {
+  let summary = "recognises attention in its pieces: products, scale, mask, softmax";
+  let description = [{
+    Starts at each softmax over the last dimension and follows the data both
+    ways: back over masks (sums and selects), scales, tanh caps, casts and
+    reshapes of the leading dimensions to the product of queries and keys, and
+    forth over casts, reshapes and the guard against NaN to the product with
+    the values. Leading dimensions of any factorisation become batch and heads;
+    repeated key heads are read where they are not repeated yet; scales on
+    queries or keys join the scale; a mask that depends on positions alone
+    becomes `causal` or `window`, or vanishes. Existing mm.attention is
+    normalised in the same way.
+
+    Run before `mm-form-linear`.
+
+    Before:
+    ```mlir
+    %kt = mm.transpose %k [0, 1, 3, 2] : tensor<1x4x8x16xf32> -> tensor<1x4x16x8xf32>
+    %s = mm.matmul %q, %kt : tensor<1x4x8x16xf32>, tensor<1x4x16x8xf32> -> tensor<1x4x8x8xf32>
+    %t = mm.mul %s, %scale : tensor<1x4x8x8xf32>, tensor<f32> -> tensor<1x4x8x8xf32>
+    %p = mm.softmax %t axis 3 : tensor<1x4x8x8xf32> -> tensor<1x4x8x8xf32>
+    %o = mm.matmul %p, %v : tensor<1x4x8x8xf32>, tensor<1x4x8x16xf32> -> tensor<1x4x8x16xf32>
+    ```
+    After:
+    ```mlir
+    %o = mm.attention %q, %k, %v {scale = 0.25 : f64} : tensor<1x4x8x16xf32>, tensor<1x4x8x16xf32>, tensor<1x4x8x16xf32> -> tensor<1x4x8x16xf32>
+    ```
+  }];
+  let options = [
+    Option<"explain", "explain", "bool", "false",
+           "Remark at each softmax that stays why it stays">];
+  let statistics = [
+    Statistic<"numFormed", "attention-formed", "attentions formed">,
+    Statistic<"numCausal", "attention-causal", "of them causal">,
+    Statistic<"numGrouped", "attention-grouped", "of them with fewer key heads">,
+    Statistic<"numMasked", "attention-masked", "of them with a mask left">,
+    Statistic<"numLeft", "attention-softmax-left", "softmaxes left alone">];
+}
+
+#endif // MMCC_PASSES_ATTENTION_PASSES
