@@ -111,6 +111,17 @@ Attribute getSplat(Attribute constant) {
   return dense.getSplatValue<Attribute>();
 }
 
+bool isConstantView(Value value) {
+  while (Operation *op = value.getDefiningOp()) {
+    if (isa<ConstantOp>(op))
+      return true;
+    if (!isa<ReshapeOp, TransposeOp, SliceOp>(op))
+      return false;
+    value = op->getOperand(0);
+  }
+  return false;
+}
+
 bool isUnsignedElement(Type element) {
   return element.isUnsignedInteger() || element.isInteger(1);
 }

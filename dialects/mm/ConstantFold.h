@@ -49,6 +49,9 @@ mlir::Attribute getSplat(mlir::Attribute constant);
 /// Whether all elements equal `value`, in integers or floats.
 bool isSplatOf(mlir::Attribute constant, double value);
 
+/// Whether a value is a constant, seen through data movement.
+bool isConstantView(mlir::Value value);
+
 /// Whether a constant holds unsigned elements (i1, a truth value, included).
 bool isUnsignedElement(mlir::Type element);
 

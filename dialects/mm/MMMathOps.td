@@ -11,6 +11,7 @@ def MM_Elementwise : NativeOpTrait<"Elementwise"> {
   let cppNamespace = "::mmcc::mm";
 }
 
+// One operand; the result has its type (i1 for is_nan and is_inf).
 class MM_UnaryOp<string mnemonic, string what, list<Trait> traits = []>
     : MM_InferredOp<mnemonic, !listconcat(traits, [MM_Elementwise])> {
   let summary = what;
@@ -19,6 +20,7 @@ class MM_UnaryOp<string mnemonic, string what, list<Trait> traits = []>
   let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
   let hasFolder = 1;
 }
+// Two operands of one element type (pow: any), which broadcast.
 class MM_BinaryOp<string mnemonic, string what, list<Trait> traits = []>
     : MM_InferredOp<mnemonic, !listconcat(traits, [MM_Elementwise])> {
   let summary = what;
@@ -96,6 +98,11 @@ def MM_PredicateAttr : I32EnumAttr<"Predicate", "comparisons; false on NaN excep
 }
 def MM_CompareOp : MM_InferredOp<"compare", [MM_Elementwise]> {
   let summary = "compares elements; i1";
+  let description = [{
+    ```mlir
+    %m = mm.compare lt %i, %j : tensor<8x1xi64>, tensor<8xi64> -> tensor<8x8xi1>
+    ```
+  }];
   let arguments = (ins MM_Tensor:$lhs, MM_Tensor:$rhs, MM_PredicateAttr:$predicate);
   let results = (outs MM_BoolTensor:$result);
   let assemblyFormat = "$predicate $lhs `,` $rhs attr-dict `:` type($lhs) `,` type($rhs) `->` type($result)";
@@ -132,6 +139,10 @@ def MM_ReduceOp : MM_InferredOp<"reduce"> {
   let description = [{
     Reduced dimensions stay with size 1 when `keep` is set, else disappear.
     - C1: `axes` are sorted, distinct and in [0, rank).
+
+    ```mlir
+    %m = mm.reduce mean %x axes [2] keep true : tensor<1x197x768xf32> -> tensor<1x197x1xf32>
+    ```
   }];
   let arguments = (ins MM_Tensor:$input, MM_ReduceKindAttr:$kind, DenseI64ArrayAttr:$axes, BoolAttr:$keep);
   let results = (outs MM_Tensor:$result);
@@ -140,6 +151,11 @@ def MM_ReduceOp : MM_InferredOp<"reduce"> {
 }
 def MM_ArgReduceOp : MM_InferredOp<"arg_reduce"> {
   let summary = "index (i64) of the largest or smallest element along one dimension";
+  let description = [{
+    Among equal elements the first is taken, with `last` the last.
+
+    - C1: `axis` is in [0, rank).
+  }];
   let arguments = (ins MM_Tensor:$input, I64Attr:$axis, BoolAttr:$keep, BoolAttr:$largest, DefaultValuedAttr<BoolAttr, "false">:$last);
   let results = (outs MM_Tensor:$result);
   let assemblyFormat = "$input `axis` $axis `keep` $keep `largest` $largest attr-dict `:` type($input) `->` type($result)";

@@ -10,6 +10,10 @@ def MM_MatmulOp : MM_InferredOp<"matmul"> {
   let description = [{
     - C1: both ranks are at least 2 and the inner dimensions agree.
     - C2: leading dimensions broadcast.
+
+    ```mlir
+    %s = mm.matmul %q, %kt : tensor<1x12x197x64xf32>, tensor<1x12x64x197xf32> -> tensor<1x12x197x197xf32>
+    ```
   }];
   let arguments = (ins MM_Tensor:$lhs, MM_Tensor:$rhs);
   let results = (outs MM_Tensor:$result);
@@ -26,6 +30,10 @@ def MM_LinearOp : MM_InferredOp<"linear"> {
 
     - C1: the last dimension of input is the first of weight.
     - C2: bias, if present, has one dimension, `out`.
+
+    ```mlir
+    %y = mm.linear %x, %w bias %b : tensor<768xf32> : tensor<1x197x768xf32>, tensor<768x3072xf32> -> tensor<1x197x3072xf32>
+    ```
   }];
   let arguments = (ins MM_Tensor:$input, MM_Tensor:$weight, Optional<MM_Tensor>:$bias);
   let results = (outs MM_Tensor:$result);
@@ -42,7 +50,16 @@ def MM_ConvOp : MM_InferredOp<"conv"> {
 
     - C1: weight rank equals input rank, at least 3.
     - C2: C and N are multiples of `groups`.
-    - C3: strides, dilations have one entry a spatial dimension, pads two.
+    - C3: strides, dilations have one entry a spatial dimension, pads two;
+      strides and dilations are positive.
+    - C4: bias, if present, is [N].
+    - C5: the kernel fits the padded input.
+
+    ```mlir
+    %p = mm.conv %x, %w {strides = array<i64: 16, 16>, pads = array<i64: 0, 0, 0, 0>,
+                         dilations = array<i64: 1, 1>, groups = 1 : i64}
+        : tensor<1x3x224x224xf32>, tensor<768x3x16x16xf32> -> tensor<1x768x14x14xf32>
+    ```
   }];
   let arguments = (ins MM_Tensor:$input, MM_Tensor:$weight, Optional<MM_Tensor>:$bias, DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$pads,
                        DenseI64ArrayAttr:$dilations, I64Attr:$groups, DefaultValuedAttr<BoolAttr, "false">:$channels_last);
@@ -55,6 +72,10 @@ def MM_ConvTransposeOp : MM_Op<"conv_transpose"> {
   let description = [{
     input `[batch, C, spatial...]`, weight `[C, N/groups, kernel...]`; the
     result's spatial sizes are its own (output padding included).
+
+    - C1: input, weight and result have one rank, at least 3.
+    - C2: input, weight, result and `groups` agree in batch and channels.
+    - C3: as C3 of `mm.conv`. - C4: bias, if present, is [N].
   }];
   let arguments = (ins MM_Tensor:$input, MM_Tensor:$weight, Optional<MM_Tensor>:$bias, DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$pads,
                        DenseI64ArrayAttr:$dilations, I64Attr:$groups);
@@ -73,6 +94,11 @@ def MM_PoolOp : MM_Op<"pool"> {
     Layout as `mm.conv`. `average` divides by the elements inside the image,
     `average_with_pads` by the window's within image and pads. Spatial sizes
     are the result's (ceil mode is resolved at import).
+
+    - C1: input and result have one rank, at least 3.
+    - C2: they agree in batch and channels.
+    - C3: kernel has one positive size a spatial dimension; the rest as C3 of
+      `mm.conv`.
   }];
   let arguments = (ins MM_Tensor:$input, MM_PoolKindAttr:$kind, DenseI64ArrayAttr:$kernel, DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$pads,
                        DenseI64ArrayAttr:$dilations, DefaultValuedAttr<BoolAttr, "false">:$channels_last);
@@ -83,6 +109,10 @@ def MM_PoolOp : MM_Op<"pool"> {
 
 def MM_BatchNormOp : MM_InferredOp<"batch_norm"> {
   let summary = "(x - mean) / sqrt(variance + epsilon) * scale + offset per channel (dimension 1)";
+  let description = [{
+    - C1: the input has at least two dimensions.
+    - C2: scale, offset, mean, variance are [channels].
+  }];
   let arguments = (ins MM_Tensor:$input, MM_Tensor:$scale, MM_Tensor:$offset, MM_Tensor:$mean, MM_Tensor:$variance, F64Attr:$epsilon);
   let results = (outs MM_Tensor:$result);
   let assemblyFormat = "operands attr-dict `:` type(operands) `->` type($result)";
@@ -93,7 +123,14 @@ def MM_LayerNormOp : MM_InferredOp<"layer_norm", [AttrSizedOperandSegments]> {
   let description = [{
     scale and offset broadcast to the normalised dimensions.
     (Ba, Kiros and Hinton, 2016.)
+
     - C1: `axis` is in [0, rank).
+    - C2: scale and offset, if present, broadcast to the normalised dimensions.
+
+    ```mlir
+    %n = mm.layer_norm %x scale %g : tensor<768xf32> offset %b : tensor<768xf32> {axis = 2 : i64, epsilon = 1.0e-12 : f64}
+        : tensor<1x197x768xf32> -> tensor<1x197x768xf32>
+    ```
   }];
   let arguments = (ins MM_Tensor:$input, Optional<MM_Tensor>:$scale, Optional<MM_Tensor>:$offset, I64Attr:$axis, F64Attr:$epsilon);
   let results = (outs MM_Tensor:$result);
@@ -104,6 +141,9 @@ def MM_RmsNormOp : MM_InferredOp<"rms_norm"> {
   let summary = "divides the trailing dimensions from `axis` by their root mean square";
   let description = [{
     x / sqrt(mean(x²) + epsilon) * scale. (Zhang and Sennrich, 2019.)
+
+    - C1: `axis` is in [0, rank).
+    - C2: scale, if present, broadcasts to the normalised dimensions.
   }];
   let arguments = (ins MM_Tensor:$input, Optional<MM_Tensor>:$scale, I64Attr:$axis, F64Attr:$epsilon);
   let results = (outs MM_Tensor:$result);
@@ -115,6 +155,9 @@ def MM_GroupNormOp : MM_InferredOp<"group_norm", [AttrSizedOperandSegments]> {
   let description = [{
     scale and offset have one entry a channel. `groups` = channels is instance
     normalisation. (Wu and He, 2018.)
+
+    - C1: the number of channels is static and a multiple of `groups`.
+    - C2: scale and offset, if present, are [channels].
   }];
   let arguments = (ins MM_Tensor:$input, Optional<MM_Tensor>:$scale, Optional<MM_Tensor>:$offset, I64Attr:$groups, F64Attr:$epsilon);
   let results = (outs MM_Tensor:$result);
@@ -123,6 +166,9 @@ def MM_GroupNormOp : MM_InferredOp<"group_norm", [AttrSizedOperandSegments]> {
 
 def MM_SoftmaxOp : MM_InferredOp<"softmax"> {
   let summary = "exp(x - max) / sum along one dimension; with `log`, its logarithm";
+  let description = [{
+    - C1: `axis` is in [0, rank).
+  }];
   let arguments = (ins MM_Tensor:$input, I64Attr:$axis, DefaultValuedAttr<BoolAttr, "false">:$log);
   let results = (outs MM_Tensor:$result);
   let assemblyFormat = "$input `axis` $axis attr-dict `:` type($input) `->` type($result)";
@@ -162,7 +208,10 @@ def MM_RopeOp : MM_InferredOp<"rope"> {
     x · cos + concat(-x[half:], x[:half]) · sin; `interleaved` pairs channels
     2i and 2i+1 instead, then cos and sin have rotary_dim/2 channels repeated
     pairwise. (Su et al., 2021.)
+
     - C1: the last dimension is static and `rotary_dim` even and at most it.
+    - C2: cos and sin broadcast to the input's dimensions with `rotary_dim`
+      (interleaved: half of it) as the last.
   }];
   let arguments = (ins MM_FloatTensor:$input, MM_FloatTensor:$cos, MM_FloatTensor:$sin, I64Attr:$rotary_dim, DefaultValuedAttr<BoolAttr, "false">:$interleaved);
   let results = (outs MM_FloatTensor:$result);

@@ -15,6 +15,7 @@ LogicalResult ConstantOp::inferReturnTypes(MLIRContext *,
                                            ResultTypes &results) {
   ElementsAttr value = adaptor.getValue();
   auto type = dyn_cast<RankedTensorType>(value.getType());
+  // constant_c1
   if (!type || !type.hasStaticShape())
     return emitOptionalError(location,
                              "'mm.constant' op value must be a static tensor");
@@ -31,12 +32,15 @@ LogicalResult SizesOp::inferReturnTypes(MLIRContext *context, OptionalLocation,
 }
 
 LogicalResult IotaOp::verify() {
+  // iota_c1
   if (getStart().size() != 1)
     return emitOpError("start must hold one expression, not ")
            << getStart().size();
   auto type = cast<RankedTensorType>(getResult().getType());
+  // iota_c2
   if (type.getRank() != 1)
     return emitOpError("result must be a vector");
+  // iota_c3
   if (!type.getElementType().isIntOrFloat())
     return emitOpError("result must have integer or float elements");
   return success();
@@ -49,6 +53,7 @@ LogicalResult IotaOp::verify() {
 LogicalResult ReshapeOp::verify() {
   auto from = cast<RankedTensorType>(getInput().getType());
   auto to = cast<RankedTensorType>(getResult().getType());
+  // reshape_c2
   if (from.getElementType() != to.getElementType())
     return emitOpError("changes the element type");
   // reshape_c1
@@ -90,6 +95,7 @@ LogicalResult TransposeOp::inferReturnTypes(MLIRContext *,
 LogicalResult BroadcastOp::verify() {
   auto from = cast<RankedTensorType>(getInput().getType());
   auto to = cast<RankedTensorType>(getResult().getType());
+  // broadcast_c2
   if (from.getElementType() != to.getElementType())
     return emitOpError("changes the element type");
   // broadcast_c1
@@ -133,6 +139,7 @@ LogicalResult ConcatOp::inferReturnTypes(MLIRContext *,
 LogicalResult SliceOp::verify() {
   auto from = cast<RankedTensorType>(getInput().getType());
   auto to = cast<RankedTensorType>(getResult().getType());
+  // slice_c3
   if (from.getElementType() != to.getElementType())
     return emitOpError("changes the element type");
   // slice_c1
@@ -167,6 +174,7 @@ LogicalResult SliceOp::verify() {
 LogicalResult PadOp::verify() {
   auto from = cast<RankedTensorType>(getInput().getType());
   auto to = cast<RankedTensorType>(getResult().getType());
+  // pad_c3
   if (from.getElementType() != to.getElementType())
     return emitOpError("changes the element type");
   // pad_c1

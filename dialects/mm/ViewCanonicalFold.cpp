@@ -141,18 +141,6 @@ struct SliceOfConcat : OpRewritePattern<SliceOp> {
 // Matmul
 //===----------------------------------------------------------------------===//
 
-/// Whether a value is a constant, seen through data movement.
-bool isConstantView(Value value) {
-  while (Operation *op = value.getDefiningOp()) {
-    if (isa<ConstantOp>(op))
-      return true;
-    if (!isa<ReshapeOp, TransposeOp, SliceOp>(op))
-      return false;
-    value = op->getOperand(0);
-  }
-  return false;
-}
-
 /// A product with a constant matrix is a linear layer.
 struct MatmulToLinear : OpRewritePattern<MatmulOp> {
   using OpRewritePattern::OpRewritePattern;

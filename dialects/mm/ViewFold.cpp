@@ -146,6 +146,15 @@ OpFoldResult SliceOp::fold(FoldAdaptor adaptor) {
                       });
 }
 
+OpFoldResult PadOp::fold(FoldAdaptor) {
+  // One type and nothing in front leave nothing behind either.
+  bool inFront = llvm::any_of(getLow().getDims(), [](const Dim &amount) {
+    return !amount.isConstant(0);
+  });
+  return !inFront && getInput().getType() == getResult().getType() ? getInput()
+                                                                   : Value();
+}
+
 OpFoldResult GatherOp::fold(FoldAdaptor adaptor) {
   auto from = cast<RankedTensorType>(getInput().getType());
   auto indices = dyn_cast_or_null<DenseIntElementsAttr>(adaptor.getIndices());
