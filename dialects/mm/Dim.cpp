@@ -1,4 +1,5 @@
-//===- Dim.cpp - Symbolic dimensions ---------------------------------------===//
+//===- Dim.cpp - Symbolic dimensions
+//---------------------------------------===//
 
 #include "dialects/mm/Dim.h"
 #include "dialects/mm/MM.h"
@@ -164,9 +165,8 @@ Polynomial toPolynomial(AffineExpr expr) {
 
 AffineExpr fromPolynomial(Polynomial polynomial, MLIRContext *context) {
   llvm::erase_if(polynomial.terms, [](auto &term) { return !term.second; });
-  llvm::sort(polynomial.terms, [](auto &a, auto &b) {
-    return factorsBefore(a.first, b.first);
-  });
+  llvm::sort(polynomial.terms,
+             [](auto &a, auto &b) { return factorsBefore(a.first, b.first); });
   AffineExpr sum = getAffineConstantExpr(0, context);
   for (auto &[factors, coefficient] : polynomial.terms) {
     AffineExpr term = getAffineConstantExpr(1, context);
@@ -206,9 +206,9 @@ Dim Dim::get(AffineExpr expr, ArrayRef<StringAttr> names) {
     SmallVector<AffineExpr> replacement;
     for (StringAttr name : from) {
       const auto *it = llvm::find(to, name);
-      replacement.push_back(it == to.end()
-                                ? getAffineConstantExpr(0, context)
-                                : getAffineSymbolExpr(it - to.begin(), context));
+      replacement.push_back(
+          it == to.end() ? getAffineConstantExpr(0, context)
+                         : getAffineSymbolExpr(it - to.begin(), context));
     }
     return e.replaceSymbols(replacement);
   };

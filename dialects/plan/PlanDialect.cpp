@@ -1,4 +1,5 @@
-//===- PlanDialect.cpp - Registration and verification ---------------------===//
+//===- PlanDialect.cpp - Registration and verification
+//---------------------===//
 
 #include "dialects/plan/Plan.h"
 #include "mlir/IR/DialectImplementation.h"

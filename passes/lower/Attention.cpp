@@ -1,0 +1,126 @@
+//===- Attention.cpp - Lowering of mm.attention
+//------------------------------===//
+
+#include "codegen/cpu/kernels/Blocking.h"
+#include "codegen/cpu/kernels/Scratch.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "passes/lower/Kernel.h"
+#include "llvm/Support/MathExtras.h"
+#include <cmath>
+
+using namespace mlir;
+
+namespace mmcc::lower {
+
+/// A view of rank 4 whose last dimension is contiguous.
+static View headsView(Lowering &lowering, Value value) {
+  View view = lowering.view(value);
+  Shape shape = mm::getShape(value.getType());
+  if (view.strides[3].isConstant(1) || shape[3].isConstant(1))
+    return view;
+  return lowering.denseView(value);
+}
+
+void lowerAttention(Lowering &lowering, mm::AttentionOp op) {
+  const Symbols &symbols = lowering.symbols;
+  Value result = op.getResult();
+  Type f32 = Float32Type::get(symbols.context);
+  if (!cast<RankedTensorType>(result.getType()).getElementType().isF32()) {
+    op.emitOpError("attention is computed in f32; the export's type is "
+                   "converted before lowering");
+    lowering.failed = true;
+    return;
+  }
+  View q = headsView(lowering, op.getQuery());
+  View k = headsView(lowering, op.getKey());
+  View v = headsView(lowering, op.getValue());
+  Shape qShape = mm::getShape(op.getQuery().getType());
+  Shape kShape = mm::getShape(op.getKey().getType());
+  Shape out = mm::getShape(result.getType());
+  Dim B = out[0], H = out[1], Sq = out[2], Dv = out[3];
+  Dim Skv = kShape[2], D = qShape[3];
+  std::optional<Dim> group = H.exactDiv(kShape[1]);
+  Value mask = op.getMask();
+  if (mask)
+    lowering.prepare(mask);
+  Chain chain = lowering.chain(result);
+
+  Kernel kernel(lowering, "attention_f32", op.getLoc());
+  kernel.tensor(q.buffer);
+  kernel.tensor(k.buffer);
+  kernel.tensor(v.buffer);
+  double softcap = op.getSoftcap().convertToDouble();
+  if (mask || softcap > 0) {
+    SmallVector<Dim> pairs{B, H, Sq, Skv};
+    Element score(kernel, "score", "", pairs, {f32});
+    Value s = score.value(0);
+    OpBuilder &b = score.builder;
+    if (softcap > 0) {
+      Value cap = score.floatConstant(f32, softcap);
+      s = b.create<arith::MulFOp>(
+          score.loc, cap,
+          b.create<math::TanhOp>(score.loc,
+                                 b.create<arith::DivFOp>(score.loc, s, cap)));
+    }
+    if (mask) {
+      Shape maskShape = mm::getShape(mask.getType());
+      SmallVector<AffineExpr> at;
+      for (size_t i = 0; i < maskShape.size(); ++i)
+        at.push_back(maskShape[i].isConstant(1)
+                         ? getAffineConstantExpr(0, symbols.context)
+                         : score.dim(4 - maskShape.size() + i));
+      Value m = score.at(mask, at);
+      if (m.getType().isInteger(1))
+        s = b.create<arith::SelectOp>(score.loc, m, s,
+                                      score.floatConstant(f32, -INFINITY));
+      else
+        s = b.create<arith::AddFOp>(
+            score.loc, s, emitCast(b, score.loc, m, m.getType(), f32));
+    }
+    score.yield(s);
+  }
+  Element post(kernel, "post", "", out, {f32});
+  post.define(result,
+              [&](ArrayRef<AffineExpr>) -> Value { return post.value(0); });
+  SmallVector<AffineExpr> index;
+  for (unsigned i = 0; i < 4; ++i)
+    index.push_back(post.dim(i));
+  post.storeChain(chain, result, index);
+  post.yield();
+
+  int64_t heads = B.getConstant().value_or(1) * H.getConstant().value_or(1);
+  int64_t block =
+      Sq.getConstant() ? cpu::attentionBlock(*Sq.getConstant(), heads) : 128;
+  Dim qBlock = symbols.constant(block);
+  Dim scratch = symbols.constant(cpu::attentionScratchBytes(
+      D.getConstant().value_or(256), Dv.getConstant().value_or(256), block));
+  int64_t scaleBits = llvm::bit_cast<int64_t>(op.getScale().convertToDouble());
+  kernel.finish(out, 4,
+                {B,
+                 H,
+                 *group,
+                 Sq,
+                 Skv,
+                 D,
+                 Dv,
+                 symbols.constant(scaleBits),
+                 symbols.constant(op.getCausal()),
+                 Skv - Sq,
+                 symbols.constant(op.getWindow()),
+                 q.strides[0],
+                 q.strides[1],
+                 q.strides[2],
+                 k.strides[0],
+                 k.strides[1],
+                 k.strides[2],
+                 v.strides[0],
+                 v.strides[1],
+                 v.strides[2],
+                 qBlock},
+                {q.offset, k.offset, v.offset}, scratch,
+                {Sq.ceilDiv(qBlock), H, B});
+  lowering.stored(chain);
+}
+
+} // namespace mmcc::lower

@@ -1,0 +1,242 @@
+//===- Chain.cpp - What an anchor's kernel does beyond the anchor
+//----------===//
+
+#include "passes/lower/Kernel.h"
+
+using namespace mlir;
+
+namespace mmcc::lower {
+
+bool isViewOp(Operation *op) {
+  return isa<mm::TransposeOp, mm::ReshapeOp, mm::SliceOp, mm::BroadcastOp>(op);
+}
+
+bool isAnchor(Operation *op) {
+  return isa<mm::LinearOp, mm::MatmulOp, mm::ConvOp, mm::ConvTransposeOp,
+             mm::AttentionOp, mm::PoolOp, mm::ReduceOp, mm::ArgReduceOp,
+             mm::SoftmaxOp, mm::LayerNormOp, mm::RmsNormOp, mm::GroupNormOp>(
+      op);
+}
+
+bool isComputable(Operation *op) {
+  return op->hasTrait<mm::Elementwise>() ||
+         isa<mm::IotaOp, mm::SizesOp, mm::GatherOp, mm::GatherElementsOp,
+             mm::GatherNDOp, mm::PadOp, mm::ResizeOp, mm::RopeOp,
+             mm::BatchNormOp>(op);
+}
+
+namespace {
+
+/// Operations that read memory through pointers and strides, so that their
+/// tensor operands must be stored.
+bool needsMemory(Operation *user, Value operand) {
+  if (isa<mm::LinearOp, mm::MatmulOp, mm::ConvOp, mm::ScatterOp, mm::TopKOp,
+          mm::ConcatOp, func::ReturnOp>(user))
+    return true;
+  if (auto attention = dyn_cast<mm::AttentionOp>(user))
+    return operand != attention.getMask();
+  return false;
+}
+
+/// Costs more than a load to compute again.
+bool isExpensive(Operation *op) {
+  return isa<mm::ExpOp, mm::LogOp, mm::ErfOp, mm::GeluOp, mm::SiluOp,
+             mm::SigmoidOp, mm::TanhOp, mm::PowOp, mm::SinOp, mm::CosOp,
+             mm::TanOp, mm::AsinOp, mm::AcosOp, mm::AtanOp, mm::SinhOp,
+             mm::CoshOp, mm::AsinhOp, mm::AcoshOp, mm::AtanhOp, mm::ResizeOp,
+             mm::RopeOp>(op);
+}
+
+/// Reads its operand more than once per element.
+bool readsRepeatedly(Operation *user) {
+  return isa<mm::SoftmaxOp, mm::LayerNormOp, mm::RmsNormOp, mm::GroupNormOp,
+             mm::PoolOp, mm::ConvTransposeOp, mm::RopeOp, mm::CumulativeOp,
+             mm::GatherOp, mm::GatherElementsOp, mm::GatherNDOp, mm::ResizeOp,
+             mm::AttentionOp>(user);
+}
+
+/// All elements come from constants of one element, positions and sizes.
+bool isTrivial(Value value, unsigned depth = 0) {
+  Operation *op = value.getDefiningOp();
+  if (!op || depth > 6)
+    return false;
+  if (auto constant = dyn_cast<mm::ConstantOp>(op)) {
+    auto dense = dyn_cast<DenseElementsAttr>(constant.getValue());
+    return dense && dense.isSplat();
+  }
+  if (isa<mm::IotaOp, mm::SizesOp>(op))
+    return true;
+  if (isExpensive(op) || !(isViewOp(op) || op->hasTrait<mm::Elementwise>()))
+    return false;
+  return llvm::all_of(op->getOperands(),
+                      [&](Value v) { return isTrivial(v, depth + 1); });
+}
+
+bool anyExpensive(Value value, unsigned depth = 0) {
+  Operation *op = value.getDefiningOp();
+  if (!op || depth > 8 || !(isViewOp(op) || isComputable(op)))
+    return false;
+  return isExpensive(op) || llvm::any_of(op->getOperands(), [&](Value v) {
+           return v.hasOneUse() && anyExpensive(v, depth + 1);
+         });
+}
+
+struct Uses {
+  unsigned count = 0;
+  bool memory = false, repeated = false;
+};
+
+/// Uses of a value, looking through data movement.
+void collectUses(Value value, Uses &uses) {
+  for (OpOperand &use : value.getUses()) {
+    Operation *user = use.getOwner();
+    if (isViewOp(user)) {
+      collectUses(user->getResult(0), uses);
+      continue;
+    }
+    ++uses.count;
+    uses.memory |= needsMemory(user, value);
+    uses.repeated |= readsRepeatedly(user);
+  }
+}
+
+} // namespace
+
+bool Lowering::isInlined(Value value) {
+  Operation *op = value.getDefiningOp();
+  if (!op || views.count(value) || !isComputable(op))
+    return false;
+  // A member of the chain whose kernel is being built.
+  if (done.contains(op))
+    return true;
+  auto [it, isNew] = inlined.try_emplace(value, false);
+  if (!isNew)
+    return it->second;
+  Uses uses;
+  collectUses(value, uses);
+  bool result;
+  if (isTrivial(value))
+    result = true;
+  else if (uses.memory || uses.count > 1)
+    result = false;
+  else
+    result = !(uses.repeated && anyExpensive(value));
+  inlined[value] = result;
+  return result;
+}
+
+bool Lowering::dependsOn(Value value, Operation *anchor) {
+  SmallVector<Value> work{value};
+  DenseSet<Operation *> seen;
+  while (!work.empty()) {
+    Operation *op = work.pop_back_val().getDefiningOp();
+    if (!op || !seen.insert(op).second)
+      continue;
+    if (op == anchor)
+      return true;
+    if (!anchor->isBeforeInBlock(op))
+      continue;
+    llvm::append_range(work, op->getOperands());
+  }
+  return false;
+}
+
+Chain Lowering::chain(Value anchorResult) {
+  Operation *anchor = anchorResult.getDefiningOp();
+  SmallVector<Value> members{anchorResult};
+  Value current = anchorResult;
+  Dim count = mm::product(symbols.context, mm::getShape(current.getType()));
+  while (current.hasOneUse()) {
+    Operation *user = *current.getUsers().begin();
+    if (user->getNumResults() != 1 || user->getBlock() != anchor->getBlock())
+      break;
+    bool moves = isa<mm::TransposeOp, mm::ReshapeOp>(user);
+    if (!moves && !user->hasTrait<mm::Elementwise>())
+      break;
+    Value next = user->getResult(0);
+    if (mm::product(symbols.context, mm::getShape(next.getType())) != count)
+      break;
+    bool independent = llvm::all_of(user->getOperands(), [&](Value operand) {
+      return operand == current || !dependsOn(operand, anchor);
+    });
+    if (!independent)
+      break;
+    members.push_back(next);
+    current = next;
+  }
+  // Trailing data movement stays a view, unless whoever follows wants the
+  // elements in that order.
+  auto wantsOrder = [&](Value value) {
+    return llvm::any_of(value.getUses(), [&](OpOperand &use) {
+      Operation *user = use.getOwner();
+      return isa<mm::LinearOp, mm::MatmulOp, mm::ConvOp, func::ReturnOp,
+                 mm::ConcatOp>(user) ||
+             !(isViewOp(user) || isa<mm::AttentionOp>(user));
+    });
+  };
+  while (members.size() > 1 && isViewOp(members.back().getDefiningOp()) &&
+         !wantsOrder(members.back()))
+    members.pop_back();
+  for (Value member : ArrayRef(members).drop_front())
+    for (Value operand : member.getDefiningOp()->getOperands())
+      if (!llvm::is_contained(members, operand))
+        prepare(operand);
+  for (Value member : members)
+    done.insert(member.getDefiningOp());
+  Chain result;
+  result.last = members.back();
+  result.destination = destination(result.last);
+  return result;
+}
+
+void Lowering::stored(const Chain &chain) {
+  views[chain.last] = chain.destination;
+}
+
+SmallVector<AffineExpr> Lowering::chainIndex(Value anchorResult,
+                                             const Chain &chain,
+                                             ArrayRef<AffineExpr> index,
+                                             ArrayRef<Dim> extents) {
+  SmallVector<AffineExpr> at(index);
+  Value current = anchorResult;
+  while (current != chain.last) {
+    Operation *user = *current.getUsers().begin();
+    Value next = user->getResult(0);
+    if (auto transpose = dyn_cast<mm::TransposeOp>(user)) {
+      SmallVector<AffineExpr> moved;
+      for (int64_t from : transpose.getPermutation())
+        moved.push_back(at[from]);
+      at = moved;
+    } else {
+      // Elementwise operations may add or drop dimensions of size 1.
+      Shape from = mm::getShape(current.getType());
+      Shape to = mm::getShape(next.getType());
+      if (from != to)
+        at = reshapeIndex(at, from, to, extents, symbols);
+    }
+    current = next;
+  }
+  return at;
+}
+
+void Lowering::prepare(Value value) {
+  Operation *op = value.getDefiningOp();
+  if (!op || views.count(value))
+    return;
+  if (isa<mm::ConstantOp>(op)) {
+    // Splats are scalars in the code; everything else is read.
+    auto constant = cast<mm::ConstantOp>(op);
+    auto dense = dyn_cast<DenseElementsAttr>(constant.getValue());
+    if (!dense || !(dense.isSplat() || dense.getNumElements() == 1))
+      view(value);
+    return;
+  }
+  if (isViewOp(op) || isInlined(value)) {
+    for (Value operand : op->getOperands())
+      prepare(operand);
+    return;
+  }
+  view(value);
+}
+
+} // namespace mmcc::lower

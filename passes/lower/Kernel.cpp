@@ -1,0 +1,85 @@
+//===- Kernel.cpp - Building one plan.kernel
+//--------------------------------===//
+
+#include "passes/lower/Kernel.h"
+
+using namespace mlir;
+
+namespace mmcc::lower {
+
+Kernel::Kernel(Lowering &lowering, StringRef row, Location loc)
+    : lowering(lowering), loc(loc) {
+  OpBuilder &b = lowering.kernelBuilder;
+  AffineMap none = AffineMap::get(b.getContext());
+  op = b.create<plan::KernelOp>(loc, row, row, none, /*parallel=*/0, none, none,
+                                none, ArrayRef<int64_t>{});
+  op.getBody().emplaceBlock();
+}
+
+Value Kernel::operand(Value buffer) {
+  for (auto [index, known] : llvm::enumerate(buffers))
+    if (known == buffer)
+      return op.getBody().getArgument(index);
+  buffers.push_back(buffer);
+  return op.getBody().addArgument(buffer.getType(), loc);
+}
+
+void Kernel::tensor(Value buffer) {
+  buffers.push_back(buffer);
+  op.getBody().addArgument(buffer.getType(), loc);
+}
+
+void Kernel::markWritten(Value buffer) {
+  operand(buffer);
+  for (auto [index, known] : llvm::enumerate(buffers))
+    if (known == buffer && !llvm::is_contained(written, int64_t(index)))
+      written.push_back(index);
+}
+
+void Kernel::discard() { op.erase(); }
+
+void Kernel::finish(ArrayRef<Dim> extents, int64_t parallel,
+                    ArrayRef<Dim> params, ArrayRef<Dim> offsets,
+                    const Dim &scratchBytes, ArrayRef<Dim> grid) {
+  const Symbols &symbols = lowering.symbols;
+  op.setExtents(symbols.map(extents));
+  op.setParallel(parallel);
+  op.setParams(symbols.map(params));
+  op.setOffsets(symbols.map(offsets));
+  op.setScratch(symbols.map(scratchBytes));
+  llvm::sort(written);
+  op.setWritten(written);
+  lowering.dispatch(op, buffers, grid, loc);
+}
+
+FlatSymbolRefAttr Lowering::intern(plan::KernelOp kernel) {
+  // Equal text, equal kernel: names of SSA values are positions.
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  OpPrintingFlags flags;
+  kernel.print(os, flags.useLocalScope());
+  auto [it, isNew] = kernels.try_emplace(text);
+  if (isNew) {
+    it->second = (kernel.getRow() + "_" + Twine(kernels.size() - 1)).str();
+    kernel.setSymName(it->second);
+  } else {
+    kernel.erase();
+  }
+  return FlatSymbolRefAttr::get(builder.getContext(), it->second);
+}
+
+void Lowering::dispatch(plan::KernelOp kernel, ArrayRef<Value> operands,
+                        ArrayRef<Dim> grid, Location loc) {
+  SmallVector<Dim> three(grid);
+  three.resize(3, symbols.constant(1));
+  SmallVector<AffineExpr> all;
+  for (unsigned i = 0; i < symbols.names.size(); ++i)
+    all.push_back(getAffineSymbolExpr(i, loc.getContext()));
+  AffineMap sizes = AffineMap::get(0, all.size(), all, loc.getContext());
+  FlatSymbolRefAttr name = intern(kernel);
+  builder.create<plan::DispatchOp>(loc, name,
+                                   AffineMapAttr::get(symbols.map(three)),
+                                   AffineMapAttr::get(sizes), operands);
+}
+
+} // namespace mmcc::lower

@@ -1,0 +1,38 @@
+//===- Passes.td - Placing what lower made ---------------------*- tablegen -*-===//
+
+#ifndef MMCC_SCHEDULE_PASSES
+#define MMCC_SCHEDULE_PASSES
+
+include "mlir/Pass/PassBase.td"
+
+def PlanSchedule : Pass<"plan-schedule", "mlir::ModuleOp"> {
+  let summary = "gives every buffer its place in the arena";
+  let description = [{
+    Buffers that are never live at the same time share memory. Offsets are
+    found by best fit in several orders (by size, by lifetime, by size times
+    lifetime, seeded shuffles); the smallest arena wins. The lower bound is the
+    largest sum of sizes that are live at one command. Entries with a buffer of
+    unknown size are left to the runtime, which places buffers once per shape.
+
+    Before:
+    ```mlir
+    %0 = plan.alloc affine_map<() -> (1024)> : !plan.buffer<f32>
+    plan.dispatch @a grid ... (%x, %0)
+    %1 = plan.alloc affine_map<() -> (512)> : !plan.buffer<f32>
+    plan.dispatch @b grid ... (%0, %1)
+    ```
+    After:
+    ```mlir
+    %0 = plan.alloc affine_map<() -> (1024)> offset affine_map<() -> (0)> : !plan.buffer<f32>
+    plan.dispatch @a grid ... (%x, %0)
+    %1 = plan.alloc affine_map<() -> (512)> offset affine_map<() -> (4096)> : !plan.buffer<f32>
+    plan.dispatch @b grid ... (%0, %1)
+    ```
+  }];
+  let statistics = [
+    Statistic<"arenaBytes", "arena-bytes", "bytes of all arenas">,
+    Statistic<"lowerBoundBytes", "lower-bound-bytes", "largest sum of live buffers">,
+  ];
+}
+
+#endif // MMCC_SCHEDULE_PASSES
