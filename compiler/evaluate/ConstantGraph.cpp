@@ -40,7 +40,7 @@ ConstantGraph::ConstantGraph(func::FuncOp func, int64_t growth) : func(func) {
   // Program order, so that the outlined program does not depend on who asked
   // first.
   SmallVector<Value> ordered = rootList.takeVector();
-  llvm::stable_sort(ordered, [](Value a, Value b) {
+  llvm::sort(ordered, [](Value a, Value b) {
     auto left = cast<OpResult>(a), right = cast<OpResult>(b);
     if (left.getOwner() == right.getOwner())
       return left.getResultNumber() < right.getResultNumber();
@@ -88,7 +88,7 @@ void ConstantGraph::need(Value value) {
     need(operand);
 }
 
-OwningOpRef<ModuleOp> ConstantGraph::outline() const {
+OwningOpRef<ModuleOp> ConstantGraph::outline() {
   Location location = func.getLoc();
   OwningOpRef<ModuleOp> module = ModuleOp::create(location);
   OpBuilder builder = OpBuilder::atBlockEnd(module->getBody());

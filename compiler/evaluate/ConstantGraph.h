@@ -22,7 +22,7 @@ public:
   llvm::ArrayRef<mlir::Value> roots() const { return rootList.getArrayRef(); }
 
   /// A module whose @main returns the roots. It shares their constants.
-  mlir::OwningOpRef<mlir::ModuleOp> outline() const;
+  mlir::OwningOpRef<mlir::ModuleOp> outline();
 
 private:
   bool isEvaluable(mlir::Operation *op, int64_t growth) const;

@@ -10,8 +10,10 @@
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FileUtilities.h"
+#include <unistd.h>
 
 namespace mmcc {
+#define GEN_PASS_DECL_EVALUATECONSTANTS
 #define GEN_PASS_DEF_EVALUATECONSTANTS
 #include "compiler/evaluate/Passes.h.inc"
 } // namespace mmcc
@@ -40,6 +42,7 @@ static ElementsAttr makeConstant(RankedTensorType type, AsmResourceBlob blob) {
 namespace {
 struct EvaluateConstants
     : public mmcc::impl::EvaluateConstantsBase<EvaluateConstants> {
+  using EvaluateConstantsBase::EvaluateConstantsBase;
   explicit EvaluateConstants(CompileConstants compile)
       : compile(std::move(compile)) {}
 
@@ -81,7 +84,8 @@ private:
     if (!message.empty())
       return func.emitError("evaluation of constants: ") << message;
 
-    for (auto [root, blob] : llvm::zip(roots, blobs)) {
+    for (auto [index, blob] : llvm::enumerate(blobs)) {
+      Value root = roots[index];
       OpBuilder builder(root.getContext());
       builder.setInsertionPointAfterValue(root);
       auto type = cast<RankedTensorType>(root.getType());

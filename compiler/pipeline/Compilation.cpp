@@ -1,4 +1,5 @@
-//===- Compilation.cpp - One run of the pipeline ---------------------------===//
+//===- Compilation.cpp - One run of the pipeline
+//---------------------------===//
 
 #include "compiler/pipeline/Compilation.h"
 #include "compiler/pipeline/Stages.h"

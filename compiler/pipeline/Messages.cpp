@@ -12,7 +12,9 @@ using namespace mmcc;
 static void collectNodes(mlir::Location location,
                          llvm::SetVector<llvm::StringRef> &nodes) {
   location->walk([&](mlir::Location inner) {
-    if (auto named = llvm::dyn_cast<mlir::NameLoc>(inner))
+    // Import writes a node as loc("node"(loc("file"))).
+    auto named = llvm::dyn_cast<mlir::NameLoc>(inner);
+    if (named && llvm::isa<mlir::NameLoc>(named.getChildLoc()))
       nodes.insert(named.getName());
     return mlir::WalkResult::advance();
   });

@@ -2,6 +2,7 @@
 //---------------------------------===//
 
 #include "compiler/pipeline/Stage.h"
+#include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringExtras.h"
 
 using namespace mmcc;
@@ -20,4 +21,6 @@ std::optional<Stage> mmcc::parseStage(llvm::StringRef name) {
   return std::nullopt;
 }
 
-std::string mmcc::listStages() { return llvm::join(kNames, ", "); }
+std::string mmcc::listStages() {
+  return llvm::join(llvm::ArrayRef(kNames), ", ");
+}

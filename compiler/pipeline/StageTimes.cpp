@@ -31,12 +31,15 @@ void StageTimes::end(llvm::StringRef stage) {
 
 void StageTimes::print(llvm::raw_ostream &os) const {
   os << "stage       seconds   peak MB\n";
-  double total = 0, peak = 0;
-  for (const Row &row : rows) {
+  auto printRow = [&](const Row &row) {
     os << llvm::format("%-10s %8.3f %9.1f\n", row.stage.c_str(), row.seconds,
                        row.peakMegabytes);
+  };
+  double total = 0, peak = 0;
+  for (const Row &row : rows) {
+    printRow(row);
     total += row.seconds;
     peak = std::max(peak, row.peakMegabytes);
   }
-  os << llvm::format("%-10s %8.3f %9.1f\n", "all", total, peak);
+  printRow({"all", total, peak});
 }

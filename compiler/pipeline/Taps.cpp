@@ -1,4 +1,5 @@
-//===- Taps.cpp - Every node's results as outputs --------------------------===//
+//===- Taps.cpp - Every node's results as outputs
+//--------------------------===//
 
 #include "compiler/pipeline/Taps.h"
 #include "compiler/pipeline/Messages.h"
@@ -38,8 +39,8 @@ static void addTaps(func::FuncOp func) {
   }
   unsigned first = func.getNumResults();
   terminator->setOperands(results);
-  func.setType(FunctionType::get(func.getContext(), func.getArgumentTypes(),
-                                 types));
+  func.setType(
+      FunctionType::get(func.getContext(), func.getArgumentTypes(), types));
   for (auto [index, name] : llvm::enumerate(names))
     func.setResultAttr(first + index, "mm.name",
                        StringAttr::get(func.getContext(), name));

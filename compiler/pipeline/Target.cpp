@@ -46,14 +46,15 @@ static bool addCpuLevels(StringRef levels, std::vector<StringRef> &chosen,
       }
     }
     if (llvm::is_contained(kLaterLevels, name)) {
-      error = ("not supported yet: --target=cpu:" + name +
-               " (levels with kernels: " + llvm::join(kLevels, ", ") + ")")
-                  .str();
+      error =
+          ("not supported yet: --target=cpu:" + name +
+           " (levels with kernels: " + llvm::join(getCpuLevels(), ", ") + ")")
+              .str();
       return false;
     }
     if (!llvm::is_contained(kLevels, name)) {
       error = ("--target=cpu:" + name + ": unknown level (known: " +
-               llvm::join(kLevels, ", ") + ", native)")
+               llvm::join(getCpuLevels(), ", ") + ", native)")
                   .str();
       return false;
     }

@@ -1,4 +1,5 @@
-//===- CommandLine.cpp - Reads mmcc's arguments ----------------------------===//
+//===- CommandLine.cpp - Reads mmcc's arguments
+//----------------------------===//
 //
 // The one file of the compiler that is built with exceptions: CLI11 throws.
 //
@@ -7,8 +8,11 @@
 #include "tools/mmcc/CommandLine.h"
 #include "compiler/pipeline/Target.h"
 #include "tools/mmcc/HelpText.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/Path.h"
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <set>
 
 using namespace mmcc;
 
@@ -55,30 +59,10 @@ struct Raw {
   bool help = false;
 };
 
-int64_t parseCount(const std::string &text, const std::string &option) {
-  int64_t value = 0;
-  if (!llvm::StringRef(text).getAsInteger(10, value) && value >= 0)
-    return value;
-  throw Refusal{"--dim " + option + ": '" + text +
-                "' is not a non-negative integer"};
-}
-
-std::pair<std::string, DimRange> parseDim(const std::string &option) {
-  size_t equals = option.find('=');
-  if (equals == 0 || equals == std::string::npos)
-    throw Refusal{"--dim " + option + ": expected NAME=N or NAME=LO..HI"};
-  std::string value = option.substr(equals + 1);
-  DimRange range;
-  size_t dots = value.find("..");
-  if (dots == std::string::npos) {
-    range.lo = range.hi = parseCount(value, option);
-  } else {
-    range.lo = parseCount(value.substr(0, dots), option);
-    range.hi = parseCount(value.substr(dots + 2), option);
-  }
-  if (range.lo > range.hi)
-    throw Refusal{"--dim " + option + ": the lower bound is above the upper"};
-  return {option.substr(0, equals), range};
+import::DimBinding parseDim(const std::string &option) {
+  if (auto binding = import::parseDimBinding(option))
+    return *binding;
+  throw Refusal{"--dim " + option + ": expected NAME=N or NAME=LO..HI"};
 }
 
 std::optional<Stage> parseStageOption(const std::string &name,
@@ -135,9 +119,9 @@ void addCompileOptions(CLI::App *app, Raw &raw, CompileOptions &options) {
 /// What the artifact records: all that changes its content, in one order.
 std::string recordOptions(const Raw &raw, const CompileOptions &options) {
   std::string text = "--target=" + llvm::join(options.targets, ",");
-  for (const auto &[name, range] : options.dims)
-    text += " --dim " + name + "=" + std::to_string(range.lo) +
-            (range.hi == range.lo ? "" : ".." + std::to_string(range.hi));
+  for (const import::DimBinding &dim : options.dims)
+    text += " --dim " + dim.name + "=" + std::to_string(dim.lo) +
+            (dim.hi == dim.lo ? "" : ".." + std::to_string(dim.hi));
   if (!options.optimize)
     text += " -O0";
   if (!raw.from.empty())
@@ -147,24 +131,33 @@ std::string recordOptions(const Raw &raw, const CompileOptions &options) {
 
 void interpret(const Raw &raw, CommandLine &commandLine) {
   CompileOptions &options = commandLine.compile;
-  if (raw.models.size() > 1)
-    throw Refusal{"not supported yet: several models in one artifact"};
-  options.input = raw.models.front();
-  if (llvm::StringRef(options.input).ends_with(".json"))
-    throw Refusal{"not supported yet: a JSON description of entry points"};
+  options.inputs = raw.models;
+  std::set<std::string> stems;
+  for (const std::string &path : raw.models) {
+    if (llvm::StringRef(path).ends_with(".json"))
+      throw Refusal{"not supported yet: a JSON description of entry points"};
+    std::string stem = llvm::sys::path::stem(path).str();
+    if (!stems.insert(stem).second)
+      throw Refusal{"two models would give entry points named '" + stem + "'"};
+  }
   std::string error;
   options.targets = parseTargets(raw.targets, error);
   if (!error.empty())
     throw Refusal{error};
-  for (const std::string &dim : raw.dims)
-    if (!options.dims.insert(parseDim(dim)).second)
-      throw Refusal{"--dim " + dim + ": given twice"};
+  std::set<std::string> names;
+  for (const std::string &dim : raw.dims) {
+    options.dims.push_back(parseDim(dim));
+    if (!names.insert(options.dims.back().name).second)
+      throw Refusal{"--dim " + dim + ": the dimension is given twice"};
+  }
   options.optimize = raw.level != "0";
   options.from = parseStageOption(raw.from, "--from");
   options.stopAfter = parseStageOption(raw.stopAfter, "--stop-after");
   if (options.from && options.stopAfter && *options.stopAfter <= *options.from)
-    throw Refusal{"--stop-after=" + raw.stopAfter + " is not after --from=" +
-                  raw.from};
+    throw Refusal{"--stop-after=" + raw.stopAfter +
+                  " is not after --from=" + raw.from};
+  if (options.from && raw.models.size() > 1)
+    throw Refusal{"--from takes one file of IR"};
   if (options.from && !options.dims.empty())
     throw Refusal{"--dim takes effect at import, which --from leaves out"};
   if (commandLine.verb == Verb::compile) {

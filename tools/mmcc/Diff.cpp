@@ -1,0 +1,157 @@
+//===- Diff.cpp - Names the first node that departs
+//------------------------===//
+//
+// The reference is a compilation of the same model without optimisation. Where
+// outputs depart, both are compiled once more with every node's results as
+// further outputs (which keeps some fusions from happening), and these are
+// compared in the model's order.
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/pipeline/Compilation.h"
+#include "compiler/pipeline/Taps.h"
+#include "compiler/pipeline/Target.h"
+#include "tools/mmcc-run/TensorArrays.h"
+#include "tools/mmcc/Comparison.h"
+#include "tools/mmcc/Execution.h"
+#include "tools/mmcc/Verbs.h"
+#include "llvm/ADT/StringRef.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FileUtilities.h"
+#include "llvm/Support/Format.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/raw_ostream.h"
+#include <map>
+#include <unistd.h>
+
+using namespace mmcc;
+
+static ExitCode fail(ExitCode code, const llvm::Twine &message) {
+  llvm::errs() << "mmcc diff: " << message << "\n";
+  return code;
+}
+
+/// Compiles the model to a temporary artifact and runs it.
+static ExitCode compileAndExecute(CompileOptions options,
+                                  const std::string &stem,
+                                  const std::vector<npz::Array> &arrays,
+                                  Execution &execution) {
+  llvm::SmallString<128> path;
+  int descriptor;
+  if (std::error_code failure = llvm::sys::fs::createTemporaryFile(
+          "mmcc-diff", "mmcc", descriptor, path))
+    return fail(ExitCode::environment,
+                "cannot make a temporary file: " + failure.message());
+  ::close(descriptor);
+  llvm::FileRemover remover(path);
+  options.output = path.str().str();
+  ExitCode code = compile(options, llvm::nulls(), llvm::errs());
+  if (code != ExitCode::done)
+    return code;
+  std::string message = execute(options.output, stem, arrays, execution);
+  return message.empty() ? ExitCode::done : fail(ExitCode::input, message);
+}
+
+/// Reads `--reference` into `expected`, in the types of the outputs.
+static ExitCode readReference(const std::string &path,
+                              const Execution &execution,
+                              std::vector<npz::Array> &arrays,
+                              std::map<std::string, Tensor> &expected) {
+  if (std::string message = npz::readNpz(path, arrays); !message.empty())
+    return fail(ExitCode::input, message);
+  for (size_t i = 0; i < execution.names.size(); ++i)
+    for (npz::Array &array : arrays) {
+      if (array.name != execution.names[i])
+        continue;
+      if (std::string message = tensorFromArray(execution.session.output(i),
+                                                array, expected[array.name]);
+          !message.empty())
+        return fail(ExitCode::input, path + ": " + message);
+    }
+  if (expected.empty())
+    return fail(ExitCode::input, path + ": holds no output of the artifact");
+  return ExitCode::done;
+}
+
+/// Prints the first tap that departs.
+static ExitCode nameFirstNode(const CommandLine &commandLine,
+                              const std::string &stem,
+                              const std::vector<npz::Array> &arrays,
+                              const Execution &reference, llvm::StringRef isa) {
+  CompileOptions options = commandLine.compile;
+  options.targets = {("cpu:" + isa).str()};
+  options.taps = true;
+  options.optimize = true;
+  Execution optimized;
+  ExitCode code = compileAndExecute(options, stem, arrays, optimized);
+  if (code != ExitCode::done)
+    return code;
+  for (size_t i = 0; i < reference.names.size(); ++i) {
+    llvm::StringRef name = reference.names[i];
+    const Tensor *actual = optimized.find(name.str());
+    if (!actual || !name.consume_front(kTapPrefix))
+      continue;
+    Comparison comparison = compare(*actual, reference.outputs[i]);
+    if (!comparison.equal)
+      return fail(ExitCode::contract, "the first node that departs is '" +
+                                          name + "': " + comparison.detail);
+  }
+  return fail(ExitCode::contract,
+              "no node departs by itself: the difference comes with a fusion "
+              "(mmcc explain lists them)");
+}
+
+ExitCode mmcc::diff(const CommandLine &commandLine) {
+  std::vector<npz::Array> arrays, expectedArrays;
+  if (std::string message = npz::readNpz(commandLine.inputs, arrays);
+      !message.empty())
+    return fail(ExitCode::input, message);
+  std::string stem =
+      llvm::sys::path::stem(commandLine.compile.inputs.front()).str();
+  Execution artifact, reference;
+  if (std::string message =
+          execute(commandLine.artifact, stem, arrays, artifact);
+      !message.empty())
+    return fail(ExitCode::input, commandLine.artifact + " on " +
+                                     commandLine.inputs + ": " + message);
+
+  CompileOptions options = commandLine.compile;
+  options.targets = {("cpu:" + getCpuLevels().front()).str()};
+  options.optimize = false;
+  options.taps = true;
+  ExitCode code = compileAndExecute(options, stem, arrays, reference);
+  if (code != ExitCode::done)
+    return code;
+  std::map<std::string, Tensor> expected;
+  if (commandLine.reference.empty()) {
+    for (size_t i = 0; i < reference.names.size(); ++i)
+      expected[reference.names[i]] = reference.outputs[i];
+  } else {
+    code = readReference(commandLine.reference, artifact, expectedArrays,
+                         expected);
+    if (code != ExitCode::done)
+      return code;
+  }
+
+  double worst = 0;
+  bool departs = false;
+  for (size_t i = 0; i < artifact.names.size(); ++i) {
+    auto found = expected.find(artifact.names[i]);
+    if (found == expected.end())
+      return fail(ExitCode::input,
+                  "nothing to compare output '" + artifact.names[i] + "' with");
+    Comparison comparison = compare(artifact.outputs[i], found->second);
+    worst = std::max(worst, comparison.worst);
+    if (comparison.equal)
+      continue;
+    departs = true;
+    llvm::errs() << "mmcc diff: output '" << artifact.names[i]
+                 << "' departs: " << comparison.detail << "\n";
+  }
+  if (departs)
+    return nameFirstNode(commandLine, stem, arrays, reference,
+                         mmcc_model_isa(artifact.model.get()));
+  llvm::outs() << artifact.names.size() << " outputs agree"
+               << llvm::format(", largest difference %.3g\n", worst);
+  return ExitCode::done;
+}
