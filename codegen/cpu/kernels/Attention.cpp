@@ -53,9 +53,14 @@ MMK_NOINLINE void attendTile(const AttentionCell &c, const Areas &s, int64_t r0,
   const int64_t len = k1 - base - p0;
   const float *pointers[kMaxRows];
   const int64_t d = roundUp16(c.D);
+  // Rows a page apart would crowd one set of the cache.
+  const bool copy = c.qRow % 1024 == 0;
   for (int64_t r = 0; r < mr; ++r) {
-    pointers[r] = s.q + r * d;
-    scaleRow(s.q + r * d, c.q + (r0 + r) * c.qRow, c.D, c.D, c.scale);
+    pointers[r] = c.q + (r0 + r) * c.qRow;
+    if (copy) {
+      copyRun(s.q + r * d, pointers[r], c.D);
+      pointers[r] = s.q + r * d;
+    }
   }
 
   TileArgs t;
@@ -66,35 +71,39 @@ MMK_NOINLINE void attendTile(const AttentionCell &c, const Areas &s, int64_t r0,
   t.panelStride = c.D * kPanel;
   t.outRow = kScoreRow;
   t.prefetch = reinterpret_cast<const char *>(s.scores);
-  t.prefetchStep = 0;
+  t.prefetchStep = t.prefetchOther = 0;
   for (int64_t j = 0; j < len; j += kTileCols) {
     t.b = s.keys + (p0 + j) * c.D;
     t.out = s.scores + j;
     runTile(mr, minOf(kTilePanels, ceilDiv(len - j, kPanel)), t);
   }
-  if (c.call->score)
-    c.call->score(c.call->args, c.outer, i0, base + p0, mr, len, s.scores,
-                  kScoreRow);
+  finishScores(c, i0, base + p0, mr, len, s.scores);
 
   float carry[kMaxRows];
+  bool first = true;
   for (int64_t r = 0; r < mr; ++r) {
+    float *row = s.scores + r * kScoreRow;
     int64_t a = minOf(maxOf(c.lo(i0 + r) - base - p0, 0), len);
     int64_t b = minOf(maxOf(c.hi(i0 + r) - base - p0, a), len);
-    carry[r] = softmaxRow(s.scores + r * kScoreRow, len, a, b, s.state[r0 + r]);
-    pointers[r] = s.scores + r * kScoreRow;
+    RowState &state = s.state[r0 + r];
+    first = first && state.sum < 0.0f;
+    carry[r] = softmaxRow(row, len, a, b, c.factor, state);
+    pointers[r] = row;
   }
 
+  float *out = s.out + r0 * s.dv;
   t.segLen = len;
   t.panelStride = blockKeys * kPanel;
   t.outRow = s.dv;
   for (int64_t p = 0; p < s.dv; p += kTileCols) {
     t.b = s.values + p * blockKeys + p0 * kPanel;
-    t.out = s.product + p;
+    t.out = (first ? out : s.product) + p;
     runTile(mr, minOf(kTilePanels, (s.dv - p) / kPanel), t);
   }
-  for (int64_t r = 0; r < mr; ++r) {
-    float *out = s.out + (r0 + r) * s.dv;
-    const float *product = s.product + r * s.dv;
+  if (first)
+    return;
+  const float *product = s.product;
+  for (int64_t r = 0; r < mr; ++r, out += s.dv, product += s.dv) {
     Vec f = vset(carry[r]);
     for (int64_t e = 0; e < s.dv; e += kLanes)
       vstore(out + e, vfma(vload(out + e), f, vload(product + e)));
@@ -103,11 +112,9 @@ MMK_NOINLINE void attendTile(const AttentionCell &c, const Areas &s, int64_t r0,
 
 MMK_NOINLINE void attendMany(const AttentionCell &c, float *scratch) {
   Areas s(c, scratch);
-  for (int64_t r = 0; r < c.rows; ++r) {
-    s.state[r] = {kMinusInfinity, 0.0f};
-    for (int64_t e = 0; e < s.dv; e += kLanes)
-      vstore(s.out + r * s.dv + e, vzero());
-  }
+  // A negative sum: nothing has been carried, out is not written yet.
+  for (int64_t r = 0; r < c.rows; ++r)
+    s.state[r] = {kMinusInfinity, -1.0f};
   const int64_t blocks = ceilDiv(c.Skv, kKeyBlock);
   const int64_t each = roundUp(ceilDiv(c.Skv, maxOf(blocks, 1)), 32);
   const int64_t tiles = rowTiles(c.rows, 1);
@@ -139,9 +146,11 @@ MMK_NOINLINE void attendMany(const AttentionCell &c, float *scratch) {
     int64_t r0 = tileBegin(c.rows, tiles, t);
     int64_t r1 = tileBegin(c.rows, tiles, t + 1);
     for (int64_t r = r0; r < r1; ++r) {
-      float sum = s.state[r].sum;
-      scaleRow(s.out + r * s.dv, s.out + r * s.dv, s.dv, s.dv,
-               sum == 0.0f ? 0.0f : 1.0f / sum);
+      float sum = s.state[r].sum, *out = s.out + r * s.dv;
+      if (sum <= 0.0f)
+        zeroRun(out, s.dv);
+      else
+        scaleRow(out, out, s.dv, s.dv, 1.0f / sum);
     }
     c.call->post(c.call->args, c.outer, c.i0 + r0, 0, r1 - r0, c.Dv,
                  s.out + r0 * s.dv, s.dv);
@@ -160,7 +169,11 @@ extern "C" void mmk_attention_f32(const MicroCall *call) {
   c.Skv = p[4], c.D = p[5], c.Dv = p[6];
   double scale;
   __builtin_memcpy(&scale, &p[7], sizeof scale);
-  c.scale = static_cast<float>(scale);
+  // The softmax takes the scale along, unless a block must see its result or
+  // it would turn maxima into minima.
+  const bool apart = call->score || !(scale > 0.0);
+  c.scale = apart ? static_cast<float>(scale) : 1.0f;
+  c.factor = apart ? kLog2E : static_cast<float>(scale) * kLog2E;
   c.causal = p[8] != 0;
   c.causalOffset = p[9], c.window = p[10];
   c.qRow = p[13], c.kRow = p[16], c.vRow = p[19];

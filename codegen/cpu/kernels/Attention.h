@@ -24,6 +24,7 @@
 namespace mmcc::cpu {
 
 constexpr float kMinusInfinity = -__builtin_inff();
+constexpr float kLog2E = 0x1.715476p+0f;
 
 /// One cell's view of the call.
 struct AttentionCell {
@@ -36,7 +37,8 @@ struct AttentionCell {
   int64_t causalOffset, window, Skv;
   int64_t qRow, kRow, vRow;
   const float *q, *k, *v; // q at row i0; k, v at key 0
-  float scale;
+  float scale;            // what scores are multiplied by before the softmax
+  float factor;           // what remains of it there, times log2(e)
 
   /// Keys [lo, hi) that query i may see, before any score block.
   MMK_INLINE int64_t lo(int64_t i) const {
@@ -53,10 +55,10 @@ struct RowState {
 };
 
 /// Turns scores [0, len) of a row, of which [a, b) take part, into
-/// exp(score - max), updates the state and returns the factor for what was
-/// carried before.
+/// 2^(factor * (score - max)), updates the state and returns the factor for
+/// what was carried before. factor > 0.
 MMK_INLINE float softmaxRow(float *s, int64_t len, int64_t a, int64_t b,
-                            RowState &state) {
+                            float factor, RowState &state) {
   Vec none = vset(kMinusInfinity);
   for (int64_t j = 0; j < a; j += kLanes)
     vstorePart(s + j, none, minOf(kLanes, a - j));
@@ -74,40 +76,40 @@ MMK_INLINE float softmaxRow(float *s, int64_t len, int64_t a, int64_t b,
     m0 = vmax(vload(s + j), m0);
   if (rest)
     m1 = vmax(vkeepPart(vloadPart(s + full, rest), none, rest), m1);
-  float before = state.max;
+  const float before = state.max;
   float max = vmaxAcross(vmax(m0, m1));
   max = max > before ? max : before;
-  // Without any key so far, exp(-inf - 0) gives the zeros that are wanted.
-  Vec shift = vset(max == kMinusInfinity ? 0.0f : -max);
+  // Without any key so far, 2^(-inf - 0) gives the zeros that are wanted.
+  const float shift = max == kMinusInfinity ? 0.0f : -max * factor;
 
-  Vec s0 = vzero(), s1 = vzero();
+  Vec f = vset(factor), d = vset(shift), s0 = vzero(), s1 = vzero();
   for (j = 0; j + 2 * kLanes <= full; j += 2 * kLanes) {
-    Vec e0 = vexpNonPositive(vadd(vload(s + j), shift));
-    Vec e1 = vexpNonPositive(vadd(vload(s + j + kLanes), shift));
+    Vec e0 = vexp2NonPositive(vfma(vload(s + j), f, d));
+    Vec e1 = vexp2NonPositive(vfma(vload(s + j + kLanes), f, d));
     vstore(s + j, e0);
     vstore(s + j + kLanes, e1);
     s0 = vadd(s0, e0);
     s1 = vadd(s1, e1);
   }
   if (j < full) {
-    Vec e0 = vexpNonPositive(vadd(vload(s + j), shift));
+    Vec e0 = vexp2NonPositive(vfma(vload(s + j), f, d));
     vstore(s + j, e0);
     s0 = vadd(s0, e0);
   }
   if (rest) {
-    Vec e1 = vexpNonPositive(vadd(vloadPart(s + full, rest), shift));
+    Vec e1 = vexp2NonPositive(vfma(vloadPart(s + full, rest), f, d));
     e1 = vkeepPart(e1, vzero(), rest);
     vstorePart(s + full, e1, rest);
     s1 = vadd(s1, e1);
   }
-  float carry = 0.0f;
+  float sum = vsum(vadd(s0, s1)), carry = 0.0f;
   if (before != kMinusInfinity) {
-    float d[1] = {before - max};
-    Vec e = vexpNonPositive(vset(d[0]));
-    carry = e[0];
+    // From the same rounded products that the exponents used.
+    carry = vexp2NonPositive(vset(shift - -before * factor))[0];
+    sum += state.sum * carry;
   }
   state.max = max;
-  state.sum = state.sum * carry + vsum(vadd(s0, s1));
+  state.sum = sum;
   return carry;
 }
 
@@ -124,6 +126,20 @@ MMK_INLINE void scaleRow(float *to, const float *from, int64_t n,
   }
   for (; d < padded; d += kLanes)
     vstore(to + d, vzero());
+}
+
+/// Multiplies scores [rows, cols] by the scale, when the factor does not hold
+/// it, and applies the score block.
+MMK_INLINE void finishScores(const AttentionCell &c, int64_t i0, int64_t j0,
+                             int64_t rows, int64_t cols, float *scores) {
+  if (c.scale != 1.0f)
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t j = 0; j < cols; j += kLanes) {
+        float *s = scores + r * kScoreRow + j;
+        vstore(s, vmul(vload(s), vset(c.scale)));
+      }
+  if (c.call->score)
+    c.call->score(c.call->args, c.outer, i0, j0, rows, cols, scores, kScoreRow);
 }
 
 /// The form for at most four query rows: keys and values are streamed where

@@ -104,20 +104,19 @@ MMK_INLINE void few(const AttentionCell &c, float *scratch) {
   RowState state[Rows];
   for (int r = 0; r < Rows; ++r) {
     state[r] = {kMinusInfinity, 0.0f};
-    scaleRow(q + r * d, c.q + r * c.qRow, c.D, d, c.scale);
+    scaleRow(q + r * d, c.q + r * c.qRow, c.D, d, 1.0f);
     zeroRun(out + r * dv, dv);
   }
   for (int64_t base = c.keyLo; base < c.keyHi; base += kFewKeys) {
     const int64_t keys = minOf(kFewKeys, c.keyHi - base);
     fewScores<Rows>(q, d, c.k + base * c.kRow, c.kRow, c.D, keys, scores);
-    if (c.call->score)
-      c.call->score(c.call->args, c.outer, c.i0, base, Rows, keys, scores,
-                    kScoreRow);
+    finishScores(c, c.i0, base, Rows, keys, scores);
     float carry[Rows];
     for (int r = 0; r < Rows; ++r) {
       int64_t a = minOf(maxOf(c.lo(c.i0 + r) - base, 0), keys);
       int64_t b = minOf(maxOf(c.hi(c.i0 + r) - base, a), keys);
-      carry[r] = softmaxRow(scores + r * kScoreRow, keys, a, b, state[r]);
+      carry[r] =
+          softmaxRow(scores + r * kScoreRow, keys, a, b, c.factor, state[r]);
     }
     const float *v = c.v + base * c.vRow;
     int64_t e = 0;

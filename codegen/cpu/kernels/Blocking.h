@@ -28,6 +28,8 @@ constexpr int64_t ceilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 /// Rows of the register tile that cells are cut along.
 constexpr int64_t tileRows(bool avx512) { return avx512 ? 14 : 6; }
 constexpr int64_t kTileColumns = 32;
+/// Columns that one call of a post block sees at most.
+constexpr int64_t kGroupColumns = 128;
 
 /// Multiply-adds in about 20 us of one core: no cell has fewer.
 constexpr int64_t kCellWork = 1000000;
@@ -72,29 +74,49 @@ constexpr int64_t cellsWorth(int64_t work) {
 } // namespace blocking
 
 /// For gemm_f32, conv_f32 (M = OH*OW, N = N/G, K = KH*KW*C/G) and
-/// batch_gemm_f32; `batch` is the extent of z. Columns are cut first: then
-/// weights are read once. Rows are cut when there are too few columns, in whole
-/// register tiles.
+/// batch_gemm_f32; `batch` is the extent of z. Of all cuts into `columns` by
+/// `rows` equal cells this takes the one whose cost is least, where the cost is
+/// the imbalance over two to four threads, plus what reading a once a group of
+/// columns and w once a block of rows takes beside the multiplications, plus a
+/// little for each cell. Rows are cut in whole register tiles.
 constexpr Blocks gemmBlocks(int64_t M, int64_t N, int64_t K, int64_t batch,
                             bool avx512) {
   using namespace blocking;
-  int64_t panels = ceilDivide(N, kTileColumns);
   if (M < 1 || N < 1)
     return {1, kTileColumns};
-  int64_t most = cellsWorth(M * N * (K < 1 ? 1 : K));
+  const int64_t work = M * N * (K < 1 ? 1 : K);
+  int64_t most = cellsWorth(work);
   if (batch > 1) // z divides among threads already
     most = ceilDivide(most, batch);
-  // Few columns: rows share the cutting.
-  int64_t columnCells = most < panels ? most : panels;
-  int64_t perPanels = cut(panels, columnCells);
-  int64_t gotten = ceilDivide(panels, perPanels);
-  int64_t rowTiles = ceilDivide(M, tileRows(avx512));
-  int64_t rowCells = gotten * 2 <= most && gotten < 8 ? most / gotten : 1;
-  if (rowCells < 2)
-    return {M, perPanels * kTileColumns};
-  int64_t perTiles = cut(rowTiles, rowCells);
-  return {perTiles >= rowTiles ? M : perTiles * tileRows(avx512),
-          perPanels * kTileColumns};
+  const int64_t panels = ceilDivide(N, kTileColumns);
+  const int64_t tiles = ceilDivide(M, tileRows(avx512));
+  Blocks best = {M, panels * kTileColumns};
+  int64_t bestCost = INT64_MAX;
+  for (int64_t columns = 1; columns <= most && columns <= panels; ++columns)
+    for (int64_t rows = 1; rows * columns <= most && rows <= tiles; ++rows) {
+      int64_t perPanels = ceilDivide(panels, columns);
+      int64_t perTiles = ceilDivide(tiles, rows);
+      int64_t x = ceilDivide(panels, perPanels);
+      int64_t y = ceilDivide(tiles, perTiles);
+      int64_t n = perPanels * kTileColumns;
+      int64_t m = y == 1 ? M : perTiles * tileRows(avx512);
+      int64_t cells = x * y * batch;
+      int64_t cost = x * y;
+      for (int64_t threads = 2; threads <= 4; ++threads)
+        cost += imbalance(panels * tiles * batch, perPanels * perTiles, cells,
+                          threads) /
+                2;
+      // Beside 16 multiply-adds a cycle, 32 bytes of a (from the caches) and 8
+      // bytes of w (from memory, at worst).
+      int64_t group = n < kGroupColumns ? n : kGroupColumns;
+      int64_t reads = 2 * M * K * ceilDivide(N, group) + 8 * N * K * y;
+      cost += reads * 1024 / work;
+      if (cost < bestCost) {
+        bestCost = cost;
+        best = {m, n};
+      }
+    }
+  return best;
 }
 
 /// batch_gemm_f32 packs b anew in every cell, so that rows are never cut.

@@ -49,8 +49,10 @@ MMK_INLINE Vec vfma(Vec a, Vec b, Vec c) { return _mm512_fmadd_ps(a, b, c); }
 MMK_INLINE Vec vadd(Vec a, Vec b) { return _mm512_add_ps(a, b); }
 MMK_INLINE Vec vmul(Vec a, Vec b) { return _mm512_mul_ps(a, b); }
 MMK_INLINE Vec vmax(Vec a, Vec b) { return _mm512_max_ps(a, b); }
-MMK_INLINE Vec vround(Vec a) {
-  return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+MMK_INLINE Vec vsub(Vec a, Vec b) { return _mm512_sub_ps(a, b); }
+/// The low bits of each lane as an exponent field.
+MMK_INLINE Vec vexponent(Vec z) {
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(z), 23));
 }
 MMK_INLINE float vsum(Vec v) { return _mm512_reduce_add_ps(v); }
 MMK_INLINE float vmaxAcross(Vec v) { return _mm512_reduce_max_ps(v); }
@@ -81,13 +83,10 @@ MMK_INLINE Vec vfma(Vec a, Vec b, Vec c) { return _mm256_fmadd_ps(a, b, c); }
 MMK_INLINE Vec vadd(Vec a, Vec b) { return _mm256_add_ps(a, b); }
 MMK_INLINE Vec vmul(Vec a, Vec b) { return _mm256_mul_ps(a, b); }
 MMK_INLINE Vec vmax(Vec a, Vec b) { return _mm256_max_ps(a, b); }
-MMK_INLINE Vec vround(Vec a) {
-  return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-}
-/// a * 2^n for integral n in [-126, 127].
-MMK_INLINE Vec vscale(Vec a, Vec n) {
-  __m256i e = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
-  return _mm256_mul_ps(a, _mm256_castsi256_ps(_mm256_slli_epi32(e, 23)));
+MMK_INLINE Vec vsub(Vec a, Vec b) { return _mm256_sub_ps(a, b); }
+/// The low bits of each lane as an exponent field.
+MMK_INLINE Vec vexponent(Vec z) {
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(z), 23));
 }
 MMK_INLINE float vsum(Vec v) {
   __m128 s = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
@@ -104,28 +103,22 @@ MMK_INLINE float vmaxAcross(Vec v) {
 #error "microkernels need AVX2 with FMA, or AVX-512"
 #endif
 
-/// exp(x) for x <= 0 to about 2 ulp; x under -87 (and -inf) gives zero.
-MMK_INLINE Vec vexpNonPositive(Vec x) {
-  // x = n ln2 + r, |r| <= ln2 / 2.
-  x = vmax(vset(-104.0f), x); // keeps NaN
-  Vec n = vround(vmul(x, vset(0x1.715476p+0f)));
-  Vec r = vfma(n, vset(-0x1.62e430p-1f), x);
-  r = vfma(n, vset(0x1.05c610p-29f), r);
-  Vec p = vset(0x1.6db416p-10f);
-  p = vfma(p, r, vset(0x1.123b46p-7f));
-  p = vfma(p, r, vset(0x1.55545ep-5f));
-  p = vfma(p, r, vset(0x1.555490p-3f));
-  p = vfma(p, r, vset(0.5f));
-  p = vfma(p, r, vset(1.0f));
-  p = vfma(p, r, vset(1.0f));
-  // Denormal results are not worth their price here.
-#if defined(__AVX512F__)
-  __mmask16 normal = _mm512_cmp_ps_mask(x, vset(-87.0f), _CMP_NLT_UQ);
-  return _mm512_maskz_scalef_ps(normal, p, n);
-#else
-  Vec tiny = _mm256_cmp_ps(x, vset(-87.0f), _CMP_LT_OQ);
-  return _mm256_andnot_ps(tiny, vscale(p, n));
-#endif
+/// 2^t for t <= 0 to about 2 ulp; t under -126.5 (and -inf) gives zero, NaN
+/// stays NaN.
+MMK_INLINE Vec vexp2NonPositive(Vec t) {
+  // Adding `magic` rounds t to an integer n and leaves n + 127 in the low bits,
+  // which the shift makes the exponent field of 2^n; -127 makes it zero.
+  const Vec magic = vset(12582912.0f + 127.0f);
+  t = vmax(vset(-127.0f), t);
+  Vec z = vadd(t, magic);
+  Vec f = vsub(t, vsub(z, magic));
+  Vec p = vset(0x1.5f769ap-10f);
+  p = vfma(p, f, vset(0x1.3ced92p-7f));
+  p = vfma(p, f, vset(0x1.c6ae68p-5f));
+  p = vfma(p, f, vset(0x1.ebf9b2p-3f));
+  p = vfma(p, f, vset(0x1.62e432p-1f));
+  p = vfma(p, f, vset(1.0f));
+  return vmul(p, vexponent(z));
 }
 
 /// Copies n floats; neither side is touched beyond them.

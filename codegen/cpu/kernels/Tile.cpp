@@ -36,6 +36,7 @@ MMK_NOINLINE void tile(const TileArgs &t, int64_t vecStride) {
   const float *b = t.b;
   const char *prefetch = t.prefetch;
   const int64_t bRow = t.bRow, segLen = t.segLen;
+  const int64_t prefetchOther = t.prefetchOther;
   for (int64_t seg = 0; seg < t.segs; ++seg, rows += Rows) {
     const float *a[Rows];
 #pragma clang loop unroll(full)
@@ -51,6 +52,7 @@ MMK_NOINLINE void tile(const TileArgs &t, int64_t vecStride) {
           bv[v] = vload(b + v * vecStride);
         b += bRow;
         _mm_prefetch(prefetch, _MM_HINT_T0);
+        _mm_prefetch(prefetch + prefetchOther, _MM_HINT_T0);
         prefetch += t.prefetchStep;
 #pragma clang loop unroll(full)
         for (int r = 0; r < Rows; ++r) {

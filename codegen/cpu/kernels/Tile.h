@@ -56,10 +56,11 @@ struct TileArgs {
   /// [mr, panels * 16], row stride outRow.
   float *out;
   int64_t outRow;
-  /// Address that is about to be needed by a later tile; every step of K
-  /// fetches it and moves on by prefetchStep bytes. It need not be valid.
+  /// Addresses that are about to be needed; every step of K fetches the lines
+  /// at prefetch and prefetch + prefetchOther and moves on by prefetchStep
+  /// bytes. They need not be valid.
   const char *prefetch;
-  int64_t prefetchStep;
+  int64_t prefetchStep, prefetchOther;
 };
 
 /// mr in [1, kMaxRows], panels in [1, kTilePanels].
@@ -88,26 +89,32 @@ MMK_INLINE int64_t panelsPerGroup(int64_t depth) {
 }
 
 /// Multiplies `mr` rows by `panels` adjacent panels of depth segs * segLen into
-/// out [mr, kPostCols]. `prefetch` is where the same panels of the next group
-/// lie; `tiles` row tiles share the work of fetching them.
+/// out [mr, kPostCols]. When several row tiles pass over these panels, each
+/// fetches its part of `next`, the panels of the group after this. A single
+/// tile is bound by the stream of panels itself and fetches 2 KiB ahead in it,
+/// which the prefetcher of the hardware alone does not keep up with.
 MMK_INLINE void runPanels(int64_t mr, int64_t panels, const float *const *rows,
                           int64_t segs, int64_t segLen, const float *b,
-                          float *out, const float *prefetch, int64_t tile,
+                          float *out, const float *next, int64_t tile,
                           int64_t tiles) {
-  int64_t panelStride = segs * segLen * kPanel;
+  const int64_t depth = segs * segLen;
   TileArgs t;
   t.rows = rows;
   t.segs = segs;
   t.segLen = segLen;
   t.bRow = kPanel;
-  t.panelStride = panelStride;
+  t.panelStride = depth * kPanel;
   t.outRow = kPostCols;
-  t.prefetchStep = kTilePanels * kPanel * 4 / tiles;
+  const bool alone = tiles == 1;
+  t.prefetchStep = alone ? 64 : kTileCols * 4 / tiles;
+  t.prefetchOther = alone ? (kTilePanels - 1) * t.panelStride * 4 : 0;
+  const int64_t ahead = alone ? 2048 : tile * t.prefetchStep * depth;
   for (int64_t p = 0; p < panels; p += kTilePanels) {
-    t.b = b + p * panelStride;
+    t.b = b + p * t.panelStride;
     t.out = out + p * kPanel;
-    t.prefetch = reinterpret_cast<const char *>(prefetch + p * panelStride) +
-                 tile * t.prefetchStep * segs * segLen;
+    t.prefetch =
+        reinterpret_cast<const char *>(alone ? t.b : next + p * t.panelStride) +
+        ahead;
     runTile(mr, minOf(kTilePanels, panels - p), t);
   }
 }
