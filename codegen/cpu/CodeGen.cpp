@@ -1,0 +1,205 @@
+#include "codegen/cpu/CodeGen.h"
+
+#include "codegen/cpu/FlatImage.h"
+#include "codegen/cpu/KernelFrame.h"
+#include "codegen/cpu/LoopKernel.h"
+#include "codegen/cpu/MathLibrary.h"
+#include "codegen/cpu/MicroKernel.h"
+#include "codegen/cpu/ModuleCompiler.h"
+#include "codegen/cpu/TargetLevel.h"
+#include "codegen/cpu/kernels/Bitcode.h"
+
+#include "llvm/Bitcode/BitcodeReader.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+
+#include <thread>
+
+using namespace mlir;
+
+namespace mmcc::cpu {
+
+namespace {
+/// A part of a variant's kernels, compiled to one object file.
+struct Part {
+  std::vector<plan::KernelOp> kernels;
+  llvm::SmallVector<char, 0> object;
+  /// Set when compiling failed; the emitter's errors are already reported.
+  bool failed = false;
+  std::string error;
+};
+} // namespace
+
+/// The level whose microkernels `level` uses.
+static const BitcodeModule *bitcodeOf(const TargetLevel &level) {
+  if (const BitcodeModule *module = findBitcode(level.name.data()))
+    return module;
+  return findBitcode(level.processor.data());
+}
+
+static LogicalResult emitKernel(plan::KernelOp kernel, llvm::Module &module,
+                                MathLibrary &math, const TargetLevel &level) {
+  llvm::LLVMContext &context = module.getContext();
+  llvm::IRBuilder<> b(context);
+  llvm::FastMathFlags flags;
+  flags.setAllowContract(true);
+  b.setFastMathFlags(flags);
+  llvm::AttrBuilder target = math.targetAttributes();
+  target.addAttribute("prefer-vector-width", level.lanes == 16 ? "512" : "256");
+  target.addAttribute("min-legal-vector-width",
+                      level.lanes == 16 ? "512" : "256");
+  auto newFunction = [&](StringRef name, llvm::FunctionType *type) {
+    auto *function = llvm::Function::Create(
+        type, llvm::GlobalValue::InternalLinkage, name, module);
+    function->addFnAttrs(target);
+    function->addFnAttr(llvm::Attribute::NoUnwind);
+    return function;
+  };
+  llvm::Type *i64 = b.getInt64Ty();
+  llvm::Function *function =
+      newFunction(kernel.getSymName(),
+                  llvm::FunctionType::get(
+                      b.getVoidTy(), {b.getPtrTy(), i64, i64, i64}, false));
+  function->setLinkage(llvm::GlobalValue::ExternalLinkage);
+  b.SetInsertPoint(llvm::BasicBlock::Create(context, "entry", function));
+  KernelFrame frame(b, kernel, function->getArg(0));
+  if (kernel.getRow() == "loops") {
+    if (failed(LoopKernel(b, math, frame, level).emit(function->getArg(1))))
+      return failure();
+  } else {
+    llvm::Value *cell[] = {function->getArg(1), function->getArg(2),
+                           function->getArg(3)};
+    if (failed(MicroKernel(b, math, frame, level).emit(cell, newFunction)))
+      return failure();
+  }
+  b.CreateRetVoid();
+  return success();
+}
+
+static void compilePart(Part &part, const TargetLevel &level,
+                        const CpuOptions &options, StringRef dumpPath) {
+  part.failed = true;
+  const BitcodeModule *bitcode = bitcodeOf(level);
+  if (!bitcode) {
+    part.error =
+        "mmcc has no microkernels for level '" + level.name.str() + "'";
+    return;
+  }
+  llvm::LLVMContext context;
+  context.setDiscardValueNames(options.dumpDir.empty());
+  llvm::MemoryBufferRef buffer(
+      StringRef(reinterpret_cast<const char *>(bitcode->data), bitcode->size),
+      "microkernels");
+  llvm::Expected<std::unique_ptr<llvm::Module>> library =
+      llvm::getLazyBitcodeModule(buffer, context,
+                                 /*ShouldLazyLoadMetadata=*/true);
+  if (!library) {
+    part.error = llvm::toString(library.takeError());
+    return;
+  }
+  llvm::Module module("kernels", context);
+  module.setDataLayout((*library)->getDataLayout());
+  module.setTargetTriple((*library)->getTargetTriple());
+  MathLibrary math(**library, module);
+  llvm::StringSet<> exported;
+  for (plan::KernelOp kernel : part.kernels) {
+    if (failed(emitKernel(kernel, module, math, level)))
+      return;
+    exported.insert(kernel.getSymName());
+  }
+  part.failed =
+      !compileModule(module, std::move(*library), exported, level,
+                     options.optLevel, dumpPath, part.object, part.error);
+}
+
+/// Two parts of about equal work. Kernels of one row stay together, so that
+/// their microkernel is compiled once.
+static std::vector<Part> divide(ArrayRef<plan::KernelOp> kernels) {
+  std::map<std::string, std::vector<plan::KernelOp>> byRow;
+  for (plan::KernelOp kernel : kernels)
+    byRow[kernel.getRow().str()].push_back(kernel);
+  // A microkernel costs as much as several generated functions.
+  auto cost = [](StringRef row, size_t count) {
+    return count + (row == "loops" ? 0 : 6);
+  };
+  std::vector<std::pair<std::string, std::vector<plan::KernelOp>>> groups(
+      byRow.begin(), byRow.end());
+  llvm::sort(groups, [&](const auto &a, const auto &b) {
+    return std::pair(cost(b.first, b.second.size()), a.first) <
+           std::pair(cost(a.first, a.second.size()), b.first);
+  });
+  std::vector<Part> parts(2);
+  size_t load[2] = {0, 0};
+  for (auto &[row, members] : groups) {
+    for (plan::KernelOp kernel : members) {
+      size_t to = row == "loops" || kernel == members.front()
+                      ? (load[1] < load[0])
+                      : size_t(parts[1].kernels.size() &&
+                               parts[1].kernels.back().getRow() == row);
+      load[to] += kernel == members.front() ? cost(row, 1) : 1;
+      parts[to].kernels.push_back(kernel);
+    }
+  }
+  llvm::erase_if(parts, [](const Part &part) { return part.kernels.empty(); });
+  return parts;
+}
+
+FailureOr<CodeImage> emitImage(plan::VariantOp variant,
+                               const CpuOptions &options) {
+  std::string name = options.level;
+  if (name.empty()) {
+    StringRef target = variant.getTarget();
+    target.consume_front("cpu:");
+    name = target.str();
+  }
+  const TargetLevel *level = findLevel(name);
+  if (!level)
+    return variant.emitError("there is no CPU level '") << name << "'";
+
+  SmallVector<plan::KernelOp> kernels;
+  std::vector<std::string> symbols;
+  for (auto kernel : variant.getBody().getOps<plan::KernelOp>()) {
+    kernels.push_back(kernel);
+    symbols.push_back(kernel.getSymName().str());
+  }
+  if (kernels.empty())
+    return CodeImage();
+  if (!options.dumpDir.empty())
+    if (std::error_code code =
+            llvm::sys::fs::create_directories(options.dumpDir))
+      return variant.emitError("cannot make folder '")
+             << options.dumpDir << "': " << code.message();
+
+  std::vector<Part> parts = divide(kernels);
+  auto compile = [&](size_t i) {
+    SmallString<128> dump;
+    if (!options.dumpDir.empty())
+      llvm::sys::path::append(dump, options.dumpDir,
+                              level->name + "." + llvm::Twine(i));
+    compilePart(parts[i], *level, options, dump);
+  };
+  if (options.threads > 1 && parts.size() > 1) {
+    std::thread second([&] { compile(1); });
+    compile(0);
+    second.join();
+  } else {
+    for (size_t i = 0; i < parts.size(); ++i)
+      compile(i);
+  }
+  std::vector<llvm::SmallVector<char, 0>> objects;
+  for (Part &part : parts) {
+    if (part.failed) {
+      if (!part.error.empty())
+        variant.emitError("CPU code generation: ") << part.error;
+      return failure();
+    }
+    objects.push_back(std::move(part.object));
+  }
+  std::string error;
+  std::optional<CodeImage> image = linkImage(objects, symbols, error);
+  if (!image)
+    return variant.emitError("cannot link the kernels: ") << error;
+  return std::move(*image);
+}
+
+} // namespace mmcc::cpu

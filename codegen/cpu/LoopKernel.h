@@ -1,0 +1,96 @@
+//===- LoopKernel.h - The "loops" row -----------------------------*- C++
+//-*-===//
+//
+// A cell is `rows` flattened outer parallel indices times `columns` of the last
+// one. Vectors run along one of two dimensions, whichever makes more of the
+// memory accesses contiguous:
+//
+//   along columns     for each row
+//                       for each vector of columns
+//                         for each reduced index: accumulate, one column a lane
+//                         finish, map: the same vector
+//
+//   along reduction   for each row
+//                       for each column
+//                         for each vector of the innermost reduced index:
+//                           accumulate in several vectors, then across lanes
+//                         finish: scalars; map: vectors again
+//
+// Mean over tokens of [batch, tokens, channels], pooling with channels last and
+// everything without a reduction take the first form; softmax and layer norm
+// over the last dimension take the second.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MMCC_CODEGEN_CPU_LOOPKERNEL_H
+#define MMCC_CODEGEN_CPU_LOOPKERNEL_H
+
+#include "codegen/cpu/BlockEmitter.h"
+#include "codegen/cpu/LoopBuilder.h"
+#include "codegen/cpu/Reduction.h"
+#include "codegen/cpu/Strip.h"
+#include "codegen/cpu/TargetLevel.h"
+
+namespace mmcc::cpu {
+
+class LoopKernel {
+public:
+  LoopKernel(llvm::IRBuilder<> &builder, MathLibrary &math,
+             const KernelFrame &frame, const TargetLevel &level);
+
+  /// Emits the body of the kernel for grid cell `x`.
+  mlir::LogicalResult emit(llvm::Value *x);
+
+private:
+  using Indices = llvm::SmallVector<llvm::Value *>;
+  /// Points done at once: one a lane.
+  struct Point {
+    Indices parallel;
+    Lanes lanes;
+    /// Results of the reduce blocks so far.
+    llvm::SmallVector<llvm::Value *> reduced;
+  };
+
+  struct Vote {
+    unsigned columns = 0, reduction = 0;
+  };
+  Vote countContiguous() const;
+  bool alongColumns() const;
+  unsigned vectorWidth() const;
+
+  mlir::LogicalResult checkBlocks();
+  void emitSequential();
+  void emitRow(llvm::Value *row, llvm::Value *begin, llvm::Value *count,
+               uint64_t align);
+  void emitPoints(llvm::MutableArrayRef<Point> points);
+  void emitReduce(llvm::ArrayRef<plan::BlockOp> group,
+                  llvm::MutableArrayRef<Point> points);
+  void emitMap(plan::BlockOp block, llvm::MutableArrayRef<Point> points);
+  /// Runs `body` over the reduced dimensions from `dim` on, the last of them
+  /// as a strip when vectors run along it.
+  using ReducedBody = llvm::function_ref<Carried(
+      llvm::ArrayRef<llvm::Value *> outer, llvm::ArrayRef<StripPart> parts,
+      llvm::ArrayRef<llvm::Value *> carried)>;
+  Carried overReduced(Indices &indices, unsigned copies, Carried init,
+                      ReducedBody body);
+  Partial yieldOf(plan::BlockOp block, const Reduction &reduction,
+                  llvm::ArrayRef<llvm::Value *> indices, const Point &point,
+                  const Lanes &lanes);
+  Reduction reductionOf(plan::BlockOp block) const;
+
+  llvm::IRBuilder<> &b;
+  const KernelFrame &frame;
+  AffineEmitter affine;
+  BlockEmitter emitter;
+  plan::KernelOp kernel;
+  llvm::SmallVector<plan::BlockOp> blocks;
+  llvm::SmallVector<llvm::Value *> extents;
+  unsigned rank, parallel;
+  unsigned registerLanes;
+  unsigned width;
+  bool columns;
+};
+
+} // namespace mmcc::cpu
+
+#endif // MMCC_CODEGEN_CPU_LOOPKERNEL_H
