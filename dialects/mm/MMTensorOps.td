@@ -27,7 +27,7 @@ def MM_SizesOp : MM_Op<"sizes", [InferTypeOpAdaptor]> {
   let summary = "sizes as data: a vector of integer expressions of symbols";
   let description = [{
     ```mlir
-    %s = mm.sizes #mm.dims<[batch, past + 1]> : tensor<2xi64>
+    %s = mm.sizes <[batch, past + 1]> : tensor<2xi64>
     ```
   }];
   let arguments = (ins MM_DimsAttr:$dims);
@@ -45,7 +45,7 @@ def MM_IotaOp : MM_Op<"iota"> {
     - C3: its elements are integers or floats.
 
     ```mlir
-    %p = mm.iota #mm.dims<[past]> step 1 : tensor<?xi64, #mm.dims<[seq]>>
+    %p = mm.iota <[past]> step 1 : tensor<?xi64, #mm.dims<[seq]>>
     ```
   }];
   let arguments = (ins MM_DimsAttr:$start, I64Attr:$step);
@@ -133,7 +133,7 @@ def MM_SliceOp : MM_Op<"slice"> {
     - C3: both types have one element type.
 
     ```mlir
-    %cls = mm.slice %x offsets #mm.dims<[0, 0, 0]> steps [1, 1, 1]
+    %cls = mm.slice %x offsets <[0, 0, 0]> steps [1, 1, 1]
         : tensor<1x197x768xf32> -> tensor<1x1x768xf32>
     ```
   }];
@@ -166,7 +166,7 @@ def MM_PadOp : MM_Op<"pad"> {
     - C3: both types have one element type.
 
     ```mlir
-    %p = mm.pad "constant" %x low #mm.dims<[0, 1]> : tensor<2x3xf32> -> tensor<2x5xf32>
+    %p = mm.pad "constant" %x low <[0, 1]> : tensor<2x3xf32> -> tensor<2x5xf32>
     ```
   }];
   let arguments = (ins MM_Tensor:$input, Optional<MM_Tensor>:$value, MM_DimsAttr:$low, MM_PadModeAttr:$mode);
