@@ -227,11 +227,61 @@ static std::optional<double> getFill(Value value) {
   return std::nullopt;
 }
 
-/// The boolean that `value` is 1 for and 0 otherwise.
-static Value getBoolean(Value value) {
-  while (auto cast = value.getDefiningOp<mm::CastOp>())
-    value = cast.getInput();
-  return getElementTypeOrSelf(value).isInteger(1) ? value : Value();
+namespace {
+/// A value that has one number where a condition holds and another elsewhere.
+struct TwoValued {
+  Value condition;
+  double onTrue, onFalse;
+};
+} // namespace
+
+/// Follows arithmetic with numbers: (1 - cast(b)) * -10000 and its relatives.
+static std::optional<TwoValued> getTwoValued(Value value, int depth = 0) {
+  Operation *op = value.getDefiningOp();
+  if (!op || depth > 8)
+    return std::nullopt;
+  if (auto select = dyn_cast<mm::SelectOp>(op)) {
+    std::optional<double> onTrue = getSplat(select.getOnTrue());
+    std::optional<double> onFalse = getSplat(select.getOnFalse());
+    if (!onTrue || !onFalse)
+      return std::nullopt;
+    return TwoValued{select.getCondition(), *onTrue, *onFalse};
+  }
+  if (auto cast = dyn_cast<mm::CastOp>(op)) {
+    Value input = cast.getInput();
+    if (getElementTypeOrSelf(input).isInteger(1))
+      return TwoValued{input, 1.0, 0.0};
+    if (getElementTypeOrSelf(value).isInteger(1))
+      return std::nullopt;
+    return getTwoValued(input, depth + 1);
+  }
+  auto apply = [&](Value operand, auto &&function) {
+    std::optional<TwoValued> result = getTwoValued(operand, depth + 1);
+    if (result) {
+      result->onTrue = function(result->onTrue);
+      result->onFalse = function(result->onFalse);
+    }
+    return result;
+  };
+  if (!isa<FloatType>(getElementTypeOrSelf(value)))
+    return std::nullopt;
+  if (isa<mm::NegOp>(op))
+    return apply(op->getOperand(0), [](double x) { return -x; });
+  if (!isa<mm::AddOp, mm::SubOp, mm::MulOp, mm::DivOp>(op))
+    return std::nullopt;
+  if (std::optional<double> b = getSplat(op->getOperand(1)))
+    return apply(op->getOperand(0), [&](double x) {
+      return isa<mm::AddOp>(op)   ? x + *b
+             : isa<mm::SubOp>(op) ? x - *b
+             : isa<mm::MulOp>(op) ? x * *b
+                                  : x / *b;
+    });
+  std::optional<double> a = getSplat(op->getOperand(0));
+  if (a && !isa<mm::DivOp>(op))
+    return apply(op->getOperand(1), [&](double x) {
+      return isa<mm::AddOp>(op) ? *a + x : isa<mm::SubOp>(op) ? *a - x : *a * x;
+    });
+  return std::nullopt;
 }
 
 static MaskTerms takeAdded(OpBuilder &builder, Value mask, int depth) {
@@ -255,22 +305,11 @@ static MaskTerms takeAdded(OpBuilder &builder, Value mask, int depth) {
     }
     return whole;
   }
-  if (auto mul = dyn_cast<mm::MulOp>(op)) {
-    for (auto [flag, scale] : {std::pair(mul.getLhs(), mul.getRhs()),
-                               std::pair(mul.getRhs(), mul.getLhs())}) {
-      std::optional<double> fill = getFill(scale);
-      // 0 * -inf is NaN, not 0.
-      if (!fill || std::isinf(*fill))
-        continue;
-      if (Value excluded = getBoolean(flag))
-        return takeKept(builder, excluded, true, *fill, depth + 1);
-      auto sub = flag.getDefiningOp<mm::SubOp>();
-      if (!sub || !isSplat(sub.getLhs(), 1.0))
-        continue;
-      if (Value kept = getBoolean(sub.getRhs()))
-        return takeKept(builder, kept, false, *fill, depth + 1);
-    }
-    return whole;
+  if (std::optional<TwoValued> two = getTwoValued(mask)) {
+    if (two->onTrue == 0 && two->onFalse <= kExcluded)
+      return takeKept(builder, two->condition, false, two->onFalse, depth + 1);
+    if (two->onFalse == 0 && two->onTrue <= kExcluded)
+      return takeKept(builder, two->condition, true, two->onTrue, depth + 1);
   }
   if (auto cast = dyn_cast<mm::CastOp>(op)) {
     if (!isa<FloatType>(getElementTypeOrSelf(cast.getInput())))

@@ -1,0 +1,214 @@
+// RUN: mmcc-opt %s --mm-form-attention --canonicalize | FileCheck %s
+
+// CHECK-LABEL: @fuse_when_scale_is_a_product
+// CHECK-NOT: mm.softmax
+// CHECK: mm.attention %arg0, %arg1, %arg2 {scale = 2.500000e-01 : f64}
+func.func @fuse_when_scale_is_a_product(%q: tensor<1x4x8x16xf32>, %k: tensor<1x4x8x16xf32>, %v: tensor<1x4x8x16xf32>) -> tensor<1x4x8x16xf32> {
+  %c = mm.constant dense<0.25> : tensor<f32>
+  %kt = mm.transpose %k [0, 1, 3, 2] : tensor<1x4x8x16xf32> -> tensor<1x4x16x8xf32>
+  %s = mm.matmul %q, %kt : tensor<1x4x8x16xf32>, tensor<1x4x16x8xf32> -> tensor<1x4x8x8xf32>
+  %t = mm.mul %s, %c : tensor<1x4x8x8xf32>, tensor<f32> -> tensor<1x4x8x8xf32>
+  %p = mm.softmax %t axis 3 : tensor<1x4x8x8xf32> -> tensor<1x4x8x8xf32>
+  %o = mm.matmul %p, %v : tensor<1x4x8x8xf32>, tensor<1x4x8x16xf32> -> tensor<1x4x8x16xf32>
+  return %o : tensor<1x4x8x16xf32>
+}
+
+// The scale's root on queries and on transposed keys, a causal mask compared
+// from positions, and the guard against NaN. (Dynamic length.)
+// CHECK-LABEL: @fuse_when_causal_is_computed
+// CHECK-NOT: mm.softmax
+// CHECK-NOT: mm.compare
+// CHECK: mm.attention %arg0, %arg1, %arg2 {causal = true, scale = 2.500000e-01 : f64}
+!seq = tensor<1x4x?x16xf32, #mm.dims<[1, 4, s, 16]>>
+!seqt = tensor<1x4x16x?xf32, #mm.dims<[1, 4, 16, s]>>
+!scores = tensor<1x4x?x?xf32, #mm.dims<[1, 4, s, s]>>
+!pairs = tensor<1x4x?x?xi1, #mm.dims<[1, 4, s, s]>>
+func.func @fuse_when_causal_is_computed(%q: !seq, %k: !seq, %v: !seq) -> !seq {
+  %half = mm.constant dense<0.5> : tensor<f32>
+  %zero = mm.constant dense<0.0> : tensor<f32>
+  %low = mm.constant dense<-3.40282347E+38> : tensor<f32>
+  %i = mm.iota #mm.dims<[0]> step 1 : tensor<?xi64, #mm.dims<[s]>>
+  %row = mm.reshape %i : tensor<?xi64, #mm.dims<[s]>> -> tensor<1x1x?x1xi64, #mm.dims<[1, 1, s, 1]>>
+  %column = mm.reshape %i : tensor<?xi64, #mm.dims<[s]>> -> tensor<1x1x1x?xi64, #mm.dims<[1, 1, 1, s]>>
+  %le = mm.compare le %column, %row : tensor<1x1x1x?xi64, #mm.dims<[1, 1, 1, s]>>, tensor<1x1x?x1xi64, #mm.dims<[1, 1, s, 1]>> -> tensor<1x1x?x?xi1, #mm.dims<[1, 1, s, s]>>
+  %mask = mm.select %le, %zero, %low : tensor<1x1x?x?xi1, #mm.dims<[1, 1, s, s]>>, tensor<f32>, tensor<f32> -> tensor<1x1x?x?xf32, #mm.dims<[1, 1, s, s]>>
+  %kt = mm.transpose %k [0, 1, 3, 2] : !seq -> !seqt
+  %qs = mm.mul %q, %half : !seq, tensor<f32> -> !seq
+  %ks = mm.mul %kt, %half : !seqt, tensor<f32> -> !seqt
+  %s = mm.matmul %qs, %ks : !seq, !seqt -> !scores
+  %m = mm.add %s, %mask : !scores, tensor<1x1x?x?xf32, #mm.dims<[1, 1, s, s]>> -> !scores
+  %p = mm.softmax %m axis 3 : !scores -> !scores
+  %nan = mm.is_nan %p : !scores -> !pairs
+  %g = mm.select %nan, %zero, %p : !pairs, tensor<f32>, !scores -> !scores
+  %o = mm.matmul %g, %v : !scores, !seq -> !seq
+  return %o : !seq
+}
+
+// One token after a cache: every earlier position may be seen, so that only
+// the padding is left. Two key heads serve four.
+// CHECK-LABEL: @fuse_when_keys_are_repeated
+// CHECK-NOT: mm.compare
+// CHECK-NOT: mm.broadcast
+// CHECK: %[[MASK:.*]] = mm.select %arg3
+// CHECK: mm.attention %arg0, %arg1, %arg2 mask %[[MASK]]
+// CHECK-SAME: scale = 2.500000e-01
+// CHECK-SAME: tensor<1x4x1x16xf32>, tensor<1x2x?x16xf32
+!kv = tensor<1x2x?x16xf32, #mm.dims<[1, 2, past + 1, 16]>>
+!kvu = tensor<1x2x1x?x16xf32, #mm.dims<[1, 2, 1, past + 1, 16]>>
+!kvb = tensor<1x2x2x?x16xf32, #mm.dims<[1, 2, 2, past + 1, 16]>>
+!kvr = tensor<1x4x?x16xf32, #mm.dims<[1, 4, past + 1, 16]>>
+!kvt = tensor<1x4x16x?xf32, #mm.dims<[1, 4, 16, past + 1]>>
+!one = tensor<1x4x1x?xf32, #mm.dims<[1, 4, 1, past + 1]>>
+!keep = tensor<1x1x1x?xi1, #mm.dims<[1, 1, 1, past + 1]>>
+func.func @fuse_when_keys_are_repeated(%q: tensor<1x4x1x16xf32>, %k: !kv, %v: !kv, %pad: !keep) -> tensor<1x4x1x16xf32> {
+  %quarter = mm.constant dense<4.0> : tensor<f32>
+  %zero = mm.constant dense<0.0> : tensor<f32>
+  %low = mm.constant dense<-3.40282347E+38> : tensor<f32>
+  %j = mm.iota #mm.dims<[0]> step 1 : tensor<?xi64, #mm.dims<[past + 1]>>
+  %i = mm.sizes <[past]> : tensor<1xi64>
+  %le = mm.compare le %j, %i : tensor<?xi64, #mm.dims<[past + 1]>>, tensor<1xi64> -> tensor<?xi1, #mm.dims<[past + 1]>>
+  %both = mm.and %pad, %le : !keep, tensor<?xi1, #mm.dims<[past + 1]>> -> !keep
+  %mask = mm.select %both, %zero, %low : !keep, tensor<f32>, tensor<f32> -> tensor<1x1x1x?xf32, #mm.dims<[1, 1, 1, past + 1]>>
+  %k1 = mm.reshape %k : !kv -> !kvu
+  %k2 = mm.broadcast %k1 : !kvu -> !kvb
+  %k3 = mm.reshape %k2 : !kvb -> !kvr
+  %v1 = mm.reshape %v : !kv -> !kvu
+  %v2 = mm.broadcast %v1 : !kvu -> !kvb
+  %v3 = mm.reshape %v2 : !kvb -> !kvr
+  %kt = mm.transpose %k3 [0, 1, 3, 2] : !kvr -> !kvt
+  %s = mm.matmul %q, %kt : tensor<1x4x1x16xf32>, !kvt -> !one
+  %t = mm.div %s, %quarter : !one, tensor<f32> -> !one
+  %m = mm.add %t, %mask : !one, tensor<1x1x1x?xf32, #mm.dims<[1, 1, 1, past + 1]>> -> !one
+  %p = mm.softmax %m axis 3 : !one -> !one
+  %o = mm.matmul %p, %v3 : !one, !kvr -> tensor<1x4x1x16xf32>
+  return %o : tensor<1x4x1x16xf32>
+}
+
+// Shifted windows: 2 images of 4 windows, 3 heads. The bias of each head and
+// the mask of each window meet in one mask that images share.
+// CHECK-LABEL: @fuse_when_windows_are_unfolded
+// CHECK: %[[SUM:.*]] = mm.add
+// CHECK-SAME: -> tensor<1x4x3x9x9xf32>
+// CHECK: %[[MASK:.*]] = mm.reshape %[[SUM]] : tensor<1x4x3x9x9xf32> -> tensor<1x12x9x9xf32>
+// CHECK: mm.attention {{.*}} mask %[[MASK]]
+// CHECK-SAME: tensor<2x12x9x8xf32>, tensor<2x12x9x8xf32>, tensor<2x12x9x8xf32> -> tensor<2x12x9x8xf32>
+func.func @fuse_when_windows_are_unfolded(%q: tensor<8x3x9x8xf32>, %k: tensor<8x3x9x8xf32>, %v: tensor<8x3x9x8xf32>, %bias: tensor<1x3x9x9xf32>, %shift: tensor<1x4x1x9x9xf32>) -> tensor<8x3x9x8xf32> {
+  %kt = mm.transpose %k [0, 1, 3, 2] : tensor<8x3x9x8xf32> -> tensor<8x3x8x9xf32>
+  %s = mm.matmul %q, %kt : tensor<8x3x9x8xf32>, tensor<8x3x8x9xf32> -> tensor<8x3x9x9xf32>
+  %t = mm.add %s, %bias : tensor<8x3x9x9xf32>, tensor<1x3x9x9xf32> -> tensor<8x3x9x9xf32>
+  %w = mm.reshape %t : tensor<8x3x9x9xf32> -> tensor<2x4x3x9x9xf32>
+  %x = mm.add %w, %shift : tensor<2x4x3x9x9xf32>, tensor<1x4x1x9x9xf32> -> tensor<2x4x3x9x9xf32>
+  %y = mm.reshape %x : tensor<2x4x3x9x9xf32> -> tensor<8x3x9x9xf32>
+  %p = mm.softmax %y axis 3 : tensor<8x3x9x9xf32> -> tensor<8x3x9x9xf32>
+  %o = mm.matmul %p, %v : tensor<8x3x9x9xf32>, tensor<8x3x9x8xf32> -> tensor<8x3x9x8xf32>
+  return %o : tensor<8x3x9x8xf32>
+}
+
+// Batch and heads folded, the product scaled after the mask was added: the
+// mask takes the scale along.
+// CHECK-LABEL: @fuse_when_heads_are_folded
+// CHECK: mm.mul {{.*}} tensor<2x4x8x8xf32>
+// CHECK: mm.attention
+// CHECK-SAME: scale = 5.000000e-01
+// CHECK-SAME: tensor<2x4x8x16xf32>, tensor<2x4x8x16xf32>, tensor<2x4x8x16xf32>
+func.func @fuse_when_heads_are_folded(%q: tensor<2x4x8x16xf32>, %k: tensor<2x4x8x16xf32>, %v: tensor<2x4x8x16xf32>, %bias: tensor<8x8x8xf32>) -> tensor<2x4x8x16xf32> {
+  %half = mm.constant dense<0.5> : tensor<f32>
+  %q1 = mm.reshape %q : tensor<2x4x8x16xf32> -> tensor<8x8x16xf32>
+  %k1 = mm.reshape %k : tensor<2x4x8x16xf32> -> tensor<8x8x16xf32>
+  %v1 = mm.reshape %v : tensor<2x4x8x16xf32> -> tensor<8x8x16xf32>
+  %kt = mm.transpose %k1 [0, 2, 1] : tensor<8x8x16xf32> -> tensor<8x16x8xf32>
+  %s = mm.matmul %q1, %kt : tensor<8x8x16xf32>, tensor<8x16x8xf32> -> tensor<8x8x8xf32>
+  %t = mm.add %bias, %s : tensor<8x8x8xf32>, tensor<8x8x8xf32> -> tensor<8x8x8xf32>
+  %u = mm.mul %t, %half : tensor<8x8x8xf32>, tensor<f32> -> tensor<8x8x8xf32>
+  %p = mm.softmax %u axis 2 : tensor<8x8x8xf32> -> tensor<8x8x8xf32>
+  %o = mm.matmul %p, %v1 : tensor<8x8x8xf32>, tensor<8x8x16xf32> -> tensor<8x8x16xf32>
+  %r = mm.reshape %o : tensor<8x8x16xf32> -> tensor<2x4x8x16xf32>
+  return %r : tensor<2x4x8x16xf32>
+}
+
+// CHECK-LABEL: @fuse_when_causal_is_a_constant
+// CHECK-NOT: mm.constant
+// CHECK: mm.attention %arg0, %arg1, %arg2 {causal = true, scale = 1.000000e+00 : f64, softcap = 3.000000e+01 : f64}
+func.func @fuse_when_causal_is_a_constant(%q: tensor<1x2x3x4xf32>, %k: tensor<1x2x3x4xf32>, %v: tensor<1x2x3x4xf32>) -> tensor<1x2x3x4xf32> {
+  %cap = mm.constant dense<30.0> : tensor<f32>
+  %mask = mm.constant dense<[[[[true, false, false], [true, true, false], [true, true, true]]]]> : tensor<1x1x3x3xi1>
+  %low = mm.constant dense<0xFF800000> : tensor<f32>
+  %kt = mm.transpose %k [0, 1, 3, 2] : tensor<1x2x3x4xf32> -> tensor<1x2x4x3xf32>
+  %s = mm.matmul %q, %kt : tensor<1x2x3x4xf32>, tensor<1x2x4x3xf32> -> tensor<1x2x3x3xf32>
+  %a = mm.div %s, %cap : tensor<1x2x3x3xf32>, tensor<f32> -> tensor<1x2x3x3xf32>
+  %b = mm.tanh %a : tensor<1x2x3x3xf32> -> tensor<1x2x3x3xf32>
+  %c = mm.mul %b, %cap : tensor<1x2x3x3xf32>, tensor<f32> -> tensor<1x2x3x3xf32>
+  %m = mm.select %mask, %c, %low : tensor<1x1x3x3xi1>, tensor<1x2x3x3xf32>, tensor<f32> -> tensor<1x2x3x3xf32>
+  %p = mm.softmax %m axis 3 : tensor<1x2x3x3xf32> -> tensor<1x2x3x3xf32>
+  %o = mm.matmul %p, %v : tensor<1x2x3x3xf32>, tensor<1x2x3x4xf32> -> tensor<1x2x3x4xf32>
+  return %o : tensor<1x2x3x4xf32>
+}
+
+// CHECK-LABEL: @fuse_when_attention_is_there_already
+// CHECK: mm.attention %arg0, %arg1, %arg2 {causal = true, scale = 1.250000e-01 : f64} : tensor<1x4x3x8xf32>, tensor<1x2x3x8xf32>, tensor<1x2x3x8xf32>
+func.func @fuse_when_attention_is_there_already(%q: tensor<1x4x3x8xf32>, %k: tensor<1x2x3x8xf32>, %v: tensor<1x2x3x8xf32>) -> tensor<1x4x3x8xf32> {
+  %half = mm.constant dense<0.5> : tensor<f32>
+  %mask = mm.constant dense<[[true, false, false], [true, true, false], [true, true, true]]> : tensor<3x3xi1>
+  %qs = mm.mul %q, %half : tensor<1x4x3x8xf32>, tensor<f32> -> tensor<1x4x3x8xf32>
+  %o = mm.attention %qs, %k, %v mask %mask : tensor<3x3xi1> {scale = 0.25 : f64} : tensor<1x4x3x8xf32>, tensor<1x2x3x8xf32>, tensor<1x2x3x8xf32> -> tensor<1x4x3x8xf32>
+  return %o : tensor<1x4x3x8xf32>
+}
+
+// A window of two: j <= i and j > i - 2.
+// CHECK-LABEL: @fuse_when_a_window_slides
+// CHECK: mm.attention %arg0, %arg1, %arg2 {causal = true, scale = 1.000000e+00 : f64, window = 2 : i64}
+func.func @fuse_when_a_window_slides(%q: tensor<1x2x5x4xf32>, %k: tensor<1x2x5x4xf32>, %v: tensor<1x2x5x4xf32>) -> tensor<1x2x5x4xf32> {
+  %low = mm.constant dense<0xFF800000> : tensor<f32>
+  %two = mm.constant dense<2> : tensor<i64>
+  %j = mm.iota #mm.dims<[0]> step 1 : tensor<5xi64>
+  %i = mm.reshape %j : tensor<5xi64> -> tensor<5x1xi64>
+  %first = mm.sub %i, %two : tensor<5x1xi64>, tensor<i64> -> tensor<5x1xi64>
+  %le = mm.compare le %j, %i : tensor<5xi64>, tensor<5x1xi64> -> tensor<5x5xi1>
+  %gt = mm.compare gt %j, %first : tensor<5xi64>, tensor<5x1xi64> -> tensor<5x5xi1>
+  %mask = mm.and %le, %gt : tensor<5x5xi1>, tensor<5x5xi1> -> tensor<5x5xi1>
+  %kt = mm.transpose %k [0, 1, 3, 2] : tensor<1x2x5x4xf32> -> tensor<1x2x4x5xf32>
+  %s = mm.matmul %q, %kt : tensor<1x2x5x4xf32>, tensor<1x2x4x5xf32> -> tensor<1x2x5x5xf32>
+  %m = mm.select %mask, %s, %low : tensor<5x5xi1>, tensor<1x2x5x5xf32>, tensor<f32> -> tensor<1x2x5x5xf32>
+  %p = mm.softmax %m axis 3 : tensor<1x2x5x5xf32> -> tensor<1x2x5x5xf32>
+  %o = mm.matmul %p, %v : tensor<1x2x5x5xf32>, tensor<1x2x5x4xf32> -> tensor<1x2x5x4xf32>
+  return %o : tensor<1x2x5x4xf32>
+}
+
+// Not this row's diagonal but the one above: no attribute says that.
+// CHECK-LABEL: @keep_when_mask_is_not_causal
+// CHECK: mm.attention {{.*}} mask
+// CHECK-NOT: causal
+// CHECK: return
+func.func @keep_when_mask_is_not_causal(%q: tensor<1x2x5x4xf32>, %k: tensor<1x2x5x4xf32>, %v: tensor<1x2x5x4xf32>) -> tensor<1x2x5x4xf32> {
+  %low = mm.constant dense<0xFF800000> : tensor<f32>
+  %j = mm.iota #mm.dims<[0]> step 1 : tensor<5xi64>
+  %i = mm.iota #mm.dims<[1]> step 1 : tensor<5xi64>
+  %r = mm.reshape %i : tensor<5xi64> -> tensor<5x1xi64>
+  %le = mm.compare le %j, %r : tensor<5xi64>, tensor<5x1xi64> -> tensor<5x5xi1>
+  %kt = mm.transpose %k [0, 1, 3, 2] : tensor<1x2x5x4xf32> -> tensor<1x2x4x5xf32>
+  %s = mm.matmul %q, %kt : tensor<1x2x5x4xf32>, tensor<1x2x4x5xf32> -> tensor<1x2x5x5xf32>
+  %m = mm.select %le, %s, %low : tensor<5x5xi1>, tensor<1x2x5x5xf32>, tensor<f32> -> tensor<1x2x5x5xf32>
+  %p = mm.softmax %m axis 3 : tensor<1x2x5x5xf32> -> tensor<1x2x5x5xf32>
+  %o = mm.matmul %p, %v : tensor<1x2x5x5xf32>, tensor<1x2x5x4xf32> -> tensor<1x2x5x4xf32>
+  return %o : tensor<1x2x5x4xf32>
+}
+
+// CHECK-LABEL: @keep_when_probabilities_are_read
+// CHECK-NOT: mm.attention
+// CHECK: mm.softmax
+func.func @keep_when_probabilities_are_read(%q: tensor<1x2x5x4xf32>, %kt: tensor<1x2x4x5xf32>, %v: tensor<1x2x5x4xf32>) -> (tensor<1x2x5x4xf32>, tensor<1x2x5x5xf32>) {
+  %s = mm.matmul %q, %kt : tensor<1x2x5x4xf32>, tensor<1x2x4x5xf32> -> tensor<1x2x5x5xf32>
+  %p = mm.softmax %s axis 3 : tensor<1x2x5x5xf32> -> tensor<1x2x5x5xf32>
+  %o = mm.matmul %p, %v : tensor<1x2x5x5xf32>, tensor<1x2x5x4xf32> -> tensor<1x2x5x4xf32>
+  return %o, %p : tensor<1x2x5x4xf32>, tensor<1x2x5x5xf32>
+}
+
+// CHECK-LABEL: @keep_when_softmax_is_over_queries
+// CHECK-NOT: mm.attention
+// CHECK: mm.softmax
+func.func @keep_when_softmax_is_over_queries(%q: tensor<1x2x5x4xf32>, %kt: tensor<1x2x4x5xf32>, %v: tensor<1x2x5x4xf32>) -> tensor<1x2x5x4xf32> {
+  %s = mm.matmul %q, %kt : tensor<1x2x5x4xf32>, tensor<1x2x4x5xf32> -> tensor<1x2x5x5xf32>
+  %p = mm.softmax %s axis 2 : tensor<1x2x5x5xf32> -> tensor<1x2x5x5xf32>
+  %o = mm.matmul %p, %v : tensor<1x2x5x5xf32>, tensor<1x2x5x4xf32> -> tensor<1x2x5x4xf32>
+  return %o : tensor<1x2x5x4xf32>
+}

@@ -1,0 +1,78 @@
+// RUN: mmcc-opt %s --mm-form-rope | FileCheck %s
+
+// CHECK-LABEL: @fuse_when_halves_are_rotated
+// CHECK-NEXT: mm.rope %arg0 cos %arg1 sin %arg2 {rotary_dim = 16 : i64}
+// CHECK-NEXT: return
+func.func @fuse_when_halves_are_rotated(%x: tensor<1x4x8x16xf32>, %cos: tensor<1x1x8x16xf32>, %sin: tensor<1x1x8x16xf32>) -> tensor<1x4x8x16xf32> {
+  %a = mm.slice %x offsets #mm.dims<[0, 0, 0, 0]> steps [1, 1, 1, 1] : tensor<1x4x8x16xf32> -> tensor<1x4x8x8xf32>
+  %b = mm.slice %x offsets #mm.dims<[0, 0, 0, 8]> steps [1, 1, 1, 1] : tensor<1x4x8x16xf32> -> tensor<1x4x8x8xf32>
+  %n = mm.neg %b : tensor<1x4x8x8xf32> -> tensor<1x4x8x8xf32>
+  %r = mm.concat %n, %a axis 3 : tensor<1x4x8x8xf32>, tensor<1x4x8x8xf32> -> tensor<1x4x8x16xf32>
+  %0 = mm.mul %x, %cos : tensor<1x4x8x16xf32>, tensor<1x1x8x16xf32> -> tensor<1x4x8x16xf32>
+  %1 = mm.mul %r, %sin : tensor<1x4x8x16xf32>, tensor<1x1x8x16xf32> -> tensor<1x4x8x16xf32>
+  %2 = mm.add %1, %0 : tensor<1x4x8x16xf32>, tensor<1x4x8x16xf32> -> tensor<1x4x8x16xf32>
+  return %2 : tensor<1x4x8x16xf32>
+}
+
+// The first 8 of 16 channels turn.
+// CHECK-LABEL: @fuse_when_rotation_is_partial
+// CHECK-NEXT: mm.rope %arg0 cos %arg1 sin %arg2 {rotary_dim = 8 : i64}
+// CHECK-NEXT: return
+func.func @fuse_when_rotation_is_partial(%x: tensor<1x4x3x16xf32>, %cos: tensor<3x8xf32>, %sin: tensor<3x8xf32>) -> tensor<1x4x3x16xf32> {
+  %t = mm.slice %x offsets #mm.dims<[0, 0, 0, 0]> steps [1, 1, 1, 1] : tensor<1x4x3x16xf32> -> tensor<1x4x3x8xf32>
+  %rest = mm.slice %x offsets #mm.dims<[0, 0, 0, 8]> steps [1, 1, 1, 1] : tensor<1x4x3x16xf32> -> tensor<1x4x3x8xf32>
+  %a = mm.slice %x offsets #mm.dims<[0, 0, 0, 0]> steps [1, 1, 1, 1] : tensor<1x4x3x16xf32> -> tensor<1x4x3x4xf32>
+  %b = mm.slice %x offsets #mm.dims<[0, 0, 0, 4]> steps [1, 1, 1, 1] : tensor<1x4x3x16xf32> -> tensor<1x4x3x4xf32>
+  %n = mm.neg %b : tensor<1x4x3x4xf32> -> tensor<1x4x3x4xf32>
+  %r = mm.concat %n, %a axis 3 : tensor<1x4x3x4xf32>, tensor<1x4x3x4xf32> -> tensor<1x4x3x8xf32>
+  %0 = mm.mul %t, %cos : tensor<1x4x3x8xf32>, tensor<3x8xf32> -> tensor<1x4x3x8xf32>
+  %1 = mm.mul %r, %sin : tensor<1x4x3x8xf32>, tensor<3x8xf32> -> tensor<1x4x3x8xf32>
+  %2 = mm.add %0, %1 : tensor<1x4x3x8xf32>, tensor<1x4x3x8xf32> -> tensor<1x4x3x8xf32>
+  %3 = mm.concat %2, %rest axis 3 : tensor<1x4x3x8xf32>, tensor<1x4x3x8xf32> -> tensor<1x4x3x16xf32>
+  return %3 : tensor<1x4x3x16xf32>
+}
+
+// CHECK-LABEL: @fuse_when_halves_are_apart
+// CHECK-DAG: %[[COS:.*]] = mm.concat %arg1, %arg1 axis 2
+// CHECK-DAG: %[[SIN:.*]] = mm.concat %arg2, %arg2 axis 2
+// CHECK: mm.rope {{.*}} cos %[[COS]] sin %[[SIN]] {rotary_dim = 8 : i64}
+func.func @fuse_when_halves_are_apart(%x: tensor<6x3x8xf32>, %cos: tensor<6x1x4xf32>, %sin: tensor<6x1x4xf32>) -> tensor<6x3x8xf32> {
+  %a = mm.slice %x offsets #mm.dims<[0, 0, 0]> steps [1, 1, 1] : tensor<6x3x8xf32> -> tensor<6x3x4xf32>
+  %b = mm.slice %x offsets #mm.dims<[0, 0, 4]> steps [1, 1, 1] : tensor<6x3x8xf32> -> tensor<6x3x4xf32>
+  %0 = mm.mul %a, %cos : tensor<6x3x4xf32>, tensor<6x1x4xf32> -> tensor<6x3x4xf32>
+  %1 = mm.mul %b, %sin : tensor<6x3x4xf32>, tensor<6x1x4xf32> -> tensor<6x3x4xf32>
+  %2 = mm.sub %0, %1 : tensor<6x3x4xf32>, tensor<6x3x4xf32> -> tensor<6x3x4xf32>
+  %3 = mm.mul %b, %cos : tensor<6x3x4xf32>, tensor<6x1x4xf32> -> tensor<6x3x4xf32>
+  %4 = mm.mul %a, %sin : tensor<6x3x4xf32>, tensor<6x1x4xf32> -> tensor<6x3x4xf32>
+  %5 = mm.add %3, %4 : tensor<6x3x4xf32>, tensor<6x3x4xf32> -> tensor<6x3x4xf32>
+  %6 = mm.concat %2, %5 axis 2 : tensor<6x3x4xf32>, tensor<6x3x4xf32> -> tensor<6x3x8xf32>
+  return %6 : tensor<6x3x8xf32>
+}
+
+// The other half is negated: this turns the other way.
+// CHECK-LABEL: @keep_when_first_half_is_negated
+// CHECK-NOT: mm.rope
+func.func @keep_when_first_half_is_negated(%x: tensor<1x4x8x16xf32>, %cos: tensor<1x1x8x16xf32>, %sin: tensor<1x1x8x16xf32>) -> tensor<1x4x8x16xf32> {
+  %a = mm.slice %x offsets #mm.dims<[0, 0, 0, 0]> steps [1, 1, 1, 1] : tensor<1x4x8x16xf32> -> tensor<1x4x8x8xf32>
+  %b = mm.slice %x offsets #mm.dims<[0, 0, 0, 8]> steps [1, 1, 1, 1] : tensor<1x4x8x16xf32> -> tensor<1x4x8x8xf32>
+  %n = mm.neg %a : tensor<1x4x8x8xf32> -> tensor<1x4x8x8xf32>
+  %r = mm.concat %b, %n axis 3 : tensor<1x4x8x8xf32>, tensor<1x4x8x8xf32> -> tensor<1x4x8x16xf32>
+  %0 = mm.mul %x, %cos : tensor<1x4x8x16xf32>, tensor<1x1x8x16xf32> -> tensor<1x4x8x16xf32>
+  %1 = mm.mul %r, %sin : tensor<1x4x8x16xf32>, tensor<1x1x8x16xf32> -> tensor<1x4x8x16xf32>
+  %2 = mm.add %0, %1 : tensor<1x4x8x16xf32>, tensor<1x4x8x16xf32> -> tensor<1x4x8x16xf32>
+  return %2 : tensor<1x4x8x16xf32>
+}
+
+// The slices are no halves.
+// CHECK-LABEL: @keep_when_parts_are_unequal
+// CHECK-NOT: mm.rope
+func.func @keep_when_parts_are_unequal(%x: tensor<1x4x8x16xf32>, %cos: tensor<1x1x8x16xf32>, %sin: tensor<1x1x8x16xf32>) -> tensor<1x4x8x16xf32> {
+  %a = mm.slice %x offsets #mm.dims<[0, 0, 0, 0]> steps [1, 1, 1, 1] : tensor<1x4x8x16xf32> -> tensor<1x4x8x4xf32>
+  %b = mm.slice %x offsets #mm.dims<[0, 0, 0, 4]> steps [1, 1, 1, 1] : tensor<1x4x8x16xf32> -> tensor<1x4x8x12xf32>
+  %n = mm.neg %b : tensor<1x4x8x12xf32> -> tensor<1x4x8x12xf32>
+  %r = mm.concat %n, %a axis 3 : tensor<1x4x8x12xf32>, tensor<1x4x8x4xf32> -> tensor<1x4x8x16xf32>
+  %0 = mm.mul %x, %cos : tensor<1x4x8x16xf32>, tensor<1x1x8x16xf32> -> tensor<1x4x8x16xf32>
+  %1 = mm.mul %r, %sin : tensor<1x4x8x16xf32>, tensor<1x1x8x16xf32> -> tensor<1x4x8x16xf32>
+  %2 = mm.add %0, %1 : tensor<1x4x8x16xf32>, tensor<1x4x8x16xf32> -> tensor<1x4x8x16xf32>
+  return %2 : tensor<1x4x8x16xf32>
+}
