@@ -1,0 +1,73 @@
+//===- DimFacts.h - What is known about symbolic dimensions -------*- C++
+//-*-===//
+//
+// Each symbol has a range, [1, unbounded) unless the user gave another with
+// --dim. From the ranges follow bounds of expressions, and from these whether
+// a comparison is decided for every size that the model admits.
+//
+// A model may also demand things of its input sizes that its declaration does
+// not say, and each demand becomes part of what the compiled program checks
+// when it is called:
+//
+//   * two sizes must be equal (`Add` of [a] and [b]): one symbol is bound to
+//     the other everywhere, and import starts over;
+//   * a size may not exceed another (`positions[:, :seq]` of a table with 512
+//     rows): the range of the symbol becomes narrower, `seq <= 512`.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MMCC_COMPILER_IMPORT_DIMFACTS_H
+#define MMCC_COMPILER_IMPORT_DIMFACTS_H
+
+#include "dialects/mm/Dim.h"
+#include "llvm/ADT/MapVector.h"
+#include <utility>
+
+namespace mmcc::import {
+
+/// Inclusive; INT64_MIN and INT64_MAX stand for unbounded.
+struct Bounds {
+  int64_t lo = INT64_MIN;
+  int64_t hi = INT64_MAX;
+  bool isUnboundedAbove() const { return hi == INT64_MAX; }
+};
+
+class DimFacts {
+public:
+  /// The dimension that `name` stands for: itself, or what it is bound to.
+  mm::Dim symbol(mlir::MLIRContext *context, llvm::StringRef name);
+  /// Sets the range of a symbol, before the first import.
+  void setRange(mlir::StringAttr name, Bounds range) { ranges[name] = range; }
+  /// Fixes a symbol to a dimension, before the first import.
+  void bind(mlir::StringAttr name, mm::Dim dim) { bindings[name] = dim; }
+  Bounds range(mlir::StringAttr name) const;
+  Bounds bounds(const mm::Dim &dim) const;
+
+  /// Nothing if the answer depends on the sizes.
+  std::optional<bool> equal(const mm::Dim &a, const mm::Dim &b) const;
+  std::optional<bool> less(const mm::Dim &a, const mm::Dim &b) const;
+  std::optional<mm::Dim> min(const mm::Dim &a, const mm::Dim &b) const;
+  std::optional<mm::Dim> max(const mm::Dim &a, const mm::Dim &b) const;
+
+  /// True if the two are equal, or are from the next start on.
+  bool demandEqual(const mm::Dim &a, const mm::Dim &b);
+  /// True if a <= b is known, or is from here on.
+  bool demandAtMost(const mm::Dim &a, const mm::Dim &b);
+  /// Whether demandEqual has bound a symbol since the last takeRestart.
+  bool wantsRestart() const { return restart; }
+  bool takeRestart() { return std::exchange(restart, false); }
+
+private:
+  Bounds boundsOf(mlir::AffineExpr expr,
+                  llvm::ArrayRef<mlir::StringAttr> names) const;
+
+  llvm::MapVector<mlir::StringAttr, Bounds> ranges;
+  llvm::DenseMap<mlir::StringAttr, mm::Dim> bindings;
+  /// Order of first mention: the earlier symbol survives a binding.
+  llvm::MapVector<mlir::StringAttr, char> mentioned;
+  bool restart = false;
+};
+
+} // namespace mmcc::import
+
+#endif // MMCC_COMPILER_IMPORT_DIMFACTS_H

@@ -1,0 +1,73 @@
+//===- Import.cpp - ONNX files to mm
+//---------------------------------------===//
+
+#include "compiler/import/Import.h"
+#include "compiler/import/GraphImporter.h"
+
+using namespace mlir;
+
+namespace mmcc::import {
+
+/// Each start binds at least one symbol.
+static constexpr int kMaxStarts = 64;
+
+std::string ImportError::str() const {
+  std::string text = file + ": ";
+  if (!node.empty() || !op.empty())
+    text += "node '" + node + "' (" + op + ", opset " + std::to_string(opset) +
+            "): ";
+  return text + reason;
+}
+
+std::optional<DimBinding> parseDimBinding(StringRef text) {
+  // The name may hold anything, the numbers hold no '='.
+  auto [name, range] = text.rsplit('=');
+  DimBinding binding{name.str(), 0, INT64_MAX};
+  if (name.empty() || range.empty())
+    return std::nullopt;
+  auto [low, high] = range.split("..");
+  bool isRange = range.contains("..");
+  if (low.getAsInteger(10, binding.lo) || binding.lo < 0)
+    return std::nullopt;
+  if (!isRange)
+    binding.hi = binding.lo;
+  else if (!high.empty() && high.getAsInteger(10, binding.hi))
+    return std::nullopt;
+  if (binding.hi < binding.lo)
+    return std::nullopt;
+  return binding;
+}
+
+OwningOpRef<ModuleOp> importOnnx(const ImportOptions &options,
+                                 MLIRContext &context,
+                                 std::vector<ImportError> &errors) {
+  std::string error;
+  std::unique_ptr<TensorReader> reader =
+      TensorReader::open(options.path, options.allowHardLinks, error);
+  if (!reader) {
+    errors.push_back({options.path, "", "", 0, error});
+    return {};
+  }
+  DimFacts facts;
+  for (const DimBinding &binding : options.dims) {
+    auto name = StringAttr::get(&context, binding.name);
+    if (binding.lo == binding.hi)
+      facts.bind(name, mm::Dim::constant(&context, binding.lo));
+    else
+      facts.setRange(name, {binding.lo, binding.hi});
+  }
+  for (int start = 0; start < kMaxStarts; ++start) {
+    std::vector<ImportError> found;
+    GraphImporter importer(*reader, facts, options, context, found);
+    OwningOpRef<ModuleOp> module = importer.run();
+    if (facts.takeRestart())
+      continue;
+    errors.insert(errors.end(), found.begin(), found.end());
+    return module;
+  }
+  errors.push_back({options.path, "", "", 0,
+                    "the demands on its input sizes do not settle"});
+  return {};
+}
+
+} // namespace mmcc::import

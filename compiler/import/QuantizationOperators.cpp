@@ -1,0 +1,266 @@
+//===- QuantizationOperators.cpp - Quantisation as exact arithmetic
+//--------===//
+//
+// quantised = saturate(round(x / scale) + zero_point), rounding ties to even
+// real      = (quantised - zero_point) * scale
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/import/ElementType.h"
+#include "compiler/import/Node.h"
+#include <cmath>
+
+using namespace mlir;
+using mmcc::mm::Dim;
+using mmcc::mm::Shape;
+
+namespace mmcc::import {
+
+// ConvolutionOperators.cpp, ProductOperators.cpp
+Tensor convolve(Node &n, const Tensor &input, const Tensor &weight,
+                const Tensor &bias);
+Tensor matmulOfAnyRank(Node &n, Tensor a, Tensor b);
+
+static Type f32(Node &n) { return Float32Type::get(n.context()); }
+static Type i32(Node &n) { return IntegerType::get(n.context(), 32); }
+
+/// A scale or zero point, one for all, one an index of `axis`, or one a block
+/// along it, as it broadcasts to x.
+static Tensor spread(Node &n, const Tensor &parameter, const Tensor &x,
+                     int64_t axis, int64_t blockSize) {
+  if (!parameter || !x)
+    return {};
+  if (parameter.rank() == 0 || parameter.type.getNumElements() == 1)
+    return n.reshape(parameter, {});
+  if (parameter.rank() == 1 && blockSize == 0) {
+    Shape shape(x.rank(), n.dim(1));
+    shape[axis] = parameter.dim(0);
+    if (!n.demandEqual(parameter.dim(0), x.dim(axis),
+                       "the number of scales is not the dimension's size"))
+      return {};
+    return n.reshape(parameter, shape);
+  }
+  if (blockSize < 1 || parameter.rank() != x.rank())
+    return n.fail("scale or zero point has the wrong shape");
+  Shape wide = parameter.shape(), merged = wide;
+  wide.insert(wide.begin() + axis + 1, n.dim(blockSize));
+  merged[axis] = merged[axis] * blockSize;
+  Tensor repeated =
+      n.reshape(n.broadcast(n.unsqueeze(parameter, axis + 1), wide), merged);
+  if (!repeated)
+    return {};
+  // The last block may be shorter than the others.
+  return n.sliceAlong(repeated, axis, n.dim(0), x.dim(axis));
+}
+
+/// saturate(value), value a float that is whole already.
+static Tensor saturate(Node &n, const Tensor &value, Type type) {
+  if (!value)
+    return {};
+  unsigned width = type.getIntOrFloatBitWidth();
+  double low = isUnsigned(type) ? 0 : -std::ldexp(1.0, width - 1);
+  double high = std::ldexp(1.0, isUnsigned(type) ? width : width - 1) - 1;
+  Type from = value.elementType();
+  return n.castTo(
+      n.min(n.max(value, n.scalar(low, from)), n.scalar(high, from)), type);
+}
+
+static bool isQuantized(Type type) {
+  return isInteger(type) && type.getIntOrFloatBitWidth() <= 16;
+}
+
+/// round(x / scale) + zeroPoint in f32, saturated.
+static Tensor quantize(Node &n, const Tensor &x, const Tensor &scale,
+                       const Tensor &zeroPoint, Type type) {
+  Tensor steps =
+      n.unary<mm::RoundOp>(n.div(n.castTo(x, f32(n)), n.castTo(scale, f32(n))));
+  if (zeroPoint)
+    steps = n.add(steps, n.castTo(zeroPoint, f32(n)));
+  return saturate(n, steps, type);
+}
+
+/// x - zeroPoint as i32.
+static Tensor centered(Node &n, const Tensor &x, const Tensor &zeroPoint) {
+  Tensor wide = n.castTo(x, i32(n));
+  return zeroPoint ? n.sub(wide, n.castTo(zeroPoint, i32(n))) : wide;
+}
+
+static void importQuantizeLinear(Node &n) {
+  Tensor x = n.required(0), scale = n.required(1), zero = n.input(2);
+  int64_t given = n.integer("axis", 1), block = n.integer("block_size", 0);
+  int64_t output = n.integer("output_dtype", 0);
+  bool saturating = n.integer("saturate", 1) != 0;
+  if (n.integer("precision", 0) != 0)
+    n.fail("precision is not supported");
+  if (!x || !scale || n.hasFailed())
+    return;
+  Type type = zero ? zero.elementType()
+              : output
+                  ? elementTypeFor(output, n.context())
+                  : IntegerType::get(n.context(), 8, IntegerType::Unsigned);
+  if (!type || (!isQuantized(type) && !isFloat(type))) {
+    n.fail("the quantised type is not supported");
+    return;
+  }
+  int64_t axis = 0;
+  if (scale.rank() > 0 && scale.type.getNumElements() != 1) {
+    std::optional<int64_t> normal = n.axis(given, x.rank());
+    if (!normal)
+      return;
+    axis = *normal;
+  }
+  scale = spread(n, scale, x, axis, block);
+  if (isFloat(type)) {
+    // 8-bit floats: the cast rounds and saturates; their zero point is 0.
+    n.set(0, n.castTo(n.div(n.castTo(x, f32(n)), n.castTo(scale, f32(n))), type,
+                      saturating));
+    return;
+  }
+  if (zero)
+    zero = spread(n, zero, x, axis, block);
+  n.set(0, quantize(n, x, scale, zero, type));
+}
+
+static void importDequantizeLinear(Node &n) {
+  Tensor x = n.required(0), scale = n.required(1), zero = n.input(2);
+  int64_t given = n.integer("axis", 1), block = n.integer("block_size", 0);
+  int64_t output = n.integer("output_dtype", 0);
+  if (!x || !scale)
+    return;
+  Type type =
+      output ? elementTypeFor(output, n.context()) : scale.elementType();
+  if (!type || !isFloat(type)) {
+    n.fail("the result's type is not supported");
+    return;
+  }
+  int64_t axis = 0;
+  if (scale.rank() > 0 && scale.type.getNumElements() != 1) {
+    std::optional<int64_t> normal = n.axis(given, x.rank());
+    if (!normal)
+      return;
+    axis = *normal;
+  }
+  Tensor factor = n.castTo(spread(n, scale, x, axis, block), f32(n));
+  Tensor real =
+      isFloat(x.elementType())
+          ? n.castTo(x, f32(n))
+          : n.castTo(
+                centered(n, x, zero ? spread(n, zero, x, axis, block) : zero),
+                f32(n));
+  n.set(0, n.castTo(n.mul(real, factor), type));
+}
+
+static void importDynamicQuantizeLinear(Node &n) {
+  Tensor x = n.required(0);
+  if (!x)
+    return;
+  Type byte = IntegerType::get(n.context(), 8, IntegerType::Unsigned);
+  auto axes = llvm::to_vector(llvm::seq<int64_t>(0, x.rank()));
+  Tensor zero = n.scalar(0, x.elementType());
+  Tensor high = n.max(n.reduce(mm::ReduceKind::Max, x, axes, false), zero);
+  Tensor low = n.min(n.reduce(mm::ReduceKind::Min, x, axes, false), zero);
+  Tensor scale = n.div(n.sub(high, low), n.scalar(255, x.elementType()));
+  Tensor zeroPoint = saturate(
+      n, n.unary<mm::RoundOp>(n.div(n.unary<mm::NegOp>(low), scale)), byte);
+  n.set(0, quantize(n, x, scale, zeroPoint, byte));
+  n.set(1, scale);
+  n.set(2, zeroPoint);
+}
+
+/// A zero point a row of the left matrix, or a column of the right one.
+static Tensor alongRows(Node &n, const Tensor &zero) {
+  return zero && zero.rank() == 1 && zero.type.getNumElements() != 1
+             ? n.unsqueeze(zero, 1)
+             : zero;
+}
+static Tensor single(Node &n, const Tensor &x) {
+  return x && x.rank() == 1 && x.type.getNumElements() == 1 ? n.reshape(x, {})
+                                                            : x;
+}
+
+static void importMatMulInteger(Node &n) {
+  Tensor a = n.required(0), b = n.required(1);
+  Tensor zeroA = single(n, alongRows(n, n.input(2)));
+  Tensor zeroB = single(n, n.input(3));
+  n.set(0, matmulOfAnyRank(n, centered(n, a, zeroA), centered(n, b, zeroB)));
+}
+
+static void importConvInteger(Node &n) {
+  Tensor x = n.required(0), w = n.required(1);
+  Tensor zeroX = single(n, n.input(2)), zeroW = single(n, n.input(3));
+  if (!x || !w)
+    return;
+  if (zeroW && zeroW.rank() == 1) {
+    Shape shape(w.rank(), n.dim(1));
+    shape[0] = zeroW.dim(0);
+    zeroW = n.reshape(zeroW, shape);
+  }
+  n.set(0, convolve(n, centered(n, x, zeroX), centered(n, w, zeroW), {}));
+}
+
+/// The i32 sums of a quantised product, times the product of its scales,
+/// quantised again.
+static void requantize(Node &n, const Tensor &sums, const Tensor &scaleA,
+                       const Tensor &scaleB, const Tensor &scaleY,
+                       const Tensor &zeroY) {
+  if (!sums || !scaleA || !scaleB || !scaleY || !zeroY)
+    return;
+  Tensor factor =
+      n.div(n.mul(n.castTo(scaleA, f32(n)), n.castTo(scaleB, f32(n))),
+            n.castTo(scaleY, f32(n)));
+  Tensor steps = n.unary<mm::RoundOp>(n.mul(n.castTo(sums, f32(n)), factor));
+  n.set(0, saturate(n, n.add(steps, n.castTo(zeroY, f32(n))),
+                    zeroY.elementType()));
+}
+
+static void importQLinearMatMul(Node &n) {
+  Tensor a = n.required(0), scaleA = single(n, n.required(1));
+  Tensor zeroA = single(n, n.required(2)), b = n.required(3);
+  Tensor scaleB = single(n, n.required(4)), zeroB = single(n, n.required(5));
+  Tensor scaleY = single(n, n.required(6)), zeroY = single(n, n.required(7));
+  if (n.hasFailed())
+    return;
+  if (!isQuantized(a.elementType()) || !isQuantized(b.elementType())) {
+    n.fail("the quantised type is not supported");
+    return;
+  }
+  Tensor sums = matmulOfAnyRank(n, centered(n, a, alongRows(n, zeroA)),
+                                centered(n, b, zeroB));
+  requantize(n, sums, alongRows(n, scaleA), scaleB, alongRows(n, scaleY),
+             alongRows(n, zeroY));
+}
+
+static void importQLinearConv(Node &n) {
+  Tensor x = n.required(0), scaleX = single(n, n.required(1));
+  Tensor zeroX = single(n, n.required(2)), w = n.required(3);
+  Tensor scaleW = single(n, n.required(4)), zeroW = single(n, n.required(5));
+  Tensor scaleY = single(n, n.required(6)), zeroY = single(n, n.required(7));
+  Tensor bias = n.input(8);
+  if (n.hasFailed())
+    return;
+  auto aligned = [&](const Tensor &t, int64_t axis) {
+    if (t.rank() != 1)
+      return t;
+    Shape shape(x.rank(), n.dim(1));
+    shape[axis] = t.dim(0);
+    return n.reshape(t, shape);
+  };
+  Tensor sums = convolve(n, centered(n, x, zeroX),
+                         centered(n, w, aligned(zeroW, 0)), bias);
+  requantize(n, sums, scaleX, aligned(scaleW, 1), scaleY, zeroY);
+}
+
+ArrayRef<OperatorRow> quantizationOperators() {
+  static const OperatorRow rows[] = {
+      {"QuantizeLinear", importQuantizeLinear},
+      {"DequantizeLinear", importDequantizeLinear},
+      {"DynamicQuantizeLinear", importDynamicQuantizeLinear},
+      {"MatMulInteger", importMatMulInteger},
+      {"ConvInteger", importConvInteger},
+      {"QLinearMatMul", importQLinearMatMul},
+      {"QLinearConv", importQLinearConv},
+  };
+  return rows;
+}
+
+} // namespace mmcc::import

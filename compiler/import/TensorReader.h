@@ -1,0 +1,70 @@
+//===- TensorReader.h - Tensors of a model file -------------------*- C++
+//-*-===//
+
+#ifndef MMCC_COMPILER_IMPORT_TENSORREADER_H
+#define MMCC_COMPILER_IMPORT_TENSORREADER_H
+
+#include "compiler/import/ExternalFolder.h"
+#include "mlir/IR/BuiltinAttributes.h"
+#include <optional>
+
+namespace onnx {
+class ModelProto;
+class SparseTensorProto;
+class TensorProto;
+} // namespace onnx
+
+namespace mmcc::import {
+
+/// Row-major elements as little-endian bytes, one byte a bool. `bytes` points
+/// into a mapped file or into memory; `owner` keeps either alive.
+struct TensorContent {
+  mlir::RankedTensorType type;
+  llvm::ArrayRef<char> bytes;
+  std::shared_ptr<const void> owner;
+};
+
+/// The one way from a TensorProto, wherever it stands in the model, to its
+/// elements. Every length is checked against type, shape and file first.
+class TensorReader {
+public:
+  /// Maps and parses `path`. Null with `error` set if that fails.
+  static std::unique_ptr<TensorReader>
+  open(const std::string &path, bool allowHardLinks, std::string &error);
+  ~TensorReader();
+
+  const onnx::ModelProto &model() const { return *parsed; }
+
+  std::optional<TensorContent> read(const onnx::TensorProto &tensor,
+                                    mlir::MLIRContext *context,
+                                    std::string &error);
+  /// A sparse tensor made dense; refused if it then takes over 256 MiB.
+  std::optional<TensorContent> read(const onnx::SparseTensorProto &tensor,
+                                    mlir::MLIRContext *context,
+                                    std::string &error);
+
+private:
+  TensorReader(std::shared_ptr<const MappedFile> file, std::string folder,
+               bool allowHardLinks);
+  std::optional<TensorContent> readExternal(const onnx::TensorProto &tensor,
+                                            mlir::RankedTensorType type,
+                                            uint64_t size, std::string &error);
+
+  std::shared_ptr<const MappedFile> file;
+  ExternalFolder folder;
+  std::unique_ptr<onnx::ModelProto> parsed;
+};
+
+/// The attribute for `mm.constant`: up to 1 KiB in the IR, anything larger a
+/// resource named after `name` that points at the content, kept alive by it.
+mlir::ElementsAttr makeElements(const TensorContent &content,
+                                llvm::StringRef name);
+
+/// The tensor type with these sizes, or null with `error` set if a size is
+/// negative or the whole is absurdly large.
+mlir::RankedTensorType checkedType(llvm::ArrayRef<int64_t> sizes,
+                                   mlir::Type elementType, std::string &error);
+
+} // namespace mmcc::import
+
+#endif // MMCC_COMPILER_IMPORT_TENSORREADER_H
