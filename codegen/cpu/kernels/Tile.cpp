@@ -34,9 +34,8 @@ MMK_NOINLINE void tile(const TileArgs &t, int64_t vecStride) {
 
   const float *const *rows = t.rows;
   const float *b = t.b;
-  const char *prefetch = t.prefetch;
+  const char *far = t.far;
   const int64_t bRow = t.bRow, segLen = t.segLen;
-  const int64_t prefetchOther = t.prefetchOther;
   for (int64_t seg = 0; seg < t.segs; ++seg, rows += Rows) {
     const float *a[Rows];
 #pragma clang loop unroll(full)
@@ -51,9 +50,9 @@ MMK_NOINLINE void tile(const TileArgs &t, int64_t vecStride) {
         for (int v = 0; v < Vecs; ++v)
           bv[v] = vload(b + v * vecStride);
         b += bRow;
-        _mm_prefetch(prefetch, _MM_HINT_T0);
-        _mm_prefetch(prefetch + prefetchOther, _MM_HINT_T0);
-        prefetch += t.prefetchStep;
+        _mm_prefetch(b + kAhead, _MM_HINT_T0);
+        _mm_prefetch(far, _MM_HINT_T1);
+        far += t.farStep;
 #pragma clang loop unroll(full)
         for (int r = 0; r < Rows; ++r) {
           Vec av = vset(a[r][k + u]);

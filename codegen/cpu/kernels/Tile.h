@@ -56,12 +56,14 @@ struct TileArgs {
   /// [mr, panels * 16], row stride outRow.
   float *out;
   int64_t outRow;
-  /// Addresses that are about to be needed; every step of K fetches the lines
-  /// at prefetch and prefetch + prefetchOther and moves on by prefetchStep
-  /// bytes. They need not be valid.
-  const char *prefetch;
-  int64_t prefetchStep, prefetchOther;
+  /// Address of what a later tile needs: every step of K fetches its line into
+  /// the second level cache and moves on by farStep bytes. Need not be valid.
+  const char *far;
+  int64_t farStep;
 };
+
+/// How many floats ahead of its own panel a tile fetches.
+constexpr int64_t kAhead = 512;
 
 /// mr in [1, kMaxRows], panels in [1, kTilePanels].
 void runTile(int64_t mr, int64_t panels, const TileArgs &args);
@@ -91,8 +93,7 @@ MMK_INLINE int64_t panelsPerGroup(int64_t depth) {
 /// Multiplies `mr` rows by `panels` adjacent panels of depth segs * segLen into
 /// out [mr, kPostCols]. When several row tiles pass over these panels, each
 /// fetches its part of `next`, the panels of the group after this. A single
-/// tile is bound by the stream of panels itself and fetches 2 KiB ahead in it,
-/// which the prefetcher of the hardware alone does not keep up with.
+/// tile is bound by the stream of panels itself and fetches ahead in it.
 MMK_INLINE void runPanels(int64_t mr, int64_t panels, const float *const *rows,
                           int64_t segs, int64_t segLen, const float *b,
                           float *out, const float *next, int64_t tile,
@@ -106,15 +107,14 @@ MMK_INLINE void runPanels(int64_t mr, int64_t panels, const float *const *rows,
   t.panelStride = depth * kPanel;
   t.outRow = kPostCols;
   const bool alone = tiles == 1;
-  t.prefetchStep = alone ? 64 : kTileCols * 4 / tiles;
-  t.prefetchOther = alone ? (kTilePanels - 1) * t.panelStride * 4 : 0;
-  const int64_t ahead = alone ? 2048 : tile * t.prefetchStep * depth;
+  t.farStep = alone ? 64 : kTileCols * 4 / tiles;
   for (int64_t p = 0; p < panels; p += kTilePanels) {
     t.b = b + p * t.panelStride;
     t.out = out + p * kPanel;
-    t.prefetch =
-        reinterpret_cast<const char *>(alone ? t.b : next + p * t.panelStride) +
-        ahead;
+    const float *far = alone ? t.b + (kTilePanels - 1) * t.panelStride + kAhead
+                             : next + p * t.panelStride;
+    t.far = reinterpret_cast<const char *>(far) +
+            (alone ? 0 : tile * t.farStep * depth);
     runTile(mr, minOf(kTilePanels, panels - p), t);
   }
 }
