@@ -106,7 +106,7 @@ BlockEmitter::Values BlockEmitter::emit(plan::BlockOp block,
         laneIndex = arg;
     } else if (position - indices.size() < values.size()) {
       known[arg] = values[position - indices.size()];
-    } else {
+    } else if (!arg.use_empty()) {
       error(block, "block has more arguments than indices and values");
       return {};
     }

@@ -2,6 +2,7 @@
 
 #include "codegen/cpu/FlatImage.h"
 #include "codegen/cpu/KernelFrame.h"
+#include "codegen/cpu/KernelObjects.h"
 #include "codegen/cpu/LoopKernel.h"
 #include "codegen/cpu/MathLibrary.h"
 #include "codegen/cpu/MicroKernel.h"
@@ -29,13 +30,6 @@ struct Part {
   std::string error;
 };
 } // namespace
-
-/// The level whose microkernels `level` uses.
-static const BitcodeModule *bitcodeOf(const TargetLevel &level) {
-  if (const BitcodeModule *module = findBitcode(level.name.data()))
-    return module;
-  return findBitcode(level.processor.data());
-}
 
 static LogicalResult emitKernel(plan::KernelOp kernel, llvm::Module &module,
                                 MathLibrary &math, const TargetLevel &level) {
@@ -79,7 +73,7 @@ static LogicalResult emitKernel(plan::KernelOp kernel, llvm::Module &module,
 static void compilePart(Part &part, const TargetLevel &level,
                         const CpuOptions &options, StringRef dumpPath) {
   part.failed = true;
-  const BitcodeModule *bitcode = bitcodeOf(level);
+  const BitcodeModule *bitcode = findBitcode(level.processor.data());
   if (!bitcode) {
     part.error =
         "mmcc has no microkernels for level '" + level.name.str() + "'";
@@ -112,35 +106,11 @@ static void compilePart(Part &part, const TargetLevel &level,
                      options.optLevel, dumpPath, part.object, part.error);
 }
 
-/// Two parts of about equal work. Kernels of one row stay together, so that
-/// their microkernel is compiled once.
+/// Two parts of about equal work.
 static std::vector<Part> divide(ArrayRef<plan::KernelOp> kernels) {
-  std::map<std::string, std::vector<plan::KernelOp>> byRow;
-  for (plan::KernelOp kernel : kernels)
-    byRow[kernel.getRow().str()].push_back(kernel);
-  // A microkernel costs as much as several generated functions.
-  auto cost = [](StringRef row, size_t count) {
-    return count + (row == "loops" ? 0 : 6);
-  };
-  std::vector<std::pair<std::string, std::vector<plan::KernelOp>>> groups(
-      byRow.begin(), byRow.end());
-  llvm::sort(groups, [&](const auto &a, const auto &b) {
-    return std::pair(cost(b.first, b.second.size()), a.first) <
-           std::pair(cost(a.first, a.second.size()), b.first);
-  });
-  std::vector<Part> parts(2);
-  size_t load[2] = {0, 0};
-  for (auto &[row, members] : groups) {
-    for (plan::KernelOp kernel : members) {
-      size_t to = row == "loops" || kernel == members.front()
-                      ? (load[1] < load[0])
-                      : size_t(parts[1].kernels.size() &&
-                               parts[1].kernels.back().getRow() == row);
-      load[to] += kernel == members.front() ? cost(row, 1) : 1;
-      parts[to].kernels.push_back(kernel);
-    }
-  }
-  llvm::erase_if(parts, [](const Part &part) { return part.kernels.empty(); });
+  std::vector<Part> parts(kernels.size() > 1 ? 2 : 1);
+  for (auto [i, kernel] : llvm::enumerate(kernels))
+    parts[i % parts.size()].kernels.push_back(kernel);
   return parts;
 }
 
@@ -186,15 +156,16 @@ FailureOr<CodeImage> emitImage(plan::VariantOp variant,
     for (size_t i = 0; i < parts.size(); ++i)
       compile(i);
   }
-  std::vector<llvm::SmallVector<char, 0>> objects;
+  SmallVector<StringRef> objects;
   for (Part &part : parts) {
     if (part.failed) {
       if (!part.error.empty())
         variant.emitError("CPU code generation: ") << part.error;
       return failure();
     }
-    objects.push_back(std::move(part.object));
+    objects.emplace_back(part.object.data(), part.object.size());
   }
+  objects.push_back(findKernelObject(level->processor));
   std::string error;
   std::optional<CodeImage> image = linkImage(objects, symbols, error);
   if (!image)

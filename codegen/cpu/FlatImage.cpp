@@ -111,9 +111,24 @@ static llvm::Expected<CodeImage> flatten(llvm::StringRef file,
   return image;
 }
 
-std::optional<CodeImage>
-linkImage(llvm::ArrayRef<llvm::SmallVector<char, 0>> objects,
-          llvm::ArrayRef<std::string> symbols, std::string &error) {
+static bool writeFile(const std::string &path, llvm::StringRef content,
+                      std::string &error) {
+  std::error_code code;
+  llvm::raw_fd_ostream stream(path, code);
+  if (!code) {
+    stream << content;
+    stream.close();
+    code = stream.error();
+    stream.clear_error();
+  }
+  if (code)
+    error = "cannot write " + path + ": " + code.message();
+  return !code;
+}
+
+std::optional<CodeImage> linkImage(llvm::ArrayRef<llvm::StringRef> objects,
+                                   llvm::ArrayRef<std::string> symbols,
+                                   std::string &error) {
   // LLD reads and writes files.
   llvm::SmallString<128> folder;
   if (std::error_code code =
@@ -129,21 +144,19 @@ linkImage(llvm::ArrayRef<llvm::SmallVector<char, 0>> objects,
     return path.str().str();
   };
   std::vector<std::string> paths;
-  for (size_t i = 0; i < objects.size(); ++i) {
-    paths.push_back(pathOf(llvm::Twine(i) + ".o"));
-    std::error_code code;
-    llvm::raw_fd_ostream stream(paths.back(), code);
-    if (!code) {
-      stream.write(objects[i].data(), objects[i].size());
-      stream.close();
-      code = stream.error();
-      stream.clear_error();
-    }
-    if (code) {
-      error = "cannot write " + paths.back() + ": " + code.message();
+  for (llvm::StringRef object : objects) {
+    paths.push_back(pathOf(llvm::Twine(paths.size()) + ".o"));
+    if (!writeFile(paths.back(), object, error))
       return std::nullopt;
-    }
   }
+  // Everything but the kernels is local, so that what they do not reach goes.
+  std::string versions = "{ global:\n";
+  for (const std::string &symbol : symbols)
+    versions += "\"" + symbol + "\";\n";
+  versions += "local: *; };\n";
+  std::string versionPath = pathOf("versions");
+  if (!writeFile(versionPath, versions, error))
+    return std::nullopt;
   std::string output = pathOf("image.so");
   std::vector<const char *> args = {"ld.lld",
                                     "-shared",
@@ -164,6 +177,8 @@ linkImage(llvm::ArrayRef<llvm::SmallVector<char, 0>> objects,
                                     "--gc-sections",
                                     "-o",
                                     output.c_str()};
+  std::string versionArg = "--version-script=" + versionPath;
+  args.push_back(versionArg.c_str());
   for (const std::string &path : paths)
     args.push_back(path.c_str());
   if (!runLinker(args, error))

@@ -14,18 +14,17 @@
 #include "codegen/cpu/CodeGen.h"
 
 #include "llvm/ADT/ArrayRef.h"
-#include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringRef.h"
 
 #include <optional>
 
 namespace mmcc::cpu {
 
-/// Links `objects` and finds `symbols` in the result. On failure `error` says
-/// why.
-std::optional<CodeImage>
-linkImage(llvm::ArrayRef<llvm::SmallVector<char, 0>> objects,
-          llvm::ArrayRef<std::string> symbols, std::string &error);
+/// Links object files and keeps what `symbols`, which the result lists, need.
+/// On failure `error` says why.
+std::optional<CodeImage> linkImage(llvm::ArrayRef<llvm::StringRef> objects,
+                                   llvm::ArrayRef<std::string> symbols,
+                                   std::string &error);
 
 } // namespace mmcc::cpu
 

@@ -187,11 +187,15 @@ LogicalResult LoopKernel::emit(llvm::Value *x) {
       columnPiece != b.getInt64(0))
     align = size ? (size->getZExtValue() & -size->getZExtValue()) : 1;
   llvm::Value *begin = firstColumn, *length = count;
-  emitLoop(b, firstRow, b.CreateNSWAdd(firstRow, rows), 1, {},
-           [&](llvm::Value *row, ArrayRef<llvm::Value *>) {
-             emitRow(row, begin, length, align);
-             return Carried();
-           });
+  if (rows == one) {
+    emitRow(firstRow, begin, length, align);
+  } else {
+    emitLoop(b, firstRow, b.CreateNSWAdd(firstRow, rows), 1, {},
+             [&](llvm::Value *row, ArrayRef<llvm::Value *>) {
+               emitRow(row, begin, length, align);
+               return Carried();
+             });
+  }
   return failure(emitter.failed());
 }
 

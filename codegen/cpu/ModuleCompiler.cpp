@@ -1,5 +1,7 @@
 #include "codegen/cpu/ModuleCompiler.h"
 
+#include "codegen/cpu/KernelTable.h"
+
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Verifier.h"
 #include "llvm/Linker/Linker.h"
@@ -20,11 +22,6 @@
 #include "llvm/Transforms/Utils/Cloning.h"
 
 namespace mmcc::cpu {
-
-/// LLVM may make calls of them as late as in instruction selection, so they
-/// stay in every object, visible to the linker, which keeps one.
-static constexpr llvm::StringLiteral kMemoryFunctions[] = {"memcpy", "memmove",
-                                                           "memset", "memcmp"};
 
 /// Code comes out of the emitter vectorised; what remains is to simplify
 /// addresses and to move what does not change out of loops.
@@ -127,9 +124,11 @@ bool compileModule(llvm::Module &module, std::unique_ptr<llvm::Module> library,
         !function.hasFnAttribute(llvm::Attribute::AlwaysInline))
       generated.push_back(&function);
 
-  for (llvm::StringRef name : kMemoryFunctions)
-    if (llvm::Function *function = library->getFunction(name))
-      module.getOrInsertFunction(name, function->getFunctionType());
+  // Microkernels are linked as machine code.
+  for (const KernelRow &row : kernelRows())
+    if (llvm::Function *function =
+            library->getFunction(("mmk_" + row.name).str()))
+      function->setName("unused");
   if (llvm::Linker::linkModules(module, std::move(library),
                                 llvm::Linker::LinkOnlyNeeded)) {
     error = "cannot link the microkernels";
@@ -138,16 +137,13 @@ bool compileModule(llvm::Module &module, std::unique_ptr<llvm::Module> library,
   for (llvm::Function &function : module) {
     // Nothing is unwound, and unwind tables would need relocations.
     function.setUWTableKind(llvm::UWTableKind::None);
-    if (!function.isDeclaration() && !exported.contains(function.getName())) {
-      bool isMemory = llvm::is_contained(kMemoryFunctions, function.getName());
-      function.setVisibility(llvm::GlobalValue::DefaultVisibility);
-      function.setLinkage(isMemory ? llvm::GlobalValue::WeakODRLinkage
-                                   : llvm::GlobalValue::InternalLinkage);
-      if (isMemory)
-        function.setVisibility(llvm::GlobalValue::HiddenVisibility);
+    if (function.isDeclaration()) {
+      function.setVisibility(llvm::GlobalValue::HiddenVisibility);
+      continue;
     }
-    if (!function.isDeclaration())
-      function.setDSOLocal(true);
+    if (!exported.contains(function.getName()))
+      function.setLinkage(llvm::GlobalValue::InternalLinkage);
+    function.setDSOLocal(true);
   }
   for (llvm::GlobalVariable &variable : module.globals())
     if (!variable.isDeclaration()) {

@@ -14,11 +14,11 @@
 
 namespace mmcc::cpu {
 
-/// Links what `module` needs of `library` (which is consumed), makes
-/// everything but `exported` internal, optimises what was generated, and emits
-/// an object file. The library's functions are optimised already and are taken
-/// as they are. On failure `error` says why. When `dumpPath` is not empty,
-/// writes dumpPath + ".ll", ".s" and ".o".
+/// Links the scalar functions that `module` needs of `library` (which is
+/// consumed), makes everything but `exported` internal, optimises what was
+/// generated, and emits an object file, which calls microkernels by name. On
+/// failure `error` says why. When `dumpPath` is not empty, writes dumpPath +
+/// ".ll", ".s" and ".o".
 bool compileModule(llvm::Module &module, std::unique_ptr<llvm::Module> library,
                    const llvm::StringSet<> &exported, const TargetLevel &level,
                    unsigned optLevel, llvm::StringRef dumpPath,
