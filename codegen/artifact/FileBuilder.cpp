@@ -121,8 +121,8 @@ bool FileBuilder::alignTo(uint64_t align) {
   return rest == 0 || append(zeros, size_t(align - rest));
 }
 
-std::unique_ptr<FileBuilder::Mark> FileBuilder::mark() const {
-  return std::unique_ptr<Mark>(new Mark{position_, table_.size(), *hasher_});
+std::shared_ptr<const FileBuilder::Mark> FileBuilder::mark() const {
+  return std::make_shared<Mark>(Mark{position_, table_.size(), *hasher_});
 }
 
 void FileBuilder::rewind(const Mark &mark) {

@@ -32,7 +32,7 @@ public:
   uint64_t position() const { return position_; }
 
   struct Mark;
-  std::unique_ptr<Mark> mark() const;
+  std::shared_ptr<const Mark> mark() const;
   /// Takes back everything after the mark.
   void rewind(const Mark &mark);
   /// True when the file holds equal bytes in both ranges.

@@ -104,7 +104,7 @@ std::optional<WriteError> Layout::content(const ByteSource &source,
 std::optional<WriteError>
 Layout::constant(size_t index, const ByteSource &source, bool shares_segment) {
   schema::ConstantT &constant = *program.constants[index];
-  std::unique_ptr<FileBuilder::Mark> before = file.mark();
+  std::shared_ptr<const FileBuilder::Mark> before = file.mark();
   size_t segments_before = program.segments.size();
   if (!shares_segment && !openSegment(false))
     return fromFile();

@@ -108,11 +108,9 @@ size_t mmcc_model_entry_count(const mmcc_model *model) {
 }
 
 const char *mmcc_model_entry_name(const mmcc_model *model, size_t index) {
-  const Artifact &artifact = *model->artifact;
-  if (index >= artifact.variant().entries()->size())
+  if (index >= mmcc_model_entry_count(model))
     return nullptr;
-  uint32_t entry = artifact.variant().entries()->Get(uint32_t(index));
-  return artifact.program().entries()->Get(entry)->name()->c_str();
+  return model->artifact->entry(uint32_t(index))->name()->c_str();
 }
 
 uint64_t mmcc_model_weights_bytes(const mmcc_model *model) {
@@ -175,7 +173,7 @@ mmcc_code mmcc_session_create(mmcc_model *model, const char *name,
       return {Code::invalid_argument,
               artifact.name() + " has several entries; name one of them"};
     const schema::Entry *entry =
-        artifact.findEntry(name ? name : mmcc_model_entry_name(model, 0));
+        name ? artifact.findEntry(name) : artifact.entry(0);
     if (!entry)
       return {Code::not_found,
               artifact.name() + " has no entry '" + name + "'"};

@@ -65,9 +65,8 @@ Status LaunchList::operand(const ResolveContext &context,
 Status LaunchList::dispatch(const ResolveContext &context,
                             const Dispatch &dispatch, Launch &launch) {
   const Kernel &kernel = *context.variant.kernels()->Get(dispatch.kernel());
-  launch.kernel =
-      reinterpret_cast<KernelFn>(reinterpret_cast<uintptr_t>(context.image) +
-                                 kernel.entry_offset());
+  launch.kernel = reinterpret_cast<KernelFn>(
+      reinterpret_cast<uintptr_t>(context.image) + kernel.entry_offset());
   int64_t grid_z = 0;
   if (!context.values.get(dispatch.grid_x(), launch.grid_x) ||
       !context.values.get(dispatch.grid_y(), launch.grid_y) ||

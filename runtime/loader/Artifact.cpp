@@ -147,12 +147,14 @@ Status Artifact::chooseVariant(const std::string &level) {
   return {};
 }
 
+const schema::Entry *Artifact::entry(uint32_t index) const {
+  return program_->entries()->Get(variant_->entries()->Get(index));
+}
+
 const schema::Entry *Artifact::findEntry(const std::string &name) const {
-  for (uint32_t index : *variant_->entries()) {
-    const schema::Entry *entry = program_->entries()->Get(index);
-    if (entry->name()->str() == name)
-      return entry;
-  }
+  for (uint32_t i = 0; i < variant_->entries()->size(); ++i)
+    if (entry(i)->name()->str() == name)
+      return entry(i);
   return nullptr;
 }
 

@@ -34,6 +34,8 @@ public:
   const schema::Program &program() const { return *program_; }
   const schema::Variant &variant() const { return *variant_; }
   CpuLevel level() const { return level_; }
+  /// Entry `index` of the variant.
+  const schema::Entry *entry(uint32_t index) const;
   /// Null when the variant has no entry of that name.
   const schema::Entry *findEntry(const std::string &name) const;
   const uint8_t *constantData(const schema::Constant &constant) const;

@@ -36,6 +36,7 @@ private:
   Status define(const DefineSymbol &define, uint32_t block_index);
   Status loop(const Loop &loop, uint32_t block_index);
   Status operand(const Operand &operand, const char *what);
+  Status target(const Operand &operand);
   Status operands(const flatbuffers::Vector<const Operand *> *list);
   Status expression(uint64_t id, const char *what);
   Status optionalExpression(int32_t id, const char *what);
@@ -103,6 +104,14 @@ Status CommandVerifier::operand(const Operand &operand, const char *what) {
     return error(std::string(what) + " is a buffer outside of its lifetime");
   MMCC_RETURN_IF_ERROR(optionalExpression(operand.offset(), "an offset"));
   return optionalExpression(operand.bytes(), "a length");
+}
+
+/// What the runtime itself writes to, whatever the access bits say.
+Status CommandVerifier::target(const Operand &operand) {
+  return this->operand(Operand(operand.buffer(),
+                               operand.access() | uint32_t(Access::write),
+                               operand.offset(), operand.bytes()),
+                       "its target");
 }
 
 Status
@@ -187,12 +196,12 @@ Status CommandVerifier::command(const Command &command, uint32_t block_index) {
   case CommandBody::Copy: {
     const Copy &copy = *command.body_as_Copy();
     MMCC_RETURN_IF_ERROR(operand(*copy.source(), "its source"));
-    MMCC_RETURN_IF_ERROR(operand(*copy.target(), "its target"));
+    MMCC_RETURN_IF_ERROR(target(*copy.target()));
     return expression(copy.bytes(), "its length");
   }
   case CommandBody::Fill: {
     const Fill &fill = *command.body_as_Fill();
-    MMCC_RETURN_IF_ERROR(operand(*fill.target(), "its target"));
+    MMCC_RETURN_IF_ERROR(target(*fill.target()));
     uint32_t pattern = fill.pattern_bytes();
     if (pattern != 1 && pattern != 2 && pattern != 4 && pattern != 8)
       return error("its pattern has an impossible length");

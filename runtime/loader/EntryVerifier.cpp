@@ -2,6 +2,7 @@
 #include "runtime/core/Expression.h"
 #include "runtime/loader/ProgramVerifier.h"
 
+#include <cstring>
 #include <string_view>
 #include <unordered_set>
 
@@ -15,6 +16,11 @@ static Status invalid(std::string what) {
 
 static std::string numbered(const char *what, size_t index) {
   return std::string(what) + " " + std::to_string(index);
+}
+
+/// The C interface hands names out as terminated strings.
+static bool isName(const flatbuffers::String &text) {
+  return text.size() > 0 && std::memchr(text.data(), 0, text.size()) == nullptr;
 }
 
 Span<const int64_t> expressionOf(const Entry &entry, uint32_t id) {
@@ -59,6 +65,8 @@ verifyValues(const Entry &entry,
       if (value.dims()->Get(d) >= lengthOf(entry.expr_end()))
         return invalid(numbered(what, i) + ": " + numbered("dimension", d) +
                        " is an expression that does not exist");
+    if (!isName(*value.name()))
+      return invalid(numbered(what, i) + " has an impossible name");
     if (!names.insert({value.name()->data(), value.name()->size()}).second)
       return invalid(numbered(what, i) + " repeats another one's name");
   }
@@ -137,8 +145,8 @@ static Status verifyBuffer(const Program &program, const Entry &entry,
 }
 
 Status verifyEntry(const Program &program, const Entry &entry) {
-  if (entry.name()->size() == 0)
-    return invalid("it has no name");
+  if (!isName(*entry.name()))
+    return invalid("its name is empty or contains a zero");
   MMCC_RETURN_IF_ERROR(verifyExpressions(entry));
   MMCC_RETURN_IF_ERROR(verifyValues(entry, entry.inputs(), "input"));
   MMCC_RETURN_IF_ERROR(verifyValues(entry, entry.outputs(), "output"));

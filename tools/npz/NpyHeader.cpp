@@ -112,17 +112,18 @@ bool parseShape(Reader &reader, std::vector<int64_t> &dims) {
   constexpr size_t max_rank = 64;
   if (!reader.take("("))
     return false;
-  while (!reader.take(")")) {
+  if (reader.take(")"))
+    return true;
+  for (;;) {
     int64_t extent = 0;
     if (!reader.number(extent) || dims.size() == max_rank)
       return false;
     dims.push_back(extent);
-    if (!reader.take(",") && !(dims.size() > 1 && reader.take(")")))
-      return false;
-    else if (reader.take(")"))
-      break;
+    if (!reader.take(","))
+      return dims.size() > 1 && reader.take(")");
+    if (reader.take(")"))
+      return true;
   }
-  return true;
 }
 
 } // namespace

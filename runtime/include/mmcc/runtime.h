@@ -53,7 +53,8 @@ typedef struct mmcc_error {
 
 /* Element types; the numbers are ONNX's. Types below 8 bits are packed, the
  * first element in the low bits. */
-typedef enum mmcc_dtype {
+typedef uint32_t mmcc_dtype;
+enum {
   MMCC_UNDEFINED = 0,
   MMCC_F32 = 1,
   MMCC_U8 = 2,
@@ -81,7 +82,7 @@ typedef enum mmcc_dtype {
   MMCC_F8E8M0 = 24,
   MMCC_U2 = 25,
   MMCC_I2 = 26
-} mmcc_dtype;
+};
 
 /* Bits of one element, 0 when the type has no fixed size. */
 MMCC_API unsigned mmcc_dtype_bits(mmcc_dtype dtype);

@@ -1,0 +1,270 @@
+// One lie at a time, in an otherwise sound artifact.
+
+#include "test/runtime/TestArtifact.h"
+
+#include "runtime/schema/ArtifactFile.h"
+
+#include <cstring>
+#include <functional>
+#include <gtest/gtest.h>
+
+namespace mmcc::test {
+namespace {
+
+using namespace schema;
+
+void expectRefused(const std::function<void(TestArtifact &)> &lie,
+                   const std::string &expected,
+                   mmcc_code code = MMCC_INVALID_FILE) {
+  TestArtifact t = addArtifact();
+  t.constant("weights", {1, 2, 3});
+  t.buffer(BufferKind::constant, 0, t.e.constant(12));
+  t.arena(t.e.constant(64), 0, 0);
+  t.e.store(t.entry());
+  std::string path = temporaryPath("lie.mmcc");
+  // Lies about segments have to come after the writer has filled them in.
+  ASSERT_FALSE(artifact::writeArtifact(path, t.program, t.constants, t.images));
+  lie(t);
+  std::vector<uint8_t> file = readFile(path);
+  flatbuffers::FlatBufferBuilder builder;
+  builder.Finish(Program::Pack(builder, &t.program), ProgramIdentifier());
+  artifact::FileHeader header;
+  std::memcpy(&header, file.data(), sizeof(header));
+  file.resize(header.program_offset);
+  file.insert(file.end(), builder.GetBufferPointer(),
+              builder.GetBufferPointer() + builder.GetSize());
+  file.resize((file.size() + 15) / 16 * 16);
+  header.program_bytes = builder.GetSize();
+  header.table_offset = file.size();
+  file.resize(file.size() + header.chunk_count * 16);
+  header.file_bytes = file.size();
+  std::memcpy(file.data(), &header, sizeof(header));
+  rehash(file);
+  writeFile(path, file);
+
+  Error error = {};
+  Model model = Model::load(path, error);
+  EXPECT_FALSE(bool(model)) << expected;
+  EXPECT_EQ(error.code, code) << error.message;
+  EXPECT_NE(std::string(error.message).find(expected), std::string::npos)
+      << error.message;
+}
+
+DispatchT &dispatchOf(TestArtifact &t) {
+  return *t.entry().blocks[0]->commands[0]->body.AsDispatch();
+}
+
+TEST(Verifier, program) {
+  expectRefused([](TestArtifact &t) { t.program.revision = 2; }, "revision 2",
+                MMCC_UNSUPPORTED);
+  expectRefused([](TestArtifact &t) { t.program.features = {"teleport"}; },
+                "teleport", MMCC_UNSUPPORTED);
+  expectRefused([](TestArtifact &t) { t.program.variants.clear(); },
+                "no variant");
+  expectRefused([](TestArtifact &t) { t.program.variants[0]->entries.clear(); },
+                "has no entry");
+  expectRefused([](TestArtifact &t) { t.program.variants[0]->entries = {1}; },
+                "entry that does not exist");
+  expectRefused(
+      [](TestArtifact &t) { t.program.variants[0]->entries = {0, 0}; },
+      "two entries of one name");
+}
+
+TEST(Verifier, segments) {
+  expectRefused([](TestArtifact &t) { t.program.segments[0]->offset = 0; },
+                "segment 0 overlaps");
+  expectRefused([](TestArtifact &t) { t.program.segments[1]->offset += 1; },
+                "not page-aligned");
+  expectRefused([](TestArtifact &t) { t.program.segments[1]->bytes = ~0ull; },
+                "segment 1 overlaps");
+  expectRefused(
+      [](TestArtifact &t) { t.program.segments[0]->executable = true; },
+      "lies in a code segment");
+  expectRefused(
+      [](TestArtifact &t) { t.program.segments[1]->executable = false; },
+      "not within a code segment");
+}
+
+TEST(Verifier, constants_and_kernels) {
+  expectRefused([](TestArtifact &t) { t.program.constants[0]->segment = 9; },
+                "segment that does not exist");
+  expectRefused([](TestArtifact &t) { t.program.constants[0]->bytes = 13; },
+                "leaves its segment");
+  expectRefused(
+      [](TestArtifact &t) { t.program.constants[0]->offset = ~0ull - 3; },
+      "leaves its segment");
+  expectRefused([](TestArtifact &t) { t.program.constants[0]->dims = {4}; },
+                "not that of its shape");
+  expectRefused(
+      [](TestArtifact &t) {
+        t.program.constants[0]->dims = {1ull << 62, 1ull << 62};
+      },
+      "not that of its shape");
+  expectRefused(
+      [](TestArtifact &t) { t.program.variants[0]->image_bytes = 1 << 20; },
+      "not within a code segment");
+  expectRefused(
+      [](TestArtifact &t) {
+        t.program.variants[0]->kernels[3]->entry_offset = 1 << 20;
+      },
+      "kernel 3 begins outside the code");
+  expectRefused(
+      [](TestArtifact &t) {
+        t.program.variants[0]->kernels[3]->scratch_bytes = 1ull << 40;
+      },
+      "too much scratch");
+}
+
+TEST(Verifier, entry) {
+  expectRefused([](TestArtifact &t) { t.entry().expr_end[0] = 1000; },
+                "expression 0 has an impossible length");
+  expectRefused([](TestArtifact &t) { t.entry().expr_code[1] = 77; },
+                "symbol that does not exist");
+  expectRefused([](TestArtifact &t) { t.entry().expr_code.push_back(0); },
+                "words that belong to none");
+  expectRefused([](TestArtifact &t) { t.entry().inputs[1]->dims = {99}; },
+                "input 1: dimension 0");
+  expectRefused(
+      [](TestArtifact &t) {
+        t.entry().inputs[1]->dims = std::vector<uint32_t>(17, 0);
+      },
+      "more than 16");
+  expectRefused([](TestArtifact &t) { t.entry().inputs[1]->name = "a"; },
+                "repeats");
+  expectRefused(
+      [](TestArtifact &t) { t.entry().outputs[0]->dtype = DType(99); },
+      "output 0 has an unknown element type");
+  expectRefused([](TestArtifact &t) { t.entry().symbols[0]->input = 2; },
+                "input that does not exist");
+  expectRefused([](TestArtifact &t) { t.entry().symbols[0]->dim = 1; },
+                "dimension that does not exist");
+  expectRefused([](TestArtifact &t) { t.entry().symbols[0]->hi = 0; },
+                "impossible range");
+  expectRefused([](TestArtifact &t) { t.entry().symbols[0]->scale = 0; },
+                "scale");
+  expectRefused(
+      [](TestArtifact &t) {
+        t.entry().symbols[0]->origin = SymbolOrigin::command;
+      },
+      "never defined");
+}
+
+TEST(Verifier, buffers) {
+  expectRefused([](TestArtifact &t) { t.entry().buffers[0]->index = 2; },
+                "buffer 0 refers to something");
+  expectRefused([](TestArtifact &t) { t.entry().buffers[0]->size = 99; },
+                "buffer 0 refers to an expression");
+  expectRefused([](TestArtifact &t) { t.entry().buffers[0]->offset = 0; },
+                "not in the arena");
+  expectRefused([](TestArtifact &t) { t.entry().buffers[4]->align = 3; },
+                "impossible alignment");
+  expectRefused([](TestArtifact &t) { t.entry().buffers[4]->last_command = 5; },
+                "impossible lifetime");
+  expectRefused(
+      [](TestArtifact &t) { t.entry().buffers[4]->kind = BufferKind(9); },
+      "unknown kind");
+}
+
+TEST(Verifier, fills_never_reach_an_input) {
+  expectRefused(
+      [](TestArtifact &t) {
+        FillT fill;
+        fill.target = std::make_unique<Operand>(operand(0, kRead));
+        t.command().body.Set(std::move(fill));
+      },
+      "command 1: its target writes to an input or a constant");
+}
+
+TEST(Verifier, commands) {
+  expectRefused([](TestArtifact &t) { dispatchOf(t).kernel = kernel_count; },
+                "command 0: its kernel does not exist");
+  expectRefused([](TestArtifact &t) { dispatchOf(t).grid_y = 99; },
+                "the grid is an expression that does not exist");
+  expectRefused([](TestArtifact &t) { dispatchOf(t).sizes[0] = 99; },
+                "a size is an expression");
+  expectRefused([](TestArtifact &t) { dispatchOf(t).scratch = -2; },
+                "the scratch");
+  expectRefused(
+      [](TestArtifact &t) { dispatchOf(t).operands[0] = operand(9, kRead); },
+      "buffer that does not exist");
+  expectRefused(
+      [](TestArtifact &t) { dispatchOf(t).operands[0] = operand(0, kWrite); },
+      "writes to an input or a constant");
+  expectRefused(
+      [](TestArtifact &t) {
+        dispatchOf(t).operands[0] = operand(0, kRead, 99);
+      },
+      "an offset is an expression");
+  expectRefused(
+      [](TestArtifact &t) { t.entry().blocks[0]->commands[0]->node = 0; },
+      "node name");
+  expectRefused(
+      [](TestArtifact &t) { t.entry().blocks[0]->commands[0]->stream = 1; },
+      "stream");
+  expectRefused(
+      [](TestArtifact &t) {
+        BranchT branch;
+        branch.condition = std::make_unique<Operand>(operand(0, kRead));
+        branch.then_block = 0;
+        t.command().body.Set(std::move(branch));
+      },
+      "impossible block");
+  expectRefused(
+      [](TestArtifact &t) {
+        LoopT loop;
+        loop.body = 1;
+        t.entry().blocks.push_back(std::make_unique<BlockT>());
+        t.command().body.Set(std::move(loop));
+      },
+      "loop without an end");
+  expectRefused(
+      [](TestArtifact &t) {
+        LibraryCallT call;
+        call.function = "cublaslt.matmul";
+        t.command().body.Set(std::move(call));
+      },
+      "LibraryCall", MMCC_UNSUPPORTED);
+}
+
+// What depends on the call is checked at the call.
+TEST(Verifier, an_operand_must_stay_inside_its_buffer) {
+  TestArtifact t = addArtifact();
+  uint32_t past_the_end = t.e.mul(t.e.symbol(0), t.e.constant(5));
+  dispatchOf(t).operands[0] = operand(0, kRead, -1, int32_t(past_the_end));
+  Loaded loaded(t.write("operand.mmcc"), 1);
+  std::vector<float> data(8);
+  Tensor tensor = tensorOf(MMCC_F32, {8}, data);
+  std::vector<Tensor> outputs;
+  Error error = {};
+  EXPECT_FALSE(loaded.session.run({tensor, tensor}, outputs, error));
+  EXPECT_STREQ(error.message,
+               "entry 'main': command 0: an operand leaves its buffer: 40 "
+               "bytes at 0 of buffer 0, which has 32");
+}
+
+TEST(Verifier, levels_are_chosen_and_forced) {
+  TestArtifact t = addArtifact();
+  for (const char *target : {"cpu:x86-64-v4", "cuda:sm_90a"}) {
+    auto variant = std::make_unique<VariantT>(*t.program.variants[0]);
+    variant->target = target;
+    t.program.variants.push_back(std::move(variant));
+    t.images.push_back(t.images[0]);
+  }
+  std::string path = t.write("levels.mmcc");
+  mmcc_model_options options = {};
+  options.struct_bytes = sizeof(options);
+  options.isa = "x86-64-v3";
+  Error error = {};
+  Model model = Model::load(path, error, &options);
+  ASSERT_TRUE(bool(model)) << error.message;
+  EXPECT_STREQ(mmcc_model_isa(model.get()), "x86-64-v3");
+  options.isa = "x86-64-v9";
+  EXPECT_FALSE(bool(Model::load(path, error, &options)));
+  EXPECT_EQ(error.code, MMCC_INVALID_ARGUMENT);
+  TestArtifact gpu("main", "cuda:sm_90a");
+  EXPECT_FALSE(bool(Model::load(gpu.write("gpu.mmcc"), error)));
+  EXPECT_EQ(error.code, MMCC_NO_DEVICE);
+}
+
+} // namespace
+} // namespace mmcc::test
