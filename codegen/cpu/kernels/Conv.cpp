@@ -33,9 +33,13 @@ struct Shape {
 /// Writes the runs of pixels m .. m + mr to pointers [segs][mr].
 MMK_NOINLINE void tapRuns(const Shape &s, const float *x, const float *zeros,
                           int64_t m, int64_t mr, const float **pointers) {
+  int64_t oh = m / s.OW, ow = m % s.OW - 1;
   for (int64_t r = 0; r < mr; ++r) {
-    int64_t h0 = (m + r) / s.OW * s.strideH - s.padTop;
-    int64_t w0 = (m + r) % s.OW * s.strideW - s.padLeft;
+    if (++ow == s.OW) {
+      ow = 0;
+      ++oh;
+    }
+    int64_t h0 = oh * s.strideH - s.padTop, w0 = ow * s.strideW - s.padLeft;
     const float **to = pointers + r;
     for (int64_t kh = 0; kh < s.KH; ++kh) {
       int64_t h = h0 + kh * s.dilationH;
@@ -53,9 +57,13 @@ MMK_NOINLINE void mergedRuns(const Shape &s, const float *x, const float *zeros,
                              float *edges, int64_t m, int64_t mr,
                              const float **pointers) {
   const int64_t C = s.channels, run = s.KW * C;
+  int64_t oh = m / s.OW, ow = m % s.OW - 1;
   for (int64_t r = 0; r < mr; ++r) {
-    int64_t h0 = (m + r) / s.OW * s.strideH - s.padTop;
-    int64_t w0 = (m + r) % s.OW * s.strideW - s.padLeft;
+    if (++ow == s.OW) {
+      ow = 0;
+      ++oh;
+    }
+    int64_t h0 = oh * s.strideH - s.padTop, w0 = ow * s.strideW - s.padLeft;
     int64_t left = minOf(maxOf(-w0, 0), s.KW);
     int64_t right = maxOf(minOf(s.W - w0, s.KW), left);
     const float **to = pointers + r;
