@@ -132,9 +132,8 @@ OpFoldResult SignOp::fold(FoldAdaptor adaptor) {
   return foldUnary(
       adaptor.getInput(), getType(),
       [](APFloat x) {
-        return x.isZero() || x.isNaN()
-                   ? x
-                   : APFloat::getOne(x.getSemantics(), x.isNegative());
+        APFloat one = APFloat::getOne(x.getSemantics());
+        return x.isZero() || x.isNaN() ? x : x.isNegative() ? neg(one) : one;
       },
       [](APInt x, bool isUnsigned) {
         unsigned width = x.getBitWidth();
