@@ -129,12 +129,27 @@ StageResult mmcc::runEmit(ModuleOp module, const CompileOptions &options) {
 // Running them
 //===----------------------------------------------------------------------===//
 
+/// Adds a pass by its command line name, `name{options}`. Unlike a textual
+/// pipeline this nests a pass on functions by itself.
+static LogicalResult addPass(StringRef text, PassManager &manager) {
+  auto [name, options] = text.split('{');
+  options.consume_back("}");
+  const PassInfo *info = PassInfo::lookup(name);
+  auto report = [&](const Twine &reason) {
+    return emitError(UnknownLoc::get(manager.getContext()), "pass ")
+           << text << ": " << reason;
+  };
+  if (!info)
+    return report("is not registered");
+  return info->addToPipeline(manager, options, report);
+}
+
 static StageResult runPasses(const PassNames &names, ModuleOp module) {
   for (const std::string &name : names) {
     PassManager manager(module.getContext(), ModuleOp::getOperationName(),
                         OpPassManager::Nesting::Implicit);
     manager.enableVerifier(false);
-    if (failed(parsePassPipeline(name, manager, llvm::errs())))
+    if (failed(addPass(name, manager)))
       return StageResult::invalid;
     if (failed(manager.run(module)))
       return StageResult::rejected;

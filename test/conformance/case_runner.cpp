@@ -1,9 +1,8 @@
-//===- conformance_runner.cpp - Compiles, runs and judges ONNX's node tests
-//===//
+//===- case_runner.cpp - Compiles, runs and judges a folder of cases -------===//
 //
-//     conformance_runner FOLDER [--only NAME] [--isa LEVEL] [-O0] [--jobs N]
+//     case_runner FOLDER [--only NAME] [--isa LEVEL] [-O0] [--jobs N]
 //
-// FOLDER is what generate.py wrote. Each case is compiled and run in a child
+// FOLDER is laid out as conformance/generate.py says. Each case is compiled and run in a child
 // process, so that a crash is a result like the others, and prints one line:
 //
 //     pass|wrong|refused|crashed <name> <operators> <reason>
@@ -149,7 +148,7 @@ static std::vector<Case> readCases(const Settings &settings) {
 }
 
 static int usage() {
-  std::fputs("conformance_runner FOLDER [--only NAME] [--isa LEVEL] [-O0] "
+  std::fputs("case_runner FOLDER [--only NAME] [--isa LEVEL] [-O0] "
              "[--jobs N]\n",
              stderr);
   return 2;

@@ -1,0 +1,178 @@
+"""Exit codes and messages: one clear message, nothing half-written, whatever comes in."""
+
+import numpy as np
+import pytest
+from conftest import ROOT, case_arrays
+
+TINY = ROOT / "models" / "tiny"
+MODEL = TINY / "llava_proj.onnx"
+CASE = TINY / "llava_proj.npz"
+
+
+@pytest.fixture(scope="module")
+def artifact(tools, tmp_path_factory):
+    path = tmp_path_factory.mktemp("cli") / "model.mmcc"
+    tools.compile(MODEL, path)
+    return path
+
+
+def refused(done, code: int, *words: str) -> None:
+    """One message on standard error, nothing else, no sign of a crash."""
+    assert done.returncode == code, (done.returncode, done.stderr)
+    assert done.stdout == ""
+    assert done.stderr.endswith("\n") and 0 < len(done.stderr) < 2000
+    for word in words:
+        assert word in done.stderr, done.stderr
+    for sign in ("Stack dump", "Assertion", "terminate called", "PLEASE submit"):
+        assert sign not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "options, word",
+    [
+        (["--no-such-option"], "--no-such-option"),
+        (["--target=cpu:x86-64-v9"], "x86-64-v9"),
+        (["--target=tpu"], "tpu"),
+        (["--target=cuda:sm_90a"], "not supported yet"),
+        (["--target=cpu:x86-64-v4-amx"], "not supported yet"),
+        (["--quantize=w4a16"], "not supported yet: --quantize=w4a16"),
+        (["--precision=bf16"], "not supported yet: --precision=bf16"),
+        (["--tome=r=8"], "not supported yet: --tome=r=8"),
+        (["--attention=window=16"], "not supported yet: --attention=window=16"),
+        (["--kv=int8"], "not supported yet: --kv=int8"),
+        (["--asymmetric"], "not supported yet: --asymmetric"),
+        (["--act-order"], "not supported yet: --act-order"),
+        (["--method=gptq"], "not supported yet: --method=gptq"),
+        (["--group-size=64"], "not supported yet: --group-size=64"),
+        (["--calibrate=samples"], "not supported yet: --calibrate=samples"),
+        (["--max-drop=1"], "not supported yet: --max-drop=1"),
+        (["--report=page.html"], "not supported yet: --report=page.html"),
+        (["--tuning=record"], "not supported yet: --tuning=record"),
+        (["--dim", "seq"], "seq"),
+        (["--dim", "seq=4..2"], "seq=4..2"),
+        (["--dim", "seq=4", "--dim", "seq=5"], "twice"),
+        (["--dim", "seq=99999999999999999999"], "seq=99999999999999999999"),
+        (["--stop-after=nowhere"], "nowhere"),
+        (["--from=lower", "--stop-after=import"], "--stop-after=import"),
+        (["-O7"], "7"),
+        ([MODEL], "llava_proj"),
+    ],
+    ids=lambda v: " ".join(map(str, v)) if isinstance(v, list) else "",
+)
+def test_a_wrong_command_line(options, word, tools, tmp_path):
+    refused(tools.call("mmcc", "compile", MODEL, "-o", tmp_path / "out.mmcc", *options), 2, word)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("arguments", [["compile"], ["compile", MODEL], ["inspect"], ["diff", MODEL], ["tune", "x"], []])
+def test_an_incomplete_command_line(arguments, tools):
+    done = tools.call("mmcc", *arguments)
+    assert done.returncode == 2 and done.stdout == "" and done.stderr
+
+
+def test_later_options_that_say_what_is_done_anyway(tools, tmp_path):
+    options = ["--quantize=none", "--precision=f32", "--tome=off", "--attention=auto", "--kv=f32"]
+    tools.compile(MODEL, tmp_path / "out.mmcc", *options)
+
+
+def test_a_bare_call_compiles(tools, tmp_path, artifact):
+    done = tools.call("mmcc", MODEL, "-o", tmp_path / "out.mmcc")
+    assert done.returncode == 0 and done.stdout == "" and done.stderr == ""
+    assert (tmp_path / "out.mmcc").read_bytes() == artifact.read_bytes()
+
+
+@pytest.mark.parametrize("verb", [[], ["compile"], ["inspect"], ["explain"], ["doctor"], ["diff"]])
+def test_help_fits_a_screen(verb, tools):
+    done = tools.call("mmcc", *verb, "--help")
+    assert done.returncode == 0 and done.stderr == ""
+    lines = done.stdout.splitlines()
+    assert 0 < len(lines) <= 24 and max(map(len, lines)) <= 100
+
+
+def test_a_missing_model(tools, tmp_path):
+    refused(tools.call("mmcc", "compile", tmp_path / "none.onnx", "-o", tmp_path / "out.mmcc"), 1, "none.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("size", [0, 1, 7, 100, 1000, -1])
+def test_a_truncated_model(size, tools, tmp_path):
+    (tmp_path / "cut.onnx").write_bytes(MODEL.read_bytes()[:size])
+    refused(tools.call("mmcc", "compile", tmp_path / "cut.onnx", "-o", tmp_path / "out.mmcc"), 1, "cut.onnx")
+    assert not (tmp_path / "out.mmcc").exists()
+
+
+def test_ir_that_does_not_parse(tools, tmp_path):
+    (tmp_path / "x.mlir").write_text("func.func @main( {")
+    done = tools.call("mmcc", "compile", tmp_path / "x.mlir", "--from=import", "-o", tmp_path / "out.mmcc")
+    refused(done, 1, "x.mlir", "line 1")
+
+
+@pytest.mark.parametrize("place", ["missing/out.mmcc", "."])
+def test_an_output_that_cannot_be_written(place, tools, tmp_path):
+    refused(tools.call("mmcc", "compile", MODEL, "-o", tmp_path / place), 4)
+    assert not list(tmp_path.iterdir())
+
+
+def test_standard_output_that_is_full(tools):
+    with open("/dev/full", "w") as full:
+        command = [str(tools.binaries / "mmcc"), "compile", str(MODEL), "--stop-after=import"]
+        import subprocess
+
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 4 and "standard output" in done.stderr
+
+
+def test_time_goes_to_standard_error(tools, tmp_path):
+    done = tools.call("mmcc", "compile", MODEL, "-o", tmp_path / "out.mmcc", "--time")
+    assert done.returncode == 0 and done.stdout == ""
+    for stage in ("import", "simplify", "optimize", "quantize", "lower", "schedule", "emit"):
+        assert f"\n{stage} " in done.stderr
+
+
+def changed(arrays: dict, name: str, array) -> dict:
+    return {k: v for k, v in {**arrays, name: array}.items() if v is not None}
+
+
+def test_wrong_arrays(tools, artifact, tmp_path):
+    inputs, _ = case_arrays(CASE)
+    name, good = next(iter(inputs.items()))
+    wrong = {
+        "missing": None,
+        "rank": good[None],
+        "shape": good[..., :-1],
+        "empty": good[:0],
+        "type": good.astype(np.float64),
+        "text": np.array(["a", "b"]),
+        "complex": good.astype(np.complex64),
+    }
+    for kind, array in wrong.items():
+        np.savez(tmp_path / "in.npz", **changed(inputs, name, array))
+        done = tools.call("mmcc-run", artifact, "--inputs", tmp_path / "in.npz", "--outputs", tmp_path / "out.npz")
+        refused(done, 1, name)
+        assert not (tmp_path / "out.npz").exists(), kind
+
+
+def test_damaged_arrays(tools, artifact, tmp_path):
+    inputs, _ = case_arrays(CASE)
+    np.savez(tmp_path / "in.npz", **inputs)
+    good = (tmp_path / "in.npz").read_bytes()
+    for damaged in (b"", good[:20], good[: len(good) // 2], b"PK" * 100, b"\x93NUMPY\x01\x00\xff\xff{"):
+        (tmp_path / "in.npz").write_bytes(damaged)
+        done = tools.call("mmcc-run", artifact, "--inputs", tmp_path / "in.npz", "--outputs", tmp_path / "out.npz")
+        refused(done, 1, "in.npz")
+
+
+def test_a_damaged_artifact(tools, artifact, tmp_path):
+    good = artifact.read_bytes()
+    inputs, _ = case_arrays(CASE)
+    np.savez(tmp_path / "in.npz", **inputs)
+    places = [0, 9, 40, len(good) // 3, len(good) // 2, len(good) - 1]
+    for damaged in [good[:place] for place in places] + [
+        good[:place] + bytes([good[place] ^ 0x10]) + good[place + 1 :] for place in places
+    ]:
+        (tmp_path / "bad.mmcc").write_bytes(damaged)
+        done = tools.call(
+            "mmcc-run", tmp_path / "bad.mmcc", "--inputs", tmp_path / "in.npz", "--outputs", tmp_path / "out.npz"
+        )
+        refused(done, 1, "bad.mmcc")
+        refused(tools.call("mmcc", "inspect", tmp_path / "bad.mmcc"), 1, "bad.mmcc")

@@ -1,0 +1,75 @@
+// RUN: mmcc-opt %s --mm-evaluate-constants | FileCheck %s
+// RUN: mmcc-opt %s --mm-evaluate-constants=growth=0 | FileCheck %s --check-prefix=SMALL
+
+// exp(0) = 1 and 2 * 3 = 6 need no other oracle.
+// CHECK-LABEL: @evaluate_when_all_is_constant
+// CHECK: %[[C:.*]] = mm.constant dense<[1.000000e+00, 1.000000e+00]> : tensor<2xf32>
+// CHECK-NOT: mm.exp
+// CHECK: mm.mul %{{.*}}, %[[C]]
+func.func @evaluate_when_all_is_constant(%x: tensor<2xf32>) -> tensor<2xf32> {
+  %zero = mm.constant dense<0.0> : tensor<2xf32>
+  %one = mm.exp %zero : tensor<2xf32> -> tensor<2xf32>
+  %y = mm.mul %x, %one : tensor<2xf32>, tensor<2xf32> -> tensor<2xf32>
+  return %y : tensor<2xf32>
+}
+
+// CHECK-LABEL: @evaluate_below_a_view
+// CHECK: %[[C:.*]] = mm.constant dense<{{.*}}1, 2], [3, 4], [5, 6]]> : tensor<3x2xi64>
+// CHECK: %[[T:.*]] = mm.transpose %[[C]] [1, 0]
+// CHECK: return %[[T]]
+func.func @evaluate_below_a_view() -> tensor<2x3xi64> {
+  %c = mm.constant dense<[[0.0, 0.0], [0.0, 0.0], [0.0, 0.0]]> : tensor<3x2xf32>
+  %d = mm.constant dense<[[1, 2], [3, 4], [5, 6]]> : tensor<3x2xi64>
+  %e = mm.exp %c : tensor<3x2xf32> -> tensor<3x2xf32>
+  %f = mm.cast %e : tensor<3x2xf32> -> tensor<3x2xi64>
+  %g = mm.mul %d, %f : tensor<3x2xi64>, tensor<3x2xi64> -> tensor<3x2xi64>
+  %h = mm.transpose %g [1, 0] : tensor<3x2xi64> -> tensor<2x3xi64>
+  return %h : tensor<2x3xi64>
+}
+
+// CHECK-LABEL: @evaluate_truth_values
+// CHECK: mm.constant dense<[true, false, true]> : tensor<3xi1>
+func.func @evaluate_truth_values() -> tensor<3xi1> {
+  %c = mm.constant dense<[0.0, 1.0, 0.0]> : tensor<3xf32>
+  %one = mm.constant dense<1.0> : tensor<f32>
+  %e = mm.cos %c : tensor<3xf32> -> tensor<3xf32>
+  %b = mm.compare ge %e, %one : tensor<3xf32>, tensor<f32> -> tensor<3xi1>
+  return %b : tensor<3xi1>
+}
+
+// CHECK-LABEL: @keep_when_an_input_takes_part
+// CHECK: mm.exp
+func.func @keep_when_an_input_takes_part(%x: tensor<2xf32>) -> tensor<2xf32> {
+  %y = mm.exp %x : tensor<2xf32> -> tensor<2xf32>
+  return %y : tensor<2xf32>
+}
+
+// CHECK-LABEL: @keep_when_data_only_moves
+// CHECK: mm.constant
+// CHECK-NEXT: mm.transpose
+func.func @keep_when_data_only_moves(%x: tensor<4x3xf32>) -> tensor<4x2xf32> {
+  %c = mm.constant dense<1.0> : tensor<2x3xf32>
+  %w = mm.transpose %c [1, 0] : tensor<2x3xf32> -> tensor<3x2xf32>
+  %y = mm.linear %x, %w : tensor<4x3xf32>, tensor<3x2xf32> -> tensor<4x2xf32>
+  return %y : tensor<4x2xf32>
+}
+
+// CHECK-LABEL: @keep_when_a_size_is_symbolic
+// CHECK: mm.cast
+func.func @keep_when_a_size_is_symbolic(%x: tensor<?xf32, #mm.dims<[n]>>) -> tensor<1xf32> {
+  %s = mm.sizes #mm.dims<[n]> : tensor<1xi64>
+  %f = mm.cast %s : tensor<1xi64> -> tensor<1xf32>
+  return %f : tensor<1xf32>
+}
+
+// From nothing to 4000 bytes: more than the growth that the second run allows.
+// CHECK-LABEL: @keep_when_it_grows
+// CHECK-NOT: mm.cos
+// SMALL-LABEL: @keep_when_it_grows
+// SMALL: mm.cos
+func.func @keep_when_it_grows() -> tensor<1000xf32> {
+  %i = mm.iota #mm.dims<[0]> step 1 : tensor<1000xi64>
+  %f = mm.cast %i : tensor<1000xi64> -> tensor<1000xf32>
+  %c = mm.cos %f : tensor<1000xf32> -> tensor<1000xf32>
+  return %c : tensor<1000xf32>
+}
