@@ -19,7 +19,8 @@ static Tensor constantFrom(Node &n, const onnx::TensorProto &tensor) {
   if (!content)
     return n.fail("the constant " + error);
   return n.constant(*content,
-                    tensor.name().empty() ? "constant" : tensor.name());
+                    tensor.name().empty() ? "constant" : tensor.name(),
+                    n.tensors().attributeOf(&tensor));
 }
 
 static void importConstant(Node &n) {
@@ -36,7 +37,8 @@ static void importConstant(Node &n) {
     std::optional<TensorContent> content =
         n.tensors().read(attribute->sparse_tensor(), context, error);
     if (content)
-      n.set(0, n.constant(*content, "constant"));
+      n.set(0, n.constant(*content, "constant",
+                          n.tensors().attributeOf(attribute)));
     else
       n.fail("the constant " + error);
   } else if (n.hasAttribute("value_int")) {
@@ -60,7 +62,8 @@ static void importConstant(Node &n) {
                                                      content.bytes.end());
     content.bytes = *owned;
     content.owner = owned;
-    n.set(0, n.constant(content, "constant"));
+    n.set(0, n.constant(content, "constant",
+                        n.tensors().attributeOf(n.attribute("value_floats"))));
   } else {
     n.fail("a constant of strings is not supported");
   }

@@ -213,6 +213,40 @@ bool DimFacts::demandEqual(const Dim &a, const Dim &b) {
   return false;
 }
 
+/// 1 if the expression grows with its only symbol, -1 if it falls, 0 if it is
+/// constant; nothing if that is not plain from its form.
+static std::optional<int> direction(AffineExpr expr) {
+  if (isa<AffineConstantExpr>(expr))
+    return 0;
+  if (isa<AffineSymbolExpr>(expr))
+    return 1;
+  auto binary = dyn_cast<AffineBinaryOpExpr>(expr);
+  if (!binary)
+    return std::nullopt;
+  std::optional<int> lhs = direction(binary.getLHS());
+  std::optional<int> rhs = direction(binary.getRHS());
+  if (!lhs || !rhs)
+    return std::nullopt;
+  auto constant = dyn_cast<AffineConstantExpr>(binary.getRHS());
+  switch (expr.getKind()) {
+  case AffineExprKind::Add:
+    if (*lhs * *rhs < 0)
+      return std::nullopt;
+    return *lhs ? *lhs : *rhs;
+  case AffineExprKind::Mul:
+    if (!constant)
+      return std::nullopt;
+    return constant.getValue() < 0 ? -*lhs : *lhs;
+  case AffineExprKind::FloorDiv:
+  case AffineExprKind::CeilDiv:
+    if (!constant || constant.getValue() <= 0)
+      return std::nullopt;
+    return *lhs;
+  default:
+    return std::nullopt;
+  }
+}
+
 bool DimFacts::demandAtMost(const Dim &a, const Dim &b) {
   Dim slack = b - a;
   Bounds now = bounds(slack);
@@ -221,22 +255,36 @@ bool DimFacts::demandAtMost(const Dim &a, const Dim &b) {
   if (now.hi < 0 || slack.symbols().size() != 1)
     return false;
   StringAttr symbol = slack.symbols()[0];
-  int64_t factor;
-  Dim rest;
-  if (!splitLinear(slack, symbol, factor, rest) || !rest.getConstant())
+  std::optional<int> slope = direction(slack.getExpr());
+  if (!slope || *slope == 0)
     return false;
-  // factor * symbol + rest >= 0
-  int64_t constant = *rest.getConstant();
-  Bounds narrowed = range(symbol);
-  if (factor > 0)
-    narrowed.lo =
-        std::max(narrowed.lo, llvm::divideCeilSigned(-constant, factor));
+  MLIRContext *context = a.getContext();
+  auto holds = [&](int64_t value) {
+    DenseMap<StringAttr, Dim> values;
+    values[symbol] = Dim::constant(context, value);
+    return *slack.substitute(values).getConstant() >= 0;
+  };
+  // The sizes for which it holds lie on one side of a threshold.
+  Bounds allowed = range(symbol);
+  int64_t low = allowed.lo;
+  int64_t high = std::min(allowed.hi, int64_t(1) << 40);
+  if (!holds(*slope > 0 ? high : low))
+    return false;
+  while (low < high) {
+    int64_t middle = low + (high - low) / 2;
+    if (*slope > 0)
+      (holds(middle) ? high : low) = holds(middle) ? middle : middle + 1;
+    else if (holds(middle + 1))
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  if (*slope > 0)
+    allowed.lo = std::max(allowed.lo, low);
   else
-    narrowed.hi =
-        std::min(narrowed.hi, llvm::divideFloorSigned(constant, -factor));
-  if (narrowed.lo > narrowed.hi)
-    return false;
-  ranges[symbol] = narrowed;
+    allowed.hi = std::min(allowed.hi, low);
+  ranges[symbol] = allowed;
+  narrowed = true;
   return true;
 }
 

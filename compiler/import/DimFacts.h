@@ -53,6 +53,8 @@ public:
   bool demandEqual(const mm::Dim &a, const mm::Dim &b);
   /// True if a <= b is known, or is from here on.
   bool demandAtMost(const mm::Dim &a, const mm::Dim &b);
+  /// Whether demandAtMost has narrowed a range since the last call.
+  bool takeNarrowed() { return std::exchange(narrowed, false); }
   /// Whether demandEqual has bound a symbol since the last takeRestart.
   bool wantsRestart() const { return restart; }
   bool takeRestart() { return std::exchange(restart, false); }
@@ -66,6 +68,7 @@ private:
   /// Order of first mention: the earlier symbol survives a binding.
   llvm::MapVector<mlir::StringAttr, char> mentioned;
   bool restart = false;
+  bool narrowed = false;
 };
 
 } // namespace mmcc::import

@@ -107,14 +107,16 @@ Tensor Emitter::constant(ElementsAttr elements) {
   return wrap(op.getResult());
 }
 
-Tensor Emitter::constant(const TensorContent &content, StringRef name) {
+Tensor Emitter::constant(const TensorContent &content, StringRef name,
+                         ElementsAttr &attribute) {
   std::shared_ptr<Known> known = readKnown(content.type, content.bytes);
-  ElementsAttr elements = makeElements(content, name);
+  if (!attribute)
+    attribute = makeElements(content, name);
   if (known && known->isComplete() && !isFloat(known->elementType)) {
-    known->attribute = elements;
+    known->attribute = attribute;
     return fromKnown(known);
   }
-  Tensor result = constant(elements);
+  Tensor result = constant(attribute);
   result.known = known;
   return result;
 }

@@ -48,7 +48,10 @@ public:
   }
 
   // Constants and sizes.
-  Tensor constant(const TensorContent &content, llvm::StringRef name);
+  /// `attribute`, if it is not null, is what the content has become before; it
+  /// is set otherwise.
+  Tensor constant(const TensorContent &content, llvm::StringRef name,
+                  mlir::ElementsAttr &attribute);
   Tensor constant(mlir::ElementsAttr elements);
   /// A rank-0 constant, rounded or wrapped to the element type.
   Tensor scalar(double value, mlir::Type elementType);

@@ -114,7 +114,10 @@ Tensor GraphImporter::resolve(StringRef name, Scope &scope,
   }
   Emitter emitter(builder, facts,
                   NameLoc::get(builder.getStringAttr(name), fileLoc));
-  entry->tensor = emitter.constant(*content, name);
+  const void *proto = entry->initializer;
+  entry->tensor = emitter.constant(
+      *content, name,
+      reader.attributeOf(proto ? proto : entry->sparseInitializer));
   return entry->tensor;
 }
 

@@ -8,7 +8,7 @@ using namespace mlir;
 
 namespace mmcc::import {
 
-/// Each start binds at least one symbol.
+/// Each start but the last binds or narrows at least one symbol.
 static constexpr int kMaxStarts = 64;
 
 std::string ImportError::str() const {
@@ -60,7 +60,10 @@ OwningOpRef<ModuleOp> importOnnx(const ImportOptions &options,
     std::vector<ImportError> found;
     GraphImporter importer(*reader, facts, options, context, found);
     OwningOpRef<ModuleOp> module = importer.run();
-    if (facts.takeRestart())
+    // What an operator demands of the sizes may decide what an earlier one
+    // could not tell.
+    bool narrowed = facts.takeNarrowed();
+    if (facts.takeRestart() || (narrowed && !found.empty()))
       continue;
     errors.insert(errors.end(), found.begin(), found.end());
     return module;

@@ -60,6 +60,7 @@ static void importReshape(Node &n) {
     return;
   Shape from = x.shape();
   std::optional<size_t> open;
+  Shape sizes;
   Dim rest = n.dim(1);
   for (auto [index, size] : llvm::enumerate(*target)) {
     if (size.isConstant(0) && !allowZero) {
@@ -81,10 +82,19 @@ static void importReshape(Node &n) {
       n.fail("the target size " + size.str() + " may be negative");
       return;
     }
-    rest = rest * size;
+    sizes.push_back(size);
   }
   if (open) {
-    Dim total = mm::product(n.context(), from);
+    // Equal sizes cancel, also those that no polynomial division finds.
+    Shape unmatched = from;
+    for (const Dim &size : sizes) {
+      auto *same = llvm::find(unmatched, size);
+      if (same != unmatched.end() && !size.isConstant(0))
+        unmatched.erase(same);
+      else
+        rest = rest * size;
+    }
+    Dim total = mm::product(n.context(), unmatched);
     std::optional<Dim> quotient =
         rest.isConstant(0) ? std::nullopt : total.exactDiv(rest);
     if (!quotient) {

@@ -6,6 +6,7 @@
 
 #include "compiler/import/ExternalFolder.h"
 #include "mlir/IR/BuiltinAttributes.h"
+#include "llvm/ADT/DenseMap.h"
 #include <optional>
 
 namespace onnx {
@@ -43,6 +44,12 @@ public:
                                     mlir::MLIRContext *context,
                                     std::string &error);
 
+  /// The attribute made before for this proto (each start of an import asks
+  /// again), or an empty place for it.
+  mlir::ElementsAttr &attributeOf(const void *proto) {
+    return attributes[proto];
+  }
+
 private:
   TensorReader(std::shared_ptr<const MappedFile> file, std::string folder,
                bool allowHardLinks);
@@ -53,6 +60,7 @@ private:
   std::shared_ptr<const MappedFile> file;
   ExternalFolder folder;
   std::unique_ptr<onnx::ModelProto> parsed;
+  llvm::DenseMap<const void *, mlir::ElementsAttr> attributes;
 };
 
 /// The attribute for `mm.constant`: up to 1 KiB in the IR, anything larger a

@@ -4,6 +4,7 @@
 #include "dialects/mm/Dim.h"
 #include "dialects/mm/MM.h"
 #include "mlir/IR/AffineExprVisitor.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 
@@ -107,6 +108,24 @@ AffineExpr divide(AffineExpr lhs, AffineExpr rhs, AffineExprKind kind) {
                                                           : remainder % rhs;
   if (remainder == getAffineConstantExpr(0, context))
     return quotient;
+  // (x floordiv c + rest) floordiv d is (x + c*rest) floordiv (c*d): sizes
+  // that one path halves step by step and another divides at once are equal.
+  if (auto outer = dyn_cast<AffineConstantExpr>(rhs);
+      outer && kind == AffineExprKind::FloorDiv)
+    for (auto &[factors, coefficient] : rest.terms) {
+      if (factors.size() != 1 || coefficient != 1 ||
+          factors[0].getKind() != AffineExprKind::FloorDiv)
+        continue;
+      auto inner = cast<AffineBinaryOpExpr>(factors[0]);
+      auto step = dyn_cast<AffineConstantExpr>(inner.getRHS());
+      int64_t combined;
+      if (!step ||
+          llvm::MulOverflow(step.getValue(), outer.getValue(), combined))
+        continue;
+      AffineExpr others = remainder - factors[0];
+      return quotient + divide(inner.getLHS() + others * step,
+                               getAffineConstantExpr(combined, context), kind);
+    }
   AffineExpr inexact = kind == AffineExprKind::FloorDiv
                            ? remainder.floorDiv(rhs)
                            : remainder.ceilDiv(rhs);
