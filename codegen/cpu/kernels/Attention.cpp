@@ -72,6 +72,8 @@ MMK_NOINLINE void attendTile(const AttentionCell &c, const Areas &s, int64_t r0,
   t.outRow = kScoreRow;
   t.far = reinterpret_cast<const char *>(s.scores);
   t.farStep = 0;
+  t.nextRows = t.far;
+  t.nextRowsStep = 0;
   for (int64_t j = 0; j < len; j += kTileCols) {
     t.b = s.keys + (p0 + j) * c.D;
     t.out = s.scores + j;

@@ -137,7 +137,8 @@ extern "C" void mmk_conv_f32(const MicroCall *call) {
       else
         tapRuns(s, x, zeros, m0 + r0, mr, pointers);
       runPanels(mr, panels, pointers, segs, segLen, b, out,
-                b + panels * depth * kPanel, t, tiles);
+                b + panels * depth * kPanel, t, tiles,
+                pointers[0] + mr * s.strideW * s.xCol, mr * s.strideW * s.xCol);
       call->post(call->args, outer, m0 + r0, group * Ng + n, mr, cols, out,
                  kPostCols);
     }

@@ -170,6 +170,11 @@ MMK_MATH SinCos sinCos(double x) {
   return {finite ? a : kNan, finite ? b : kNan};
 }
 
+MMK_MATH double tan(double x) {
+  SinCos both = sinCos(x);
+  return x == 0.0 ? x : both.sin / both.cos;
+}
+
 MMK_MATH double atan(double x) {
   double a = __builtin_fabs(x);
   bool big = a > 1.0;

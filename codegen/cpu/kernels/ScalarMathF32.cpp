@@ -142,7 +142,7 @@ MMK_EXPORT float mmk_round_even_f32(float x) { return __builtin_roundevenf(x); }
 
 MMK_THROUGH_F64(sin, x == 0.0 ? x : sinCos(x).sin)
 MMK_THROUGH_F64(cos, sinCos(x).cos)
-MMK_THROUGH_F64(tan, x == 0.0 ? x : sinCos(x).sin / sinCos(x).cos)
+MMK_THROUGH_F64(tan, tan(x))
 MMK_THROUGH_F64(asin, asin(x))
 MMK_THROUGH_F64(acos, acos(x))
 MMK_THROUGH_F64(atan, atan(x))

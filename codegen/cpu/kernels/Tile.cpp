@@ -34,7 +34,7 @@ MMK_NOINLINE void tile(const TileArgs &t, int64_t vecStride) {
 
   const float *const *rows = t.rows;
   const float *b = t.b;
-  const char *far = t.far;
+  const char *far = t.far, *nextRows = t.nextRows;
   const int64_t bRow = t.bRow, segLen = t.segLen;
   for (int64_t seg = 0; seg < t.segs; ++seg, rows += Rows) {
     const float *a[Rows];
@@ -53,6 +53,8 @@ MMK_NOINLINE void tile(const TileArgs &t, int64_t vecStride) {
         _mm_prefetch(b + kAhead, _MM_HINT_T0);
         _mm_prefetch(far, _MM_HINT_T1);
         far += t.farStep;
+        _mm_prefetch(nextRows, _MM_HINT_T1);
+        nextRows += t.nextRowsStep;
 #pragma clang loop unroll(full)
         for (int r = 0; r < Rows; ++r) {
           Vec av = vset(a[r][k + u]);

@@ -60,6 +60,9 @@ struct TileArgs {
   /// the second level cache and moves on by farStep bytes. Need not be valid.
   const char *far;
   int64_t farStep;
+  /// Likewise for the rows of the next tile.
+  const char *nextRows;
+  int64_t nextRowsStep;
 };
 
 /// How many floats ahead of its own panel a tile fetches.
@@ -97,7 +100,8 @@ MMK_INLINE int64_t panelsPerGroup(int64_t depth) {
 MMK_INLINE void runPanels(int64_t mr, int64_t panels, const float *const *rows,
                           int64_t segs, int64_t segLen, const float *b,
                           float *out, const float *next, int64_t tile,
-                          int64_t tiles) {
+                          int64_t tiles, const float *nextRows,
+                          int64_t nextFloats) {
   const int64_t depth = segs * segLen;
   TileArgs t;
   t.rows = rows;
@@ -108,7 +112,11 @@ MMK_INLINE void runPanels(int64_t mr, int64_t panels, const float *const *rows,
   t.outRow = kPostCols;
   const bool alone = tiles == 1;
   t.farStep = alone ? 64 : kTileCols * 4 / tiles;
-  for (int64_t p = 0; p < panels; p += kTilePanels) {
+  const int64_t steps = ceilDiv(panels, kTilePanels) * depth;
+  t.nextRowsStep = nextFloats * 4 / steps;
+  t.nextRows = reinterpret_cast<const char *>(nextRows);
+  for (int64_t p = 0; p < panels;
+       p += kTilePanels, t.nextRows += depth * t.nextRowsStep) {
     t.b = b + p * t.panelStride;
     t.out = out + p * kPanel;
     const float *far = alone ? t.b + (kTilePanels - 1) * t.panelStride + kAhead
