@@ -1,0 +1,216 @@
+#include "codegen/artifact/ConstantPacking.h"
+
+#include "codegen/artifact/StridedRead.h"
+
+#include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/DialectResourceBlobManager.h"
+
+#include <memory>
+
+using namespace mlir;
+
+namespace mmcc::artifact {
+
+namespace {
+
+/// A source tensor's elements, one after the other.
+struct Elements {
+  const char *data = nullptr;
+  int64_t count = 0;
+  /// All elements are the first.
+  bool splat = false;
+  /// Where the data had to be made.
+  std::shared_ptr<std::vector<char>> owned;
+};
+
+/// Packed data and what it reads from.
+template <typename Read> struct Packed {
+  Read read;
+  std::vector<std::shared_ptr<std::vector<char>>> owned;
+};
+
+int64_t elementBytes(Type type) {
+  return std::max<int64_t>(1, (type.getIntOrFloatBitWidth() + 7) / 8);
+}
+
+FailureOr<Elements> elementsOf(plan::ConstantOp op, Attribute source) {
+  Type type = op.getElementType();
+  auto attribute = dyn_cast<ElementsAttr>(source);
+  if (!attribute || attribute.getElementType() != type)
+    return op.emitOpError("has a source that is not a tensor of ") << type;
+  Elements result;
+  result.count = attribute.getNumElements();
+  if (auto resource = dyn_cast<DenseResourceElementsAttr>(source)) {
+    AsmResourceBlob *blob = resource.getRawHandle().getBlob();
+    if (!blob)
+      return op.emitOpError("has a source without data");
+    ArrayRef<char> data = blob->getData();
+    if (int64_t(data.size()) / elementBytes(type) < result.count)
+      return op.emitOpError("has a source of ")
+             << data.size() << " bytes for " << result.count << " elements";
+    result.data = data.data();
+    return result;
+  }
+  auto dense = dyn_cast<DenseIntOrFPElementsAttr>(source);
+  if (!dense)
+    return op.emitOpError("has a source whose data is not at hand");
+  if (type.isInteger(1)) { // MLIR keeps bits.
+    result.owned = std::make_shared<std::vector<char>>();
+    for (bool value : dense.getValues<bool>())
+      result.owned->push_back(value);
+    result.data = result.owned->data();
+    return result;
+  }
+  result.splat = dense.isSplat();
+  result.data = dense.getRawData().data();
+  return result;
+}
+
+/// Whether offset + all index * stride stay inside [0, count). Extents of zero
+/// reach nothing.
+bool isInside(int64_t offset, ArrayRef<Dimension> dims, int64_t count) {
+  __int128 low = offset, high = offset;
+  for (Dimension dim : dims) {
+    if (dim.extent == 0)
+      return true;
+    __int128 reach = __int128(dim.extent - 1) * dim.stride;
+    (reach < 0 ? low : high) += reach;
+  }
+  return low >= 0 && high < count;
+}
+
+/// Product that fits into `limit`, or -1. Factors are not negative.
+int64_t productUpTo(ArrayRef<int64_t> factors, int64_t limit) {
+  __int128 product = 1;
+  for (int64_t factor : factors) {
+    product *= factor;
+    if (product > limit)
+      return llvm::is_contained(factors, 0) ? 0 : -1;
+  }
+  return int64_t(product);
+}
+
+/// Calls `use` with a number of `bytes` bytes.
+template <typename Use> void withWidth(int64_t bytes, Use use) {
+  switch (bytes) {
+  case 1:
+    return use(uint8_t());
+  case 2:
+    return use(uint16_t());
+  case 4:
+    return use(uint32_t());
+  default:
+    return use(uint64_t());
+  }
+}
+
+/// Serves a Read whose unit is `unit` elements of `width` bytes.
+template <typename Read>
+ByteSource serve(Packed<Read> packed, uint64_t bytes, int64_t width,
+                 int64_t unit) {
+  auto shared = std::make_shared<Packed<Read>>(std::move(packed));
+  uint64_t unitBytes = uint64_t(width * unit);
+  return {bytes, [=](uint64_t offset, uint8_t *into, size_t count) {
+            if (offset % unitBytes != 0 || count % unitBytes != 0)
+              return false;
+            withWidth(width, [&](auto number) {
+              shared->read.template read<decltype(number)>(
+                  int64_t(offset / unitBytes), int64_t(count / unitBytes),
+                  reinterpret_cast<char *>(into));
+            });
+            return true;
+          }};
+}
+
+FailureOr<ByteSource> packDense(plan::ConstantOp op, int64_t width) {
+  if (op.getSources().size() != 1 || op.getPieces().size() != 1)
+    return op.emitOpError("is dense and needs exactly one source");
+  auto piece = dyn_cast<DenseI64ArrayAttr>(op.getPieces()[0]);
+  if (!piece || piece.size() % 2 != 1)
+    return op.emitOpError("needs an offset, extents and strides as its piece");
+  FailureOr<Elements> elements = elementsOf(op, op.getSources()[0]);
+  if (failed(elements))
+    return failure();
+  Packed<DenseRead> packed;
+  SmallVector<int64_t> extents = {width};
+  for (int64_t i = 1; i < piece.size(); i += 2) {
+    packed.read.dims.push_back({piece[i], piece[i + 1]});
+    extents.push_back(piece[i]);
+    if (piece[i] < 0)
+      return op.emitOpError("has a negative extent");
+  }
+  int64_t bytes = op.getBytes();
+  if (bytes < 0 || productUpTo(extents, bytes) != bytes)
+    return op.emitOpError("has extents that do not make ") << bytes << " bytes";
+  if (!isInside(piece[0], packed.read.dims, elements->count))
+    return op.emitOpError("reads outside of its source");
+  if (elements->splat)
+    for (Dimension &dim : packed.read.dims)
+      dim.stride = 0;
+  packed.read.data = elements->data + (elements->splat ? 0 : piece[0] * width);
+  packed.read.coalesce();
+  packed.owned.push_back(elements->owned);
+  return serve(std::move(packed), bytes, width, 1);
+}
+
+FailureOr<ByteSource> packPanels(plan::ConstantOp op, int64_t width) {
+  if (op.getSources().size() != op.getPieces().size() || op.getPieces().empty())
+    return op.emitOpError("needs a piece for each source");
+  Packed<PanelRead> packed;
+  PanelRead &panels = packed.read;
+  panels.groups = op.getGroups();
+  panels.n = 0;
+  for (auto [source, attribute] : llvm::zip(op.getSources(), op.getPieces())) {
+    auto piece = dyn_cast<DenseI64ArrayAttr>(attribute);
+    if (!piece || piece.size() != 8)
+      return op.emitOpError("needs eight numbers a piece");
+    FailureOr<Elements> elements = elementsOf(op, source);
+    if (failed(elements))
+      return failure();
+    Dimension dims[] = {{panels.groups, piece[1]},
+                        {piece[2], piece[3]},
+                        {piece[4], piece[5]},
+                        {piece[6], piece[7]}};
+    for (Dimension dim : dims)
+      if (dim.extent < 1 || dim.extent > INT32_MAX)
+        return op.emitOpError("has an impossible extent");
+    if (!isInside(piece[0], dims, elements->count))
+      return op.emitOpError("reads outside of its source");
+    if (elements->splat)
+      for (Dimension &dim : dims)
+        dim.stride = 0;
+    int64_t k = dims[1].extent * dims[2].extent;
+    if (!panels.pieces.empty() && k != panels.k)
+      return op.emitOpError("has pieces of different K");
+    panels.k = k;
+    panels.pieces.push_back(
+        {elements->data + (elements->splat ? 0 : piece[0] * width),
+         dims[0].stride, dims[1], dims[2], dims[3], panels.n});
+    panels.n += dims[3].extent;
+    packed.owned.push_back(elements->owned);
+  }
+  int64_t bytes = op.getBytes();
+  int64_t panelCount = (panels.n + kPanelColumns - 1) / kPanelColumns;
+  if (bytes < 0 ||
+      productUpTo({panels.groups, panelCount, panels.k, kPanelColumns, width},
+                  bytes) != bytes)
+    return op.emitOpError("has pieces that do not make ") << bytes << " bytes";
+  return serve(std::move(packed), bytes, width, kPanelColumns);
+}
+
+} // namespace
+
+FailureOr<ByteSource> packConstant(plan::ConstantOp op) {
+  if (!op.getElementType().isIntOrFloat())
+    return op.emitOpError("has elements of type ") << op.getElementType();
+  int64_t width = elementBytes(op.getElementType());
+  if (width > 8 || !llvm::isPowerOf2_64(width))
+    return op.emitOpError("has elements of type ") << op.getElementType();
+  if (op.getLayout() == "dense")
+    return packDense(op, width);
+  if (op.getLayout() == "panels16")
+    return packPanels(op, width);
+  return op.emitOpError("has unknown layout '") << op.getLayout() << "'";
+}
+
+} // namespace mmcc::artifact

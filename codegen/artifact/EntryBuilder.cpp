@@ -1,0 +1,365 @@
+#include "codegen/artifact/EntryBuilder.h"
+
+#include "mlir/IR/SymbolTable.h"
+
+using namespace mlir;
+
+namespace mmcc::artifact {
+
+using schema::DType;
+using schema::ExprOp;
+
+DType dtypeOf(Type type) {
+  if (type.isF32())
+    return DType::f32;
+  if (type.isF64())
+    return DType::f64;
+  if (type.isF16())
+    return DType::f16;
+  if (type.isBF16())
+    return DType::bf16;
+  if (isa<Float8E4M3FNType>(type))
+    return DType::f8e4m3fn;
+  if (isa<Float8E4M3FNUZType>(type))
+    return DType::f8e4m3fnuz;
+  if (isa<Float8E5M2Type>(type))
+    return DType::f8e5m2;
+  if (isa<Float8E5M2FNUZType>(type))
+    return DType::f8e5m2fnuz;
+  auto integer = dyn_cast<IntegerType>(type);
+  if (!integer)
+    return DType::undefined;
+  bool isUnsigned = integer.isUnsigned();
+  switch (integer.getWidth()) {
+  case 1:
+    return DType::boolean;
+  case 2:
+    return isUnsigned ? DType::u2 : DType::i2;
+  case 4:
+    return isUnsigned ? DType::u4 : DType::i4;
+  case 8:
+    return isUnsigned ? DType::u8 : DType::i8;
+  case 16:
+    return isUnsigned ? DType::u16 : DType::i16;
+  case 32:
+    return isUnsigned ? DType::u32 : DType::i32;
+  case 64:
+    return isUnsigned ? DType::u64 : DType::i64;
+  }
+  return DType::undefined;
+}
+
+/// Of an element in a buffer; elements narrower than a byte take one.
+static int64_t elementBytes(Type type) {
+  if (!type.isIntOrFloat())
+    return 0;
+  return std::max<int64_t>(1, (type.getIntOrFloatBitWidth() + 7) / 8);
+}
+
+//===----------------------------------------------------------------------===//
+// Expressions
+//===----------------------------------------------------------------------===//
+
+EntryBuilder::Id EntryBuilder::expression(AffineExpr expr) {
+  switch (expr.getKind()) {
+  case AffineExprKind::Constant:
+    return table.constant(cast<AffineConstantExpr>(expr).getValue());
+  case AffineExprKind::SymbolId:
+    return table.symbol(cast<AffineSymbolExpr>(expr).getPosition());
+  default:
+    break;
+  }
+  auto binary = cast<AffineBinaryOpExpr>(expr);
+  Id lhs = expression(binary.getLHS()), rhs = expression(binary.getRHS());
+  switch (expr.getKind()) {
+  case AffineExprKind::Add:
+    return table.add(lhs, rhs);
+  case AffineExprKind::Mul:
+    return table.mul(lhs, rhs);
+  case AffineExprKind::FloorDiv:
+    return table.floorDiv(lhs, rhs);
+  case AffineExprKind::CeilDiv:
+    return table.ceilDiv(lhs, rhs);
+  default:
+    return table.mod(lhs, rhs);
+  }
+}
+
+LogicalResult EntryBuilder::checkMap(Operation *at, AffineMap map,
+                                     unsigned results) {
+  if (map.getNumDims() == 0 && map.getNumResults() == results &&
+      map.getNumSymbols() <= op.getSymbols().size())
+    return success();
+  return at->emitOpError("has a map ")
+         << AffineMapAttr::get(map) << " where one of " << results
+         << " results over the entry's symbols is needed";
+}
+
+//===----------------------------------------------------------------------===//
+// Interface
+//===----------------------------------------------------------------------===//
+
+LogicalResult EntryBuilder::addValues() {
+  size_t inputCount = op.getInputNames().size();
+  for (size_t i = 0; i < op.getShapes().size(); ++i) {
+    bool isInput = i < inputCount;
+    auto name = cast<StringAttr>(isInput ? op.getInputNames()[i]
+                                         : op.getOutputNames()[i - inputCount]);
+    auto map = dyn_cast<AffineMapAttr>(op.getShapes()[i]);
+    auto type = dyn_cast<TypeAttr>(op.getElementTypes()[i]);
+    if (!map || !type || dtypeOf(type.getValue()) == DType::undefined)
+      return op.emitOpError("argument '")
+             << name.getValue() << "' has no shape or no known element type";
+    if (failed(checkMap(op, map.getValue(), map.getValue().getNumResults())))
+      return failure();
+    auto value = std::make_unique<schema::ValueT>();
+    value->name = name.str();
+    value->dtype = dtypeOf(type.getValue());
+    Id bytes = table.constant(elementBytes(type.getValue()));
+    for (AffineExpr dim : map.getValue().getResults()) {
+      value->dims.push_back(expression(dim));
+      bytes = table.mul(value->dims.back(), bytes);
+    }
+    auto &list = isInput ? entry->inputs : entry->outputs;
+    addBuffer(op.getBody().getArgument(i),
+              isInput ? schema::BufferKind::input : schema::BufferKind::output,
+              list.size(), bytes);
+    list.push_back(std::move(value));
+  }
+  return success();
+}
+
+/// When `expr` is scale * symbol + bias with scale > 0: (scale, bias).
+static std::optional<std::pair<int64_t, int64_t>> linearIn(AffineExpr expr,
+                                                           unsigned symbol) {
+  if (auto dim = dyn_cast<AffineSymbolExpr>(expr)) {
+    if (dim.getPosition() == symbol)
+      return std::pair<int64_t, int64_t>(1, 0);
+    return std::nullopt;
+  }
+  auto binary = dyn_cast<AffineBinaryOpExpr>(expr);
+  auto constant =
+      binary ? dyn_cast<AffineConstantExpr>(binary.getRHS()) : nullptr;
+  auto inner = constant ? linearIn(binary.getLHS(), symbol) : std::nullopt;
+  if (!inner)
+    return std::nullopt;
+  if (expr.getKind() == AffineExprKind::Add)
+    return std::pair(inner->first, inner->second + constant.getValue());
+  if (expr.getKind() == AffineExprKind::Mul && constant.getValue() > 0)
+    return std::pair(inner->first * constant.getValue(),
+                     inner->second * constant.getValue());
+  return std::nullopt;
+}
+
+LogicalResult EntryBuilder::addSymbols() {
+  for (auto [number, name] : llvm::enumerate(op.getSymbols())) {
+    auto symbol = std::make_unique<schema::SymbolT>();
+    symbol->name = cast<StringAttr>(name).str();
+    symbol->lo = op.getRanges()[2 * number];
+    symbol->hi = op.getRanges()[2 * number + 1];
+    symbol->origin = schema::SymbolOrigin::input_dim;
+    // A dimension that is the symbol alone, or else one that gives it away.
+    for (bool alone : {true, false}) {
+      for (size_t input = 0;
+           input < op.getInputNames().size() && symbol->input < 0; ++input) {
+        AffineMap map = cast<AffineMapAttr>(op.getShapes()[input]).getValue();
+        for (auto [dim, expr] : llvm::enumerate(map.getResults())) {
+          auto linear = linearIn(expr, number);
+          if (!linear ||
+              (alone && *linear != std::pair<int64_t, int64_t>(1, 0)))
+            continue;
+          symbol->input = int32_t(input);
+          symbol->dim = int32_t(dim);
+          symbol->scale = linear->first;
+          symbol->bias = linear->second;
+          break;
+        }
+      }
+    }
+    if (symbol->input < 0)
+      return op.emitOpError("no dimension of an input gives the symbol '")
+             << symbol->name << "'";
+    entry->symbols.push_back(std::move(symbol));
+  }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Buffers
+//===----------------------------------------------------------------------===//
+
+uint32_t EntryBuilder::addBuffer(Value value, schema::BufferKind kind,
+                                 uint32_t index, Id bytes) {
+  auto buffer = std::make_unique<schema::BufferT>();
+  buffer->kind = kind;
+  buffer->index = index;
+  buffer->size = bytes;
+  uint32_t id = uint32_t(entry->buffers.size());
+  buffers[value] = id;
+  entry->buffers.push_back(std::move(buffer));
+  return id;
+}
+
+LogicalResult EntryBuilder::addBuffers() {
+  for (Operation &each : op.getBody().front()) {
+    if (auto constant = dyn_cast<plan::GetConstantOp>(each)) {
+      auto found = constants.find(constant.getConstant());
+      if (found == constants.end())
+        return constant.emitOpError("names a constant that does not exist");
+      auto definition = SymbolTable::lookupNearestSymbolFrom<plan::ConstantOp>(
+          constant->getParentOfType<plan::VariantOp>()->getParentOp(),
+          constant.getConstantAttr());
+      addBuffer(constant, schema::BufferKind::constant, found->second,
+                table.constant(definition.getBytes()));
+      continue;
+    }
+    auto alloc = dyn_cast<plan::AllocOp>(each);
+    if (!alloc || alloc.use_empty())
+      continue;
+    int64_t width = elementBytes(alloc.getType().getElementType());
+    if (width == 0 || failed(checkMap(alloc, alloc.getElements(), 1)))
+      return failure();
+    uint32_t first = UINT32_MAX, last = 0;
+    for (Operation *user : alloc->getUsers()) {
+      auto position = commandIndex.find(user);
+      if (position == commandIndex.end())
+        return user->emitOpError("uses a buffer but is not a command");
+      first = std::min(first, position->second);
+      last = std::max(last, position->second);
+    }
+    uint32_t id = addBuffer(
+        alloc, schema::BufferKind::arena, 0,
+        table.mul(expression(alloc.getElements()), table.constant(width)));
+    entry->buffers[id]->first_command = first;
+    entry->buffers[id]->last_command = last;
+    if (std::optional<AffineMap> offset = alloc.getOffset()) {
+      if (failed(checkMap(alloc, *offset, 1)))
+        return failure();
+      entry->buffers[id]->offset = int32_t(expression(*offset));
+    }
+  }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Commands
+//===----------------------------------------------------------------------===//
+
+/// The name of the model's node, if the location knows one.
+static StringRef nameIn(Location location) {
+  if (auto name = dyn_cast<NameLoc>(location))
+    return name.getName();
+  if (auto fused = dyn_cast<FusedLoc>(location))
+    for (Location each : fused.getLocations())
+      if (StringRef name = nameIn(each); !name.empty())
+        return name;
+  if (auto call = dyn_cast<CallSiteLoc>(location))
+    return nameIn(call.getCallee());
+  return StringRef();
+}
+
+int32_t EntryBuilder::nodeName(Location location) {
+  StringRef name = nameIn(location);
+  if (name.empty())
+    return -1;
+  auto [known, added] =
+      nodes.try_emplace(name, int32_t(entry->node_names.size()));
+  if (added)
+    entry->node_names.push_back(name.str());
+  return known->second;
+}
+
+LogicalResult EntryBuilder::addDispatch(plan::DispatchOp dispatch,
+                                        schema::CommandT &command) {
+  auto found = kernels.find(dispatch.getKernel());
+  auto kernel = SymbolTable::lookupNearestSymbolFrom<plan::KernelOp>(
+      op->getParentOp(), dispatch.getKernelAttr());
+  if (found == kernels.end() || !kernel)
+    return dispatch.emitOpError("names a kernel that does not exist");
+  if (kernel.getBody().getNumArguments() != dispatch.getOperands().size())
+    return dispatch.emitOpError("passes ")
+           << dispatch.getOperands().size() << " operands, kernel '"
+           << dispatch.getKernel() << "' takes "
+           << kernel.getBody().getNumArguments();
+  AffineMap sizes = dispatch.getSizes();
+  if (failed(checkMap(dispatch, dispatch.getGrid(), 3)) ||
+      failed(checkMap(dispatch, sizes, sizes.getNumResults())))
+    return failure();
+  for (AffineMap map : {kernel.getExtents(), kernel.getParams(),
+                        kernel.getOffsets(), kernel.getScratch()})
+    if (map.getNumSymbols() > sizes.getNumResults())
+      return dispatch.emitOpError("gives ")
+             << sizes.getNumResults() << " sizes, kernel '"
+             << dispatch.getKernel() << "' has more symbols";
+
+  schema::DispatchT body;
+  body.kernel = found->second;
+  body.grid_x = expression(dispatch.getGrid().getResult(0));
+  body.grid_y = expression(dispatch.getGrid().getResult(1));
+  body.grid_z = expression(dispatch.getGrid().getResult(2));
+  for (auto [i, operand] : llvm::enumerate(dispatch.getOperands())) {
+    bool written = llvm::is_contained(kernel.getWritten(), int64_t(i));
+    body.operands.emplace_back(
+        buffers.lookup(operand),
+        uint32_t(written ? schema::Access::write : schema::Access::read), -1,
+        -1);
+  }
+  for (AffineExpr size : sizes.getResults())
+    body.sizes.push_back(expression(size));
+  AffineMap scratch = kernel.getScratch();
+  if (scratch.getNumResults() == 1 && !scratch.isSingleConstant())
+    body.scratch = int32_t(
+        expression(scratch.getResult(0).replaceSymbols(sizes.getResults())));
+  command.body.Set(std::move(body));
+  if (dispatch->hasAttr("independent"))
+    command.flags |= uint32_t(schema::CommandFlag::independent);
+  return success();
+}
+
+LogicalResult EntryBuilder::addCommands() {
+  auto block = std::make_unique<schema::BlockT>();
+  for (Operation &each : op.getBody().front()) {
+    if (!commandIndex.count(&each))
+      continue;
+    auto command = std::make_unique<schema::CommandT>();
+    command->node = nodeName(each.getLoc());
+    if (auto dispatch = dyn_cast<plan::DispatchOp>(each)) {
+      if (failed(addDispatch(dispatch, *command)))
+        return failure();
+    } else {
+      auto copy = cast<plan::CopyOp>(each);
+      if (failed(checkMap(copy, copy.getBytes(), 1)))
+        return failure();
+      schema::CopyT body;
+      body.source = std::make_unique<schema::Operand>(
+          buffers.lookup(copy.getSource()), uint32_t(schema::Access::read), -1,
+          -1);
+      body.target = std::make_unique<schema::Operand>(
+          buffers.lookup(copy.getTarget()), uint32_t(schema::Access::write), -1,
+          -1);
+      body.bytes = expression(copy.getBytes());
+      command->body.Set(std::move(body));
+    }
+    block->commands.push_back(std::move(command));
+  }
+  entry->blocks.push_back(std::move(block));
+  return success();
+}
+
+FailureOr<std::unique_ptr<schema::EntryT>> EntryBuilder::build() {
+  entry = std::make_unique<schema::EntryT>();
+  entry->name = op.getSymName().str();
+  for (Operation &each : op.getBody().front()) {
+    if (isa<plan::DispatchOp, plan::CopyOp>(each))
+      commandIndex.try_emplace(&each, uint32_t(commandIndex.size()));
+    else if (!isa<plan::AllocOp, plan::GetConstantOp>(each))
+      return each.emitOpError("is not a command of an entry");
+  }
+  if (failed(addValues()) || failed(addSymbols()) || failed(addBuffers()) ||
+      failed(addCommands()))
+    return failure();
+  table.store(*entry);
+  return std::move(entry);
+}
+
+} // namespace mmcc::artifact
