@@ -127,18 +127,29 @@ constexpr Blocks batchGemmBlocks(int64_t M, int64_t N, int64_t K, int64_t batch,
   return blocks;
 }
 
-/// q_block of attention_f32; `heads` is B * H.
+/// q_block of attention_f32; `heads` is B * H. Every cell packs the keys and
+/// values of its head anew, which is worth about four query rows; scratch
+/// bounds a cell to 1024 queries.
 constexpr int64_t attentionBlock(int64_t Sq, int64_t heads) {
   using namespace blocking;
-  if (Sq <= 1)
-    return 1;
-  // Four cells at least when there are few heads; scratch bounds a cell.
-  int64_t wanted = heads >= 4 ? 1 : ceilDivide(4, heads < 1 ? 1 : heads);
-  int64_t cells = Sq < 128 ? 1 : wanted;
-  int64_t bound = ceilDivide(Sq, 512);
-  if (cells < bound)
-    cells = bound;
-  return ceilDivide(Sq, cells);
+  if (Sq <= 4 || heads < 1)
+    return Sq < 1 ? 1 : Sq;
+  const int64_t least = ceilDivide(Sq, 1024);
+  int64_t best = ceilDivide(Sq, least), bestCost = INT64_MAX;
+  for (int64_t cells = least; cells < least + 4; ++cells) {
+    int64_t block = ceilDivide(Sq, cells);
+    if (cells > least && block < 48)
+      break;
+    int64_t count = ceilDivide(Sq, block) * heads;
+    int64_t cost = 1024 * 16 * cells / Sq;
+    for (int64_t threads = 2; threads <= 4; ++threads)
+      cost += imbalance(Sq * heads, block, count, threads) / 2;
+    if (cost < bestCost) {
+      bestCost = cost;
+      best = block;
+    }
+  }
+  return best;
 }
 
 /// depthwise_f32: pixels by channels.

@@ -6,6 +6,9 @@ using namespace mmcc::cpu;
 
 namespace {
 
+/// Steps of K from one fetch of far and nextRows to the next.
+constexpr int64_t kFetchEvery = kLanes == 16 ? 1 : 2;
+
 /// How many interleaved classes of k have sums of their own.
 constexpr int splitOf(int rows, int vecs) {
 #if defined(__AVX512F__)
@@ -51,10 +54,15 @@ MMK_NOINLINE void tile(const TileArgs &t, int64_t vecStride) {
           bv[v] = vload(b + v * vecStride);
         b += bRow;
         _mm_prefetch(b + kAhead, _MM_HINT_T0);
-        _mm_prefetch(far, _MM_HINT_T1);
-        far += t.farStep;
-        _mm_prefetch(nextRows, _MM_HINT_T1);
-        nextRows += t.nextRowsStep;
+        // AVX2 tiles are short of load slots: there the two take turns.
+        if (kLanes == 16 || u % 2 == 0) {
+          _mm_prefetch(far, _MM_HINT_T1);
+          far += t.farStep * kFetchEvery;
+        }
+        if (kLanes == 16 || u % 2 == 1) {
+          _mm_prefetch(nextRows, _MM_HINT_T1);
+          nextRows += t.nextRowsStep * kFetchEvery;
+        }
 #pragma clang loop unroll(full)
         for (int r = 0; r < Rows; ++r) {
           Vec av = vset(a[r][k + u]);

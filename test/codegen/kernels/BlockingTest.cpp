@@ -45,7 +45,8 @@ TEST(Blocking, TinyProductsAreOneCell) {
 TEST(Blocking, EncodersTakeAHeadACell) {
   EXPECT_EQ(attentionBlock(197, 12), 197);
   EXPECT_EQ(attentionBlock(1, 12), 1);
-  EXPECT_EQ(attentionBlock(1500, 6), 500);
+  // Six heads do not divide by four; two cells each do.
+  EXPECT_EQ(attentionBlock(1500, 6), 750);
 }
 
 TEST(Bitcode, BothLevelsAreEmbedded) {
