@@ -2,8 +2,8 @@
 
 #include "dialects/mm/ConstantFold.h"
 #include "mlir/IR/Matchers.h"
-#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "passes/simplify/AlgebraPatterns.h"
+#include "passes/simplify/BoundedRewrite.h"
 #include "passes/simplify/Passes.h"
 
 namespace mmcc {
@@ -65,11 +65,7 @@ struct Algebra : public impl::AlgebraBase<Algebra> {
 
   void runOnOperation() override {
     numOpsBefore += countOps(getOperation());
-    GreedyRewriteConfig config;
-    config.useTopDownTraversal = true;
-    config.maxIterations = GreedyRewriteConfig::kNoLimit;
-    if (failed(applyPatternsAndFoldGreedily(getOperation(), patterns, config)))
-      return signalPassFailure();
+    rewriteBounded(getOperation(), patterns);
     numOpsAfter += countOps(getOperation());
   }
 

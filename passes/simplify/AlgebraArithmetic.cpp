@@ -69,6 +69,32 @@ struct ScalarOperand : RewritePattern {
   }
 };
 
+/// x op c where c changes no value but widens the shape: a repetition of x.
+template <typename BinaryOp>
+struct NeutralOperand : OpRewritePattern<BinaryOp> {
+  NeutralOperand(MLIRContext *context, double neutral)
+      : OpRewritePattern<BinaryOp>(context, /*benefit=*/2), neutral(neutral) {}
+  LogicalResult matchAndRewrite(BinaryOp op,
+                                PatternRewriter &rewriter) const override {
+    if (getScalar(op.getRhs()) != neutral || haveSameShape(op, op.getLhs()))
+      return failure();
+    rewriter.replaceOpWithNewOp<mm::BroadcastOp>(op, op.getType(), op.getLhs());
+    return success();
+  }
+  double neutral;
+};
+
+/// The same for truth values.
+template <typename BinaryOp> struct NeutralTruth : NeutralOperand<BinaryOp> {
+  using NeutralOperand<BinaryOp>::NeutralOperand;
+  LogicalResult matchAndRewrite(BinaryOp op,
+                                PatternRewriter &rewriter) const override {
+    if (!elementTypeOf(op).isInteger(1))
+      return failure();
+    return NeutralOperand<BinaryOp>::matchAndRewrite(op, rewriter);
+  }
+};
+
 //===----------------------------------------------------------------------===//
 // Sums and signs
 //===----------------------------------------------------------------------===//
@@ -291,6 +317,13 @@ void populateArithmeticPatterns(RewritePatternSet &patterns) {
                SimplifyMul, SimplifyDiv, SimplifyPow, ReciprocalOfSqrt,
                SimplifyBound<mm::MaxOp>, SimplifyBound<mm::MinOp>>(
       patterns.getContext());
+  MLIRContext *context = patterns.getContext();
+  patterns.add<NeutralOperand<mm::AddOp>>(context, 0.0);
+  patterns.add<NeutralOperand<mm::SubOp>>(context, 0.0);
+  patterns.add<NeutralOperand<mm::MulOp>>(context, 1.0);
+  patterns.add<NeutralOperand<mm::DivOp>>(context, 1.0);
+  patterns.add<NeutralTruth<mm::AndOp>>(context, 1.0);
+  patterns.add<NeutralTruth<mm::OrOp>>(context, 0.0);
 }
 
 } // namespace mmcc

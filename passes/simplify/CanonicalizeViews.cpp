@@ -1,6 +1,6 @@
 //===- CanonicalizeViews.cpp - One form for data movement -----------------===//
 
-#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "passes/simplify/BoundedRewrite.h"
 #include "passes/simplify/Passes.h"
 #include "passes/simplify/ViewPatterns.h"
 
@@ -47,6 +47,12 @@ mm::Shape extendRank(MLIRContext *context, ArrayRef<mm::Dim> shape,
   return extended;
 }
 
+mm::Shape withoutLeadingUnits(ArrayRef<mm::Dim> shape, size_t rank) {
+  while (shape.size() > rank && shape.front().isConstant(1))
+    shape = shape.drop_front();
+  return mm::Shape(shape.begin(), shape.end());
+}
+
 bool isSingleElement(ArrayRef<mm::Dim> shape) {
   return llvm::all_of(shape,
                       [](const mm::Dim &dim) { return dim.isConstant(1); });
@@ -81,12 +87,7 @@ struct CanonicalizeViews
 
   void runOnOperation() override {
     numViewsBefore += countViews(getOperation());
-    GreedyRewriteConfig config;
-    config.useTopDownTraversal = true;
-    // A view may sink past every operation of a deep model.
-    config.maxIterations = GreedyRewriteConfig::kNoLimit;
-    if (failed(applyPatternsAndFoldGreedily(getOperation(), patterns, config)))
-      return signalPassFailure();
+    rewriteBounded(getOperation(), patterns);
     numViewsAfter += countViews(getOperation());
   }
 

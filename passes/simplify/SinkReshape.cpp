@@ -60,7 +60,7 @@ std::optional<PulledOperand> pullBack(Value operand, mm::ReshapeOp reshape,
   std::optional<mm::Shape> pulled = groups.pullBack(shape);
   if (!pulled)
     return std::nullopt;
-  return PulledOperand{operand, *pulled};
+  return PulledOperand{operand, withoutLeadingUnits(*pulled, shape.size())};
 }
 
 struct ThroughElementwise : RewritePattern {

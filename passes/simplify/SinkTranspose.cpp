@@ -67,7 +67,8 @@ Value undo(PatternRewriter &rewriter, Location location, Value operand,
   mm::Shape moved;
   for (int64_t source : inverse)
     moved.push_back(full[source]);
-  return createReshape(rewriter, location, operand, moved);
+  return createReshape(rewriter, location, operand,
+                       withoutLeadingUnits(moved, shape.size()));
 }
 
 /// Elementwise operations with a transposed operand of the result's shape.

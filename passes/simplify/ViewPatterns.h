@@ -51,6 +51,9 @@ bool isElementwise(mlir::Operation *op);
 /// The dimensions of `shape` after 1s in front up to `rank`.
 mm::Shape extendRank(mlir::MLIRContext *context, llvm::ArrayRef<mm::Dim> shape,
                      size_t rank);
+/// The opposite: drops 1s in front while there are more than `rank` dimensions,
+/// so that a bias [channels] stays one.
+mm::Shape withoutLeadingUnits(llvm::ArrayRef<mm::Dim> shape, size_t rank);
 /// Whether all dimensions are 1 (or there are none).
 bool isSingleElement(llvm::ArrayRef<mm::Dim> shape);
 

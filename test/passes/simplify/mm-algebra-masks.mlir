@@ -215,3 +215,27 @@ func.func @keep_when_reductions_differ_or_are_shared(%x: tensor<2x3x4xf32>) -> (
   %3 = mm.reduce min %2 axes [1] keep false : tensor<3x4xf32> -> tensor<3xf32>
   return %1, %2, %3 : tensor<3xf32>, tensor<3x4xf32>, tensor<3xf32>
 }
+
+// -----
+
+// A mask of all positions only widens the other mask.
+// CHECK-LABEL: func @fuse_when_neutral_operand_widens
+// CHECK-SAME: %[[B:.*]]: tensor<1x8xi1>
+// CHECK-NEXT: mm.broadcast %[[B]] : tensor<1x8xi1> -> tensor<8x8xi1>
+// CHECK-NEXT: return
+func.func @fuse_when_neutral_operand_widens(%b: tensor<1x8xi1>) -> tensor<8x8xi1> {
+  %true = mm.constant dense<true> : tensor<8x1xi1>
+  %0 = mm.and %b, %true : tensor<1x8xi1>, tensor<8x1xi1> -> tensor<8x8xi1>
+  return %0 : tensor<8x8xi1>
+}
+
+// -----
+
+// 1 is all of the bits of a truth value, not of an integer.
+// CHECK-LABEL: func @keep_when_operand_is_not_neutral
+// CHECK: mm.and
+func.func @keep_when_operand_is_not_neutral(%i: tensor<1x8xi32>) -> tensor<8x8xi32> {
+  %one = mm.constant dense<1> : tensor<8x1xi32>
+  %0 = mm.and %i, %one : tensor<1x8xi32>, tensor<8x1xi32> -> tensor<8x8xi32>
+  return %0 : tensor<8x8xi32>
+}

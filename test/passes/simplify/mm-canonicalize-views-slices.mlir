@@ -183,3 +183,67 @@ func.func @keep_when_broadcast_widens(%x: tensor<1x4xf32>) -> (tensor<3x4xf32>, 
   %2 = mm.mul %0, %0 : tensor<3x4xf32>, tensor<3x4xf32> -> tensor<3x4xf32>
   return %1, %2 : tensor<3x4xf32>, tensor<3x4xf32>
 }
+
+// -----
+
+// Positions cut from a table of positions, then used as indices: rows 2, 3, ...
+// CHECK-LABEL: func @fuse_when_indices_are_cut_from_a_constant
+// CHECK-SAME: %[[X:.*]]: tensor<6x4xf32>
+// CHECK: %[[S:.*]] = mm.slice %[[X]] offsets <[2, 0]> steps [1, 1] : tensor<6x4xf32> -> tensor<?x4xf32, #mm.dims<[seq, 4]>>
+// CHECK-NEXT: %[[R:.*]] = mm.reshape %[[S]] : {{.*}} -> tensor<1x?x4xf32, #mm.dims<[1, seq, 4]>>
+// CHECK-NEXT: return %[[R]]
+func.func @fuse_when_indices_are_cut_from_a_constant(%x: tensor<6x4xf32>) -> tensor<1x?x4xf32, #mm.dims<[1, seq, 4]>> {
+  %c = mm.constant dense<[[0, 1, 2, 3, 4, 5]]> : tensor<1x6xi64>
+  %i = mm.slice %c offsets <[0, 2]> steps [1, 1] : tensor<1x6xi64> -> tensor<1x?xi64, #mm.dims<[1, seq]>>
+  %0 = mm.gather %x[%i] axis 0 : tensor<6x4xf32>, tensor<1x?xi64, #mm.dims<[1, seq]>> -> tensor<1x?x4xf32, #mm.dims<[1, seq, 4]>>
+  return %0 : tensor<1x?x4xf32, #mm.dims<[1, seq, 4]>>
+}
+
+// -----
+
+// An iota of symbolic length is bounded by nothing: gather never reads outside.
+// CHECK-LABEL: func @keep_when_indices_are_unbounded
+// CHECK: mm.gather
+func.func @keep_when_indices_are_unbounded(%x: tensor<6x4xf32>) -> tensor<?x4xf32, #mm.dims<[seq, 4]>> {
+  %i = mm.iota <[0]> step 1 : tensor<?xi64, #mm.dims<[seq]>>
+  %0 = mm.gather %x[%i] axis 0 : tensor<6x4xf32>, tensor<?xi64, #mm.dims<[seq]>> -> tensor<?x4xf32, #mm.dims<[seq, 4]>>
+  return %0 : tensor<?x4xf32, #mm.dims<[seq, 4]>>
+}
+
+// -----
+
+// [1, 0], [1, 1], [1, 2] are elements 3 to 5 of two rows of three.
+// CHECK-LABEL: func @fuse_when_tuples_follow_each_other
+// CHECK-SAME: %[[X:.*]]: tensor<2x3xi1>
+// CHECK: %[[S:.*]] = mm.slice %[[X]] offsets <[1, 0]> steps [1, 1] : tensor<2x3xi1> -> tensor<1x3xi1>
+// CHECK-NEXT: %[[R:.*]] = mm.reshape %[[S]] : tensor<1x3xi1> -> tensor<1x1x3xi1>
+// CHECK-NEXT: return %[[R]]
+func.func @fuse_when_tuples_follow_each_other(%x: tensor<2x3xi1>) -> tensor<1x1x3xi1> {
+  %i = mm.constant dense<[[[[1, 0], [1, 1], [1, -1]]]]> : tensor<1x1x3x2xi64>
+  %0 = mm.gather_nd %x[%i] : tensor<2x3xi1>, tensor<1x1x3x2xi64> -> tensor<1x1x3xi1>
+  return %0 : tensor<1x1x3xi1>
+}
+
+// -----
+
+// CHECK-LABEL: func @keep_when_tuples_jump
+// CHECK: mm.gather_nd
+func.func @keep_when_tuples_jump(%x: tensor<2x3xi1>) -> tensor<2xi1> {
+  %i = mm.constant dense<[[0, 0], [1, 0]]> : tensor<2x2xi64>
+  %0 = mm.gather_nd %x[%i] : tensor<2x3xi1>, tensor<2x2xi64> -> tensor<2xi1>
+  return %0 : tensor<2xi1>
+}
+
+// -----
+
+// Keys repeated for groups of queries are scaled before they are repeated.
+// CHECK-LABEL: func @fuse_when_other_operand_is_a_number
+// CHECK-SAME: %[[X:.*]]: tensor<2x1x4xf32>, %[[S:.*]]: tensor<f32>
+// CHECK-NEXT: %[[M:.*]] = mm.mul %[[X]], %[[S]] : tensor<2x1x4xf32>, tensor<f32>
+// CHECK-NEXT: %[[B:.*]] = mm.broadcast %[[M]] : tensor<2x1x4xf32> -> tensor<2x3x4xf32>
+// CHECK-NEXT: return %[[B]]
+func.func @fuse_when_other_operand_is_a_number(%x: tensor<2x1x4xf32>, %s: tensor<f32>) -> tensor<2x3x4xf32> {
+  %0 = mm.broadcast %x : tensor<2x1x4xf32> -> tensor<2x3x4xf32>
+  %1 = mm.mul %0, %s : tensor<2x3x4xf32>, tensor<f32> -> tensor<2x3x4xf32>
+  return %1 : tensor<2x3x4xf32>
+}

@@ -91,8 +91,8 @@ func.func @keep_when_nothing_is_shorter(%x: tensor<14x14x16xf32>) -> tensor<4x49
 // CHECK-LABEL: func @fuse_when_others_are_constant_or_small
 // CHECK-SAME: %[[X:.*]]: tensor<2x8x15xf32>, %[[V:.*]]: tensor<8xf32>
 // CHECK-DAG: %[[C:.*]] = mm.constant dense<{{\[}}{{\[}}[1.000000e+00, 3.000000e+00], [2.000000e+00, 4.000000e+00]]]> : tensor<1x2x2xf32>
-// CHECK-DAG: %[[R:.*]] = mm.reshape %[[V]] : tensor<8xf32> -> tensor<1x8x1xf32>
-// CHECK: %[[M:.*]] = mm.mul %[[X]], %[[R]] : tensor<2x8x15xf32>, tensor<1x8x1xf32> -> tensor<2x8x15xf32>
+// CHECK-DAG: %[[R:.*]] = mm.reshape %[[V]] : tensor<8xf32> -> tensor<8x1xf32>
+// CHECK: %[[M:.*]] = mm.mul %[[X]], %[[R]] : tensor<2x8x15xf32>, tensor<8x1xf32> -> tensor<2x8x15xf32>
 // CHECK: %[[T:.*]] = mm.transpose %[[M]] [0, 2, 1]
 // CHECK: %[[A:.*]] = mm.add %{{.*}}, %[[C]] : tensor<1x2x2xf32>, tensor<1x2x2xf32>
 // CHECK: %[[U:.*]] = mm.transpose %[[A]] [0, 2, 1]
