@@ -31,25 +31,25 @@ static bool anyMissing(ArrayRef<bool> present) {
 }
 
 /// The cut that the exporter had in mind: a list of two dimensions.
-static size_t getPreferredCut(const AttentionMatch &match) {
-  size_t count = match.factors.size();
+static size_t getPreferredCut(const AttentionMatch &match,
+                              const LeadFactors &factors) {
+  size_t count = factors.size();
   for (ArrayRef<mm::Dim> lead : match.leads) {
     if (lead.size() != 2)
       continue;
     mm::Dim one = mm::Dim::constant(match.queries.getContext(), 1);
     mm::Dim only[] = {lead[0], one};
-    return llvm::count(match.factors.presence(only, lead), true);
+    return llvm::count(factors.presence(only, lead), true);
   }
   if (count == 1)
-    return match.factors[0].getConstant() ? 0 : 1;
+    return factors[0].getConstant() ? 0 : 1;
   return count ? count - 1 : 0;
 }
 
 static std::optional<Split> chooseSplit(const AttentionMatch &match,
-                                        Value query, Value key, Value value,
-                                        Value mask) {
-  const LeadFactors &factors = match.factors;
-  size_t count = factors.size(), preferred = getPreferredCut(match);
+                                        const LeadFactors &factors, Value query,
+                                        Value key, Value value, Value mask) {
+  size_t count = factors.size(), preferred = getPreferredCut(match, factors);
   SmallVector<bool> q = getPresence(factors, query);
   SmallVector<bool> k = getPresence(factors, key);
   SmallVector<bool> v = getPresence(factors, value);
@@ -88,7 +88,7 @@ static std::optional<Split> chooseSplit(const AttentionMatch &match,
 
 /// The operand as [factors or 1..., tokens, channels].
 static Value spreadOperand(OpBuilder &builder, const AttentionMatch &match,
-                           LeadOperand operand) {
+                           const LeadFactors &factors, LeadOperand operand) {
   Location loc = match.root->getLoc();
   if (peekScale(operand.value) != 1.0)
     operand.value = withoutScale(builder, operand.value);
@@ -106,7 +106,7 @@ static Value spreadOperand(OpBuilder &builder, const AttentionMatch &match,
     std::swap(permutation[rank - 1], permutation[rank - 2]);
     value = transposeTo(builder, loc, value, permutation);
   }
-  return match.factors.spread(builder, loc, value, operand.lead);
+  return factors.spread(builder, loc, value, operand.lead);
 }
 
 static MaskPlan makePlan(OpBuilder &builder, const AttentionMatch &match) {
@@ -129,22 +129,27 @@ mm::AttentionOp buildAttention(RewriterBase &rewriter,
   OpBuilder::InsertionGuard guard(rewriter);
   rewriter.setInsertionPoint(match.root);
   Location loc = match.root->getLoc();
-  const LeadFactors &factors = match.factors;
+
+  // Masks first: they may split factors once more.
+  LeadFactors factors = match.factors;
+  MaskPlan plan = makePlan(rewriter, match);
+  for (PlacedTerm &placed : plan.rest)
+    seeThroughRepeat(rewriter, placed, factors);
+  Value mask = joinRest(rewriter, loc, plan, factors, match.scoreType);
 
   double scale = match.scale * match.query.factor * match.key.factor *
                  peekScale(match.query.value) * peekScale(match.key.value);
   double outputFactor =
       match.outputFactor * match.value.factor * peekScale(match.value.value);
-  Value query = spreadOperand(rewriter, match, match.query);
-  Value key = spreadOperand(rewriter, match, match.key);
-  Value value = spreadOperand(rewriter, match, match.value);
+  Value query = spreadOperand(rewriter, match, factors, match.query);
+  Value key = spreadOperand(rewriter, match, factors, match.key);
+  Value value = spreadOperand(rewriter, match, factors, match.value);
   for (auto &[factor, lead] : match.rowFactors)
     query = rewriter.create<mm::MulOp>(
         loc, query, factors.spread(rewriter, loc, factor, lead));
-  MaskPlan plan = makePlan(rewriter, match);
-  Value mask = joinRest(rewriter, loc, plan, factors, match.scoreType);
 
-  std::optional<Split> split = chooseSplit(match, query, key, value, mask);
+  std::optional<Split> split =
+      chooseSplit(match, factors, query, key, value, mask);
   if (!split)
     return nullptr;
   query = factors.gather(rewriter, loc, query, split->heads, true);

@@ -60,6 +60,32 @@ mm::Dim LeadFactors::product(size_t begin, size_t end) const {
   return mm::product(context, ArrayRef(factors).slice(begin, end - begin));
 }
 
+bool LeadFactors::refinePresent(ArrayRef<bool> present,
+                                ArrayRef<mm::Dim> lead) {
+  LeadFactors some(context);
+  some.known = true;
+  for (size_t i = 0; i < factors.size(); ++i)
+    if (present[i])
+      some.factors.push_back(factors[i]);
+  if (!some.refine(lead))
+    return false;
+  SmallVector<mm::Dim> split;
+  size_t next = 0;
+  for (size_t i = 0; i < factors.size(); ++i) {
+    if (!present[i]) {
+      split.push_back(factors[i]);
+      continue;
+    }
+    mm::Dim covered = mm::Dim::constant(context, 1);
+    while (covered != factors[i] && next < some.factors.size()) {
+      covered = covered * some.factors[next];
+      split.push_back(some.factors[next++]);
+    }
+  }
+  factors = split;
+  return true;
+}
+
 SmallVector<bool> LeadFactors::presence(ArrayRef<mm::Dim> own,
                                         ArrayRef<mm::Dim> lead) const {
   SmallVector<bool> result;

@@ -29,8 +29,14 @@ public:
   /// neighbours. False, and nothing changes, where boundaries cross.
   bool refine(llvm::ArrayRef<mm::Dim> lead);
 
+  /// The same for a value that has only the factors in `present`, whose
+  /// leading dimensions are `lead`: the others stay.
+  bool refinePresent(llvm::ArrayRef<bool> present,
+                     llvm::ArrayRef<mm::Dim> lead);
+
   size_t size() const { return factors.size(); }
   mm::Dim operator[](size_t index) const { return factors[index]; }
+  llvm::ArrayRef<mm::Dim> get() const { return factors; }
   /// The product of the factors [begin, end).
   mm::Dim product(size_t begin, size_t end) const;
 

@@ -55,6 +55,54 @@ MaskPlan planMask(ArrayRef<PlacedTerm> terms, const mm::Dim &queries,
   return plan;
 }
 
+void seeThroughRepeat(OpBuilder &builder, PlacedTerm &placed,
+                      LeadFactors &factors) {
+  Value &value = placed.term.value;
+  while (auto broadcast = value.getDefiningOp<mm::BroadcastOp>())
+    value = broadcast.getInput();
+  auto reshape = value.getDefiningOp<mm::ReshapeOp>();
+  auto broadcast =
+      reshape ? reshape.getInput().getDefiningOp<mm::BroadcastOp>() : nullptr;
+  if (!broadcast)
+    return;
+  mm::Shape shape = mm::getShape(value.getType());
+  mm::Shape repeated = mm::getShape(broadcast.getType());
+  mm::Shape before = mm::getShape(broadcast.getInput().getType());
+  mm::Dim one = mm::Dim::constant(builder.getContext(), 1);
+  before.insert(before.begin(), repeated.size() - before.size(), one);
+  if (shape.size() < 2 || repeated.size() < 2 ||
+      shape.back() != repeated.back() ||
+      shape[shape.size() - 2] != repeated[repeated.size() - 2])
+    return;
+  mm::Shape own = getLead(value), repeatedLead = getLead(broadcast);
+  if (!factors.refinePresent(factors.presence(own, placed.lead), repeatedLead))
+    return;
+  // Factor by factor: those of the repeated dimensions are the present ones,
+  // and those that were not repeated stay.
+  SmallVector<bool> present = factors.presence(own, placed.lead);
+  mm::Shape spread;
+  size_t next = 0;
+  mm::Dim covered = one;
+  for (size_t i = 0; i < factors.size(); ++i) {
+    if (!present[i]) {
+      spread.push_back(one);
+      continue;
+    }
+    while (repeatedLead[next].isConstant(1))
+      ++next;
+    spread.push_back(before[next].isConstant(1) ? one : factors[i]);
+    covered = covered * factors[i];
+    if (covered == repeatedLead[next]) {
+      covered = one;
+      ++next;
+    }
+  }
+  spread.push_back(before[before.size() - 2]);
+  spread.push_back(before.back());
+  value = reshapeTo(builder, value.getLoc(), broadcast.getInput(), spread);
+  placed.lead.assign(factors.get().begin(), factors.get().end());
+}
+
 static Value castTo(OpBuilder &builder, Value value, Type elementType) {
   if (getElementTypeOrSelf(value) == elementType)
     return value;

@@ -30,6 +30,12 @@ struct MaskPlan {
 MaskPlan planMask(llvm::ArrayRef<PlacedTerm> terms, const mm::Dim &queries,
                   const mm::Dim &keys);
 
+/// Reads a term where it is not repeated yet: a mask for each window that was
+/// broadcast over images and folded with them says less than its size. Splits
+/// `factors` as that needs.
+void seeThroughRepeat(mlir::OpBuilder &builder, PlacedTerm &placed,
+                      LeadFactors &factors);
+
 /// The rest of a plan as one boolean or float (`elementType`) value
 /// [factors or 1..., queries or 1, keys or 1]; null if nothing is left.
 mlir::Value joinRest(mlir::OpBuilder &builder, mlir::Location location,

@@ -169,7 +169,7 @@ def FoldScale : Pass<"mm-fold-scale", "::mlir::func::FuncOp"> {
     ```
   }];
   let options = [
-    Option<"maxElements", "max-elements", "int64_t", "4194304",
+    Option<"maxElements", "max-elements", "int64_t", "1048576",
            "Largest weight that is multiplied at compile time">];
   let statistics = [Statistic<"numFolded", "scales-folded", "factors folded">];
 }
