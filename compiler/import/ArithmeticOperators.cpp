@@ -69,13 +69,25 @@ static void importPow(Node &n) {
   }
 }
 
+/// Signed integers keep their sign: the complement of a negative one is not
+/// negative, and for that the logical shift is the arithmetic one.
+static Tensor shiftRight(Node &n, const Tensor &a, const Tensor &b) {
+  Tensor shifted = n.binary<mm::ShrOp>(a, b);
+  if (!shifted || isUnsigned(a.elementType()))
+    return shifted;
+  Tensor negative =
+      n.compare(mm::Predicate::LT, a, n.scalar(0, a.elementType()));
+  Tensor complement = n.binary<mm::ShrOp>(n.unary<mm::NotOp>(a), b);
+  return n.select(negative, n.unary<mm::NotOp>(complement), shifted);
+}
+
 static void importBitShift(Node &n) {
   std::string direction = n.text("direction", "");
   Tensor a = n.required(0), b = n.required(1);
   if (direction == "LEFT")
     n.set(0, n.binary<mm::ShlOp>(a, b));
   else if (direction == "RIGHT")
-    n.set(0, n.binary<mm::ShrOp>(a, b));
+    n.set(0, shiftRight(n, a, b));
   else
     n.fail("direction '" + direction + "' is neither LEFT nor RIGHT");
 }
