@@ -60,16 +60,15 @@ ExitCode Compilation::runOne(Stage stage) {
 }
 
 ExitCode Compilation::run(Stage last) {
-  int first = 0;
-  if (options.from) {
+  if (options.from && !ir) {
     stageTimes.begin();
     if (ExitCode code = readIr(); code != ExitCode::done)
       return code;
     stageTimes.end("read");
-    first = static_cast<int>(*options.from) + 1;
+    nextStage = static_cast<int>(*options.from) + 1;
   }
-  for (int i = first; i <= static_cast<int>(last); ++i) {
-    Stage stage = static_cast<Stage>(i);
+  for (; nextStage <= static_cast<int>(last); ++nextStage) {
+    Stage stage = static_cast<Stage>(nextStage);
     stageTimes.begin();
     ExitCode code = runOne(stage);
     stageTimes.end(getName(stage));

@@ -19,8 +19,8 @@ class Compilation {
 public:
   Compilation(const CompileOptions &options, llvm::raw_ostream &messages);
 
-  /// Runs the stages after `options.from` (from the start without it), `last`
-  /// included.
+  /// Runs the stages that have not run yet (with `options.from`: those after
+  /// it), up to `last` and with it.
   ExitCode run(Stage last);
   /// The IR after the last stage that ran.
   mlir::ModuleOp module() const { return *ir; }
@@ -36,6 +36,7 @@ private:
   Messages reporting;
   StageTimes stageTimes;
   mlir::OwningOpRef<mlir::ModuleOp> ir;
+  int nextStage = 0;
 };
 
 /// What `mmcc compile` does: an artifact at `options.output`, or with

@@ -4,13 +4,12 @@
 #include "compiler/pipeline/Messages.h"
 #include "mlir/IR/Location.h"
 #include "llvm/ADT/STLExtras.h"
-#include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringExtras.h"
 
 using namespace mmcc;
 
-static void collectNodes(mlir::Location location,
-                         llvm::SetVector<llvm::StringRef> &nodes) {
+llvm::SetVector<llvm::StringRef> mmcc::getNodes(mlir::Location location) {
+  llvm::SetVector<llvm::StringRef> nodes;
   location->walk([&](mlir::Location inner) {
     // Import writes a node as loc("node"(loc("file"))).
     auto named = llvm::dyn_cast<mlir::NameLoc>(inner);
@@ -18,12 +17,11 @@ static void collectNodes(mlir::Location location,
       nodes.insert(named.getName());
     return mlir::WalkResult::advance();
   });
+  return nodes;
 }
 
 std::string mmcc::describeNodes(mlir::Location location) {
-  llvm::SetVector<llvm::StringRef> nodes;
-  collectNodes(location, nodes);
-  return llvm::join(nodes, ", ");
+  return llvm::join(getNodes(location), ", ");
 }
 
 static std::string describePosition(mlir::Location location) {

@@ -10,6 +10,7 @@
 #define MMCC_COMPILER_PIPELINE_MESSAGES_H
 
 #include "mlir/IR/Diagnostics.h"
+#include "llvm/ADT/SetVector.h"
 #include "llvm/Support/raw_ostream.h"
 #include <string>
 
@@ -33,8 +34,9 @@ private:
   mlir::ScopedDiagnosticHandler handler;
 };
 
-/// The names of the ONNX nodes that a location holds, each once, joined by
-/// ", "; empty if it holds none.
+/// The names of the ONNX nodes that a location holds, each once.
+llvm::SetVector<llvm::StringRef> getNodes(mlir::Location location);
+/// The same, joined by ", "; empty if there is none.
 std::string describeNodes(mlir::Location location);
 
 } // namespace mmcc

@@ -2,11 +2,9 @@
 //-----------------------------===//
 
 #include "compiler/pipeline/Stages.h"
-#if __has_include("codegen/artifact/FromPlan.h")
 #include "codegen/artifact/FromPlan.h"
+#include "codegen/artifact/Writer.h"
 #include "codegen/cpu/CodeGen.h"
-#define HAVE_EMIT
-#endif
 #include "compiler/evaluate/Passes.h"
 #include "compiler/pipeline/Taps.h"
 #include "compiler/pipeline/UnfusedAttention.h"
@@ -22,10 +20,7 @@
 #include "passes/attention/Passes.h"
 #include "passes/fuse/Passes.h"
 #include "passes/lower/Passes.h"
-#if __has_include("passes/schedule/Passes.h")
 #include "passes/schedule/Passes.h"
-#define HAVE_SCHEDULE
-#endif
 #include "passes/simplify/Passes.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Path.h"
@@ -117,13 +112,8 @@ static PassNames schedulePasses(const CompileOptions &) {
 }
 
 //===----------------------------------------------------------------------===//
-// emit: code, then the artifact
+// emit: code, then the artifact (Emit.cpp)
 //===----------------------------------------------------------------------===//
-
-StageResult mmcc::runEmit(ModuleOp module, const CompileOptions &options) {
-  module.emitError("no emit yet");
-  return StageResult::rejected;
-}
 
 //===----------------------------------------------------------------------===//
 // Running them
@@ -208,9 +198,7 @@ void mmcc::registerStages(DialectRegistry &registry) {
     registerFusePasses();
     registerAttentionPasses();
     registerLowerPasses();
-#ifdef HAVE_SCHEDULE
     registerSchedulePasses();
-#endif
     registerPass([] { return createEvaluateConstantsPass(compileConstants); });
     return true;
   }();

@@ -148,7 +148,8 @@ Chain Lowering::chain(Value anchorResult) {
   Dim count = mm::product(symbols.context, mm::getShape(current.getType()));
   while (current.hasOneUse()) {
     Operation *user = *current.getUsers().begin();
-    if (user->getNumResults() != 1 || user->getBlock() != anchor->getBlock())
+    // An operation of two anchors belongs to whichever is lowered first.
+    if (user->getNumResults() != 1 || done.contains(user))
       break;
     bool moves = isa<mm::TransposeOp, mm::ReshapeOp>(user);
     if (!moves && !user->hasTrait<mm::Elementwise>())
@@ -177,12 +178,12 @@ Chain Lowering::chain(Value anchorResult) {
   while (members.size() > 1 && isViewOp(members.back().getDefiningOp()) &&
          !wantsOrder(members.back()))
     members.pop_back();
+  for (Value member : members)
+    done.insert(member.getDefiningOp());
   for (Value member : ArrayRef(members).drop_front())
     for (Value operand : member.getDefiningOp()->getOperands())
       if (!llvm::is_contained(members, operand))
         prepare(operand);
-  for (Value member : members)
-    done.insert(member.getDefiningOp());
   Chain result;
   result.last = members.back();
   result.destination = destination(result.last);

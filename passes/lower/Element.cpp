@@ -234,7 +234,8 @@ Value Element::at(Value tensor, ArrayRef<AffineExpr> index) {
   if (auto constant = dyn_cast_or_null<mm::ConstantOp>(op))
     if (Value scalar = constantElement(constant, index))
       return remember(scalar);
-  bool free = op && (isViewOp(op) || lowering.isInlined(tensor));
+  bool free = op && !lowering.isStored(tensor) &&
+              (isViewOp(op) || lowering.isInlined(tensor));
   if (!free)
     return remember(load(lowering.view(tensor), index, elementOf(tensor)));
   SmallVector<AffineExpr> source;

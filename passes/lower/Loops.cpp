@@ -14,6 +14,8 @@ namespace {
 /// enough to deal out.
 constexpr int64_t kElementsPerCell = 16384;
 constexpr int64_t kMostCells = 64;
+/// A piece that no extent exceeds.
+constexpr int64_t kWhole = int64_t(1) << 40;
 
 /// A dimension of the block that some access divides by `divisor`.
 struct Split {
@@ -162,24 +164,27 @@ std::pair<SmallVector<Dim>, Dim> cellsOf(const Domain &domain,
   int64_t perColumn = reduced.getConstant().value_or(64);
   int64_t columnCount = columns.getConstant().value_or(1024);
   int64_t rowCount = rows.getConstant().value_or(1 << 20);
+  // Equal pieces whose number divides among two or four threads.
+  int64_t cellCount = std::clamp<int64_t>(
+      rowCount * columnCount * perColumn / kElementsPerCell, 1, kMostCells);
+  if (cellCount > 1)
+    cellCount = (cellCount + 3) / 4 * 4;
+  auto pieceOf = [&](int64_t extent) { return (extent - 1) / cellCount + 1; };
   int64_t columnPiece = columnCount, rowPiece = 1;
-  int64_t most = std::max<int64_t>(
-      kElementsPerCell, rowCount * columnCount * perColumn / kMostCells);
   if (rows.getConstant() == 1) {
-    // Whole cache lines a piece.
-    columnPiece = std::max<int64_t>(64, most / perColumn);
-    columnPiece = (columnPiece + 63) / 64 * 64;
-    if (columns.getConstant() && columnPiece > columnCount)
-      columnPiece = columnCount;
+    if (columns.getConstant())
+      // Whole cache lines a piece.
+      columnPiece =
+          std::min((pieceOf(columnCount) + 63) / 64 * 64, columnCount);
+    else
+      columnPiece = std::max<int64_t>(64, kElementsPerCell / perColumn);
+  } else if (rows.getConstant()) {
+    rowPiece = pieceOf(rowCount);
+    columnPiece = columns.getConstant() ? columnCount : kWhole;
   } else {
     rowPiece =
         std::max<int64_t>(1, kElementsPerCell / (columnCount * perColumn));
-    if (rows.getConstant()) {
-      rowPiece = std::max(rowPiece, most / (columnCount * perColumn));
-      rowPiece = std::min(rowPiece, rowCount);
-    }
-    // Unknown extents stay whole.
-    columnPiece = columns.getConstant() ? columnCount : 1 << 20;
+    columnPiece = columns.getConstant() ? columnCount : kWhole;
   }
   rowPiece = std::max<int64_t>(rowPiece, 1);
   columnPiece = std::max<int64_t>(columnPiece, 1);

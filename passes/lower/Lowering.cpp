@@ -148,8 +148,8 @@ void Lowering::lowerOp(Operation *op) {
         if (isInlined(value))
           return;
         View target = destination(value);
-        emitMap(value, target);
         done.insert(op);
+        emitMap(value, target);
         views[value] = target;
       });
   if (!isComputable(op))
@@ -351,6 +351,7 @@ View Lowering::view(Value value) {
   }
   View target = destination(value);
   if (isComputable(op)) {
+    done.insert(op);
     emitMap(value, target);
   } else {
     op->emitOpError("has no stored result");

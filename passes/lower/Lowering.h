@@ -64,6 +64,8 @@ public:
   View view(mlir::Value value);
   /// A view that is row-major over the value's shape from dimension `from` on.
   View denseView(mlir::Value value, unsigned from = 0);
+  /// Whether some kernel has stored exactly this value.
+  bool isStored(mlir::Value value) const { return views.count(value); }
   /// Whether users compute the value themselves.
   bool isInlined(mlir::Value value);
   /// Makes everything that the value's elements are computed from available.

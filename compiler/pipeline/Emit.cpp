@@ -1,0 +1,85 @@
+//===- Emit.cpp - Code of each variant, then the artifact
+//------------------===//
+
+#include "codegen/artifact/FromPlan.h"
+#include "codegen/cpu/CodeGen.h"
+#include "compiler/pipeline/Stages.h"
+#include "dialects/plan/Plan.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/xxhash.h"
+
+using namespace mmcc;
+using namespace mlir;
+
+/// Folder of one variant's code: "DIR/cpu-x86-64-v4".
+static std::string dumpFolder(const CompileOptions &options, StringRef target) {
+  if (options.dumpCode.empty())
+    return "";
+  SmallString<128> path(options.dumpCode);
+  std::string name = target.str();
+  std::replace(name.begin(), name.end(), ':', '-');
+  llvm::sys::path::append(path, name);
+  return path.str().str();
+}
+
+/// What the artifact was made of: names without folders, so that these do not
+/// change the bytes.
+static void recordSources(const CompileOptions &options,
+                          schema::ProgramT &program) {
+  for (const std::string &path : options.inputs) {
+    auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/false,
+                                              /*RequiresNullTerminator=*/false);
+    if (!buffer)
+      continue; // Standard input, or gone since it was read.
+    llvm::XXH128_hash_t hash =
+        llvm::xxh3_128bits(llvm::arrayRefFromStringRef((*buffer)->getBuffer()));
+    auto source = std::make_unique<schema::SourceFileT>();
+    source->name = llvm::sys::path::filename(path).str();
+    source->bytes = (*buffer)->getBufferSize();
+    source->hash = llvm::utohexstr(hash.high64, /*LowerCase=*/true, 16) +
+                   llvm::utohexstr(hash.low64, /*LowerCase=*/true, 16);
+    program.sources.push_back(std::move(source));
+  }
+}
+
+StageResult mmcc::runEmit(ModuleOp module, const CompileOptions &options) {
+  std::vector<artifact::KernelOffsets> offsets;
+  std::vector<artifact::ByteSource> images, constants;
+  for (auto variant : module.getOps<plan::VariantOp>()) {
+    cpu::CpuOptions code;
+    code.dumpDir = dumpFolder(options, variant.getTarget());
+    if (!code.dumpDir.empty())
+      if (std::error_code failure =
+              llvm::sys::fs::create_directories(code.dumpDir)) {
+        variant.emitError("cannot make the folder ")
+            << code.dumpDir << ": " << failure.message();
+        return StageResult::environment;
+      }
+    FailureOr<cpu::CodeImage> image = cpu::emitImage(variant, code);
+    if (failed(image))
+      return StageResult::rejected;
+    offsets.emplace_back();
+    for (const cpu::KernelSymbol &kernel : image->kernels)
+      offsets.back().emplace_back(kernel.name, kernel.offset);
+    images.push_back(artifact::ByteSource::fromVector(std::move(image->bytes)));
+  }
+  if (images.empty()) {
+    module.emitError("holds no variant to emit");
+    return StageResult::rejected;
+  }
+  schema::ProgramT program;
+  program.producer = "mmcc " MMCC_VERSION;
+  program.options = options.recorded;
+  recordSources(options, program);
+  if (failed(artifact::fromPlan(module, offsets, program, constants)))
+    return StageResult::rejected;
+  std::optional<artifact::WriteError> error =
+      artifact::writeArtifact(options.output, program, constants, images);
+  if (!error)
+    return StageResult::done;
+  emitError(UnknownLoc::get(module.getContext())) << error->message;
+  return error->environment ? StageResult::environment : StageResult::invalid;
+}
