@@ -27,6 +27,22 @@ static bool isFree(Operation *op) {
              mm::BroadcastOp, mm::IotaOp, mm::SizesOp>(op);
 }
 
+/// Whether lowering packs the operand at compile time.
+static bool isWeight(OpOperand &operand) {
+  return isa<mm::LinearOp, mm::ConvOp>(operand.getOwner()) &&
+         operand.getOperandNumber() == 1;
+}
+
+/// Bytes that a value stands for: what is only repeated or counted is not
+/// there yet. Nothing for a type that getByteSize() declines.
+static std::optional<int64_t> getStoredBytes(Value value) {
+  if (value.getDefiningOp<mm::IotaOp>())
+    return 0;
+  if (auto broadcast = value.getDefiningOp<mm::BroadcastOp>())
+    return getByteSize(broadcast.getInput().getType());
+  return getByteSize(value.getType());
+}
+
 ConstantGraph::ConstantGraph(func::FuncOp func, int64_t growth) : func(func) {
   for (Operation &op : func.getBody().getOps())
     if (!isa<mm::ConstantOp>(op) && isEvaluable(&op, growth))
@@ -34,8 +50,8 @@ ConstantGraph::ConstantGraph(func::FuncOp func, int64_t growth) : func(func) {
   for (Operation &op : func.getBody().getOps()) {
     if (members.contains(&op))
       continue;
-    for (Value operand : op.getOperands())
-      need(operand);
+    for (OpOperand &operand : op.getOpOperands())
+      need(operand.get(), isWeight(operand));
   }
   // Program order, so that the outlined program does not depend on who asked
   // first.
@@ -57,7 +73,7 @@ bool ConstantGraph::isEvaluable(Operation *op, int64_t growth) const {
     Operation *source = operand.getDefiningOp();
     if (!source || !(isa<mm::ConstantOp>(source) || members.contains(source)))
       return false;
-    std::optional<int64_t> bytes = getByteSize(operand.getType());
+    std::optional<int64_t> bytes = getStoredBytes(operand);
     if (!bytes || llvm::AddOverflow(operandBytes, *bytes, operandBytes))
       return false;
   }
@@ -76,16 +92,17 @@ bool ConstantGraph::isEvaluable(Operation *op, int64_t growth) const {
   return true;
 }
 
-void ConstantGraph::need(Value value) {
+void ConstantGraph::need(Value value, bool asWeight) {
   Operation *source = value.getDefiningOp();
   if (!source || !members.contains(source) || rootList.contains(value))
     return;
-  if (!isFree(source)) {
+  // Only packing reads through a concatenation; elsewhere it is a copy.
+  if (!isFree(source) || (isa<mm::ConcatOp>(source) && !asWeight)) {
     rootList.insert(value);
     return;
   }
   for (Value operand : source->getOperands())
-    need(operand);
+    need(operand, asWeight);
 }
 
 OwningOpRef<ModuleOp> ConstantGraph::outline() {

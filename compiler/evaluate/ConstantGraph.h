@@ -26,7 +26,8 @@ public:
 
 private:
   bool isEvaluable(mlir::Operation *op, int64_t growth) const;
-  void need(mlir::Value value);
+  /// `asWeight`: what reads the value packs it, through any data movement.
+  void need(mlir::Value value, bool asWeight);
 
   mlir::func::FuncOp func;
   /// All that depends on constants only, constants themselves left out.

@@ -13,8 +13,9 @@ def EvaluateConstants : Pass<"mm-evaluate-constants", "::mlir::ModuleOp"> {
     the same bytes) and run in this process; their results come back as
     constants.
 
-    Data movement alone is not evaluated: lowering reads weights through it.
-    What would grow much (a table from an iota) stays as well.
+    Data movement alone is not evaluated: lowering reads constants through it.
+    (A concatenation is, unless it is a weight, which is packed piece by piece.)
+    What would grow much (a mask from two iotas) stays as well.
 
     Before:
     ```mlir

@@ -207,6 +207,7 @@ std::optional<ExitCode> mmcc::parseCommandLine(int argc,
     help = kInspectHelp;
     app.add_option("FILE", commandLine.artifact)->required();
     app.add_flag("--json", commandLine.json);
+    app.add_flag("--commands", commandLine.commands);
   } else if (verb == "explain") {
     commandLine.verb = Verb::explain;
     help = kExplainHelp;

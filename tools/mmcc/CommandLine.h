@@ -18,8 +18,8 @@ struct CommandLine {
   std::string artifact;
   /// Of diff: the arrays to run on, and expected outputs if there are any.
   std::string inputs, reference;
-  /// Of inspect.
-  bool json = false;
+  /// Of inspect: as JSON, or with every command.
+  bool json = false, commands = false;
 };
 
 /// Reads the arguments. Returns nothing when a verb is to run; otherwise help

@@ -4,22 +4,30 @@
 #include "compiler/pipeline/Compilation.h"
 #include "dialects/plan/Plan.h"
 #include "tools/mmcc/Verbs.h"
+#include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/FormattedStream.h"
 #include "llvm/Support/raw_ostream.h"
 
 using namespace mmcc;
 
+using Nodes = llvm::SetVector<llvm::StringRef>;
+
+/// Prints a line a launch; `left` loses the nodes that appear.
 static void printEntry(plan::VariantOp variant, plan::EntryOp entry,
-                       llvm::raw_ostream &os) {
-  os << variant.getTarget() << " " << entry.getSymName() << "\n";
+                       Nodes &left, llvm::raw_ostream &os) {
+  os << entry.getSymName() << " for " << variant.getTarget() << "\n"
+     << "       kernel                       row              nodes\n";
   int count = 0;
   for (mlir::Operation &op : entry.getBody().front()) {
-    std::string nodes = describeNodes(op.getLoc());
+    Nodes nodes = getNodes(op.getLoc());
     auto printRow = [&](llvm::StringRef kernel, llvm::StringRef row) {
       os << llvm::format("%5d  ", count++) << llvm::left_justify(kernel, 28)
          << " " << llvm::left_justify(row, 16) << " "
-         << (nodes.empty() ? "(layout)" : nodes) << "\n";
+         << (nodes.empty() ? "(layout)" : llvm::join(nodes, ", ")) << "\n";
+      for (llvm::StringRef node : nodes)
+        left.remove(node);
     };
     if (auto dispatch = llvm::dyn_cast<plan::DispatchOp>(op)) {
       auto kernel = variant.lookupSymbol<plan::KernelOp>(dispatch.getKernel());
@@ -35,12 +43,21 @@ ExitCode mmcc::explain(const CommandLine &commandLine) {
   // One level tells it all: regions do not depend on the others.
   options.targets.resize(1);
   Compilation compilation(options, llvm::errs());
-  ExitCode code = compilation.run(Stage::schedule);
-  if (code != ExitCode::done)
+  if (ExitCode code = compilation.run(Stage::import); code != ExitCode::done)
     return code;
-  llvm::outs() << "      kernel                       row              nodes\n";
+  Nodes left;
+  compilation.module().walk([&](mlir::Operation *op) {
+    for (llvm::StringRef node : getNodes(op->getLoc()))
+      left.insert(node);
+  });
+  if (ExitCode code = compilation.run(Stage::schedule); code != ExitCode::done)
+    return code;
   for (auto variant : compilation.module().getOps<plan::VariantOp>())
     for (auto entry : variant.getBody().getOps<plan::EntryOp>())
-      printEntry(variant, entry, llvm::outs());
+      printEntry(variant, entry, left, llvm::outs());
+  if (!left.empty())
+    llvm::outs() << "without a launch of their own (read through an index map, "
+                    "part of a kernel above, or evaluated):\n       "
+                 << llvm::join(left, ", ") << "\n";
   return ExitCode::done;
 }

@@ -38,9 +38,11 @@ Not supported yet, and refused: --tome, --quantize and its options, --kv,
 --calibrate, --max-drop, --report, --tuning, CUDA targets.
 )";
 
-inline constexpr char kInspectHelp[] = R"(mmcc inspect FILE.mmcc [--json]
+inline constexpr char kInspectHelp[] =
+    R"(mmcc inspect FILE.mmcc [--json | --commands]
 
-Prints entry points, shapes, kernels, sizes and options of an artifact.
+Prints entry points, shapes, kernels, sizes and options of an artifact; with
+--commands also every launch.
 )";
 
 inline constexpr char kExplainHelp[] =
