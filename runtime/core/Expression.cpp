@@ -1,7 +1,6 @@
 #include "runtime/core/Expression.h"
 
 #include "runtime/core/CheckedMath.h"
-#include "runtime/schema/program_generated.h"
 
 #include <algorithm>
 #include <limits>
@@ -10,6 +9,11 @@
 namespace mmcc::runtime {
 
 using schema::ExprOp;
+
+Span<const int64_t> expressionOf(const schema::Entry &entry, uint32_t id) {
+  uint32_t begin = id == 0 ? 0 : entry.expr_end()->Get(id - 1);
+  return {entry.expr_code()->data() + begin, entry.expr_end()->Get(id) - begin};
+}
 
 const char *checkExpression(Span<const int64_t> code, uint64_t symbol_count) {
   unsigned depth = 0;

@@ -13,6 +13,7 @@
 #define MMCC_RUNTIME_CORE_EXPRESSION_H
 
 #include "runtime/core/Span.h"
+#include "runtime/schema/program_generated.h"
 
 #include <cstdint>
 #include <string>
@@ -20,6 +21,9 @@
 namespace mmcc::runtime {
 
 constexpr unsigned kMaxExpressionDepth = 64;
+
+/// The code of expression `id` of a verified entry.
+Span<const int64_t> expressionOf(const schema::Entry &entry, uint32_t id);
 
 /// Null when `code` is a valid expression over `symbol_count` symbols that
 /// needs at most kMaxExpressionDepth stack entries; else what is wrong.

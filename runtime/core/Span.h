@@ -5,6 +5,7 @@
 #define MMCC_RUNTIME_CORE_SPAN_H
 
 #include <cstddef>
+#include <cstdint>
 
 namespace mmcc::runtime {
 
@@ -27,6 +28,11 @@ private:
   T *data_ = nullptr;
   size_t size_ = 0;
 };
+
+/// Length of a FlatBuffers vector that may be absent.
+template <typename Vector> uint32_t lengthOf(const Vector *vector) {
+  return vector ? vector->size() : 0;
+}
 
 } // namespace mmcc::runtime
 

@@ -182,8 +182,8 @@ mmcc_code mmcc_session_create(mmcc_model *model, const char *name,
     if (threads > ThreadTeam::kMaxSize)
       return {Code::invalid_argument,
               "no more than 1024 threads can be asked for"};
-    std::unique_ptr<mmcc_session> made(new mmcc_session{
-        Session(model->artifact, *entry, options.max_arena_bytes)});
+    std::unique_ptr<mmcc_session> made(new mmcc_session{Session(
+        model->artifact, *entry, options.max_arena_bytes, options.max_steps)});
     MMCC_RETURN_IF_ERROR(made->session.start(threads));
     *session = made.release();
     return {};

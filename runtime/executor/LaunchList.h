@@ -64,6 +64,8 @@ public:
 
   /// Of the most demanding kernel.
   int64_t scratchBytes() const { return scratch_bytes_; }
+  /// Calls of kernels.
+  uint64_t cells() const { return cells_; }
   const std::vector<Launch> &launches() const { return launches_; }
 
 private:
@@ -90,6 +92,7 @@ private:
   std::vector<void *> pointers_; // parallel to addresses_
   std::vector<int64_t> sizes_;
   int64_t scratch_bytes_ = 0;
+  uint64_t cells_ = 0;
   bool single_ = true; // no launch has more than one cell
 };
 

@@ -28,6 +28,7 @@ ResolveContext Session::resolveContext() {
 
 Status Session::bind(Span<const mmcc_tensor> inputs, bool check_data) {
   ++call_;
+  steps_ = 0;
   MMCC_RETURN_IF_ERROR(
       bindInputs(program_.entry, inputs, check_data, symbols_, values_));
   for (size_t i = 0; i < inputs.size(); ++i)
@@ -151,6 +152,7 @@ Status Session::executeRun(const Run &run) {
   } else {
     list = &stages_[run.stage].current->runs[run.slot];
   }
+  MMCC_RETURN_IF_ERROR(spend(list->cells()));
   list->place(buffers_.data());
   if (profiling_)
     times_.assign(run.count, {});
@@ -159,6 +161,14 @@ Status Session::executeRun(const Run &run) {
   if (profiling_)
     recordProfile(run, *list);
   return {};
+}
+
+Status Session::spend(uint64_t steps) {
+  steps_ += steps;
+  if (max_steps_ == 0 || steps_ <= max_steps_)
+    return {};
+  return {Code::out_of_memory,
+          "the call takes more than " + std::to_string(max_steps_) + " steps"};
 }
 
 Status Session::readOperand(const Operand &operand, void *into, int64_t bytes) {
@@ -208,6 +218,7 @@ Status Session::executeLoop(const Loop &loop, Span<const mmcc_tensor> inputs,
       symbols_[size_t(loop.index_symbol())] = turn;
       values_.forget();
     }
+    MMCC_RETURN_IF_ERROR(spend(1));
     MMCC_RETURN_IF_ERROR(executeBlock(loop.body(), inputs, outputs));
   }
   if (loop.index_symbol() >= 0) {

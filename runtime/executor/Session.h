@@ -30,10 +30,10 @@ struct ProfileRow {
 
 class Session {
 public:
-  /// `entry` belongs to the artifact's chosen variant. No limit when
-  /// `max_arena_bytes` is 0.
+  /// `entry` belongs to the artifact's chosen variant. A limit of 0
+  /// is none.
   Session(std::shared_ptr<const Artifact> artifact, const schema::Entry &entry,
-          uint64_t max_arena_bytes);
+          uint64_t max_arena_bytes, uint64_t max_steps);
 
   Status start(unsigned threads);
 
@@ -76,12 +76,15 @@ private:
   /// Reads `bytes` bytes at the operand.
   Status readOperand(const schema::Operand &operand, void *into, int64_t bytes);
   void recordProfile(const Run &run, const LaunchList &list);
+  /// Counts what the call does against max_steps.
+  Status spend(uint64_t steps);
   ResolveContext resolveContext();
   Status withEntry(Status status) const;
 
   std::shared_ptr<const Artifact> artifact_;
   EntryProgram program_;
   uint64_t max_arena_bytes_;
+  uint64_t max_steps_;
   std::mutex mutex_;
   ThreadTeam team_;
   std::vector<ValueDescription> inputs_, outputs_;
@@ -94,6 +97,7 @@ private:
   std::vector<uint8_t *> buffers_;
   std::vector<uint8_t *> output_data_;
   uint32_t stage_ = 0;
+  uint64_t steps_ = 0;
   uint64_t call_ = 0;
 
   std::vector<Stage> stages_;

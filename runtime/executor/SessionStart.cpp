@@ -43,9 +43,9 @@ describe(const Entry &entry,
 }
 
 Session::Session(std::shared_ptr<const Artifact> artifact, const Entry &entry,
-                 uint64_t max_arena_bytes)
+                 uint64_t max_arena_bytes, uint64_t max_steps)
     : artifact_(std::move(artifact)), program_(entry),
-      max_arena_bytes_(max_arena_bytes),
+      max_arena_bytes_(max_arena_bytes), max_steps_(max_steps),
       inputs_(describe(entry, entry.inputs())),
       outputs_(describe(entry, entry.outputs())),
       symbols_(lengthOf(entry.symbols()), 0), values_(entry, symbols_.data()),

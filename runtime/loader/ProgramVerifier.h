@@ -34,18 +34,10 @@ Status verifyEntry(const schema::Program &program, const schema::Entry &entry);
 /// The entry's commands, against one variant's kernels.
 Status verifyCommands(const schema::Entry &entry, uint64_t kernel_count);
 
-/// The code of expression `id`; the entry is verified.
-Span<const int64_t> expressionOf(const schema::Entry &entry, uint32_t id);
-
 /// For each symbol the number of the DefineSymbol command of block 0 that
 /// gives its value, counted from 1; 0 for a symbol that is known at the call.
 /// A command's stage is the number of DefineSymbol commands before it.
 std::vector<uint32_t> symbolStages(const schema::Entry &entry);
-
-/// Length of a vector that may be absent.
-template <typename Vector> uint32_t lengthOf(const Vector *vector) {
-  return vector ? vector->size() : 0;
-}
 
 } // namespace mmcc::runtime
 

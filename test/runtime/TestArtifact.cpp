@@ -7,6 +7,7 @@
 #include <fstream>
 #include <gtest/gtest.h>
 #include <iterator>
+#include <sys/mman.h>
 #include <unistd.h>
 
 namespace mmcc::test {
@@ -170,6 +171,18 @@ void writeFile(const std::string &path, const std::vector<uint8_t> &bytes) {
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
   file.write(reinterpret_cast<const char *>(bytes.data()),
              std::streamsize(bytes.size()));
+}
+
+MemoryFile::MemoryFile()
+    : descriptor_(memfd_create("artifact", MFD_CLOEXEC)),
+      path_("/proc/self/fd/" + std::to_string(descriptor_)) {}
+
+MemoryFile::~MemoryFile() { close(descriptor_); }
+
+void MemoryFile::write(const std::vector<uint8_t> &bytes) {
+  EXPECT_EQ(ftruncate(descriptor_, 0), 0);
+  EXPECT_EQ(pwrite(descriptor_, bytes.data(), bytes.size(), 0),
+            ssize_t(bytes.size()));
 }
 
 void rehash(std::vector<uint8_t> &file) {

@@ -75,6 +75,21 @@ const std::vector<uint8_t> &testImage();
 std::string temporaryPath(const std::string &name);
 std::vector<uint8_t> readFile(const std::string &path);
 void writeFile(const std::string &path, const std::vector<uint8_t> &bytes);
+
+/// A file that lies in memory only, for tests that write thousands.
+class MemoryFile {
+public:
+  MemoryFile();
+  ~MemoryFile();
+  /// Replaces the content; not while it is mapped.
+  void write(const std::vector<uint8_t> &bytes);
+  const std::string &path() const { return path_; }
+
+private:
+  int descriptor_;
+  std::string path_;
+};
+
 /// Makes the file's hashes right again after its content was changed.
 void rehash(std::vector<uint8_t> &file);
 

@@ -42,7 +42,7 @@ ROOMS = {
     "codegen/cpu": ({"dialects/plan"}, MLIR | {"LLD"}),
     "codegen/cpu/kernels": (set(), {"intrinsics"}),
     "codegen/cuda": ({"dialects/plan"}, MLIR | {"CUDA"}),
-    "codegen/artifact": ({"dialects/plan", "runtime/schema"}, MLIR | {"FlatBuffers", "xxHash"}),
+    "codegen/artifact": ({"dialects/plan", "runtime/core", "runtime/schema"}, MLIR | {"FlatBuffers", "xxHash"}),
     "runtime/include": (set(), set()),
     "runtime/schema": (set(), {"FlatBuffers"}),
     "runtime/core": ({"runtime/schema"}, {"xxHash"}),

@@ -40,7 +40,7 @@ typedef enum mmcc_code {
   MMCC_INVALID_FILE = 2,     /* damaged, or not an artifact */
   MMCC_UNSUPPORTED = 3,      /* sound, but this runtime cannot do it */
   MMCC_NO_DEVICE = 4,        /* this machine cannot run it */
-  MMCC_OUT_OF_MEMORY = 5,    /* also when a limit of the caller is reached */
+  MMCC_OUT_OF_MEMORY = 5,    /* also when a limit in the options is reached */
   MMCC_IO_ERROR = 6,
   MMCC_NOT_FOUND = 7 /* no such file, entry, input or output */
 } mmcc_code;
@@ -138,6 +138,8 @@ typedef struct mmcc_session_options {
   uint32_t struct_bytes;    /* sizeof(mmcc_session_options) */
   uint32_t threads;         /* default: the processors this process may use */
   uint64_t max_arena_bytes; /* refuse calls that need more; default no limit */
+  uint64_t max_steps;       /* kernel calls and turns of loops a call may take;
+                               default no limit */
 } mmcc_session_options;
 
 /* `entry` may be null when the model has one entry only. */
