@@ -123,13 +123,16 @@ llvm::Value *BlockEmitter::floatOp(Operation *op) {
   if (auto compare = dyn_cast<arith::CmpFOp>(op)) {
     llvm::Value *lhs = wide(compare.getLhs()), *rhs = wide(compare.getRhs());
     matchLanes(b, lhs, rhs);
-    if (compare.getPredicate() == arith::CmpFPredicate::AlwaysFalse)
-      return b.getFalse();
-    if (compare.getPredicate() == arith::CmpFPredicate::AlwaysTrue)
-      return b.getTrue();
-    // Both enumerations are in LLVM's order.
-    return b.CreateFCmp(llvm::CmpInst::Predicate(compare.getPredicate()), lhs,
-                        rhs);
+    static constexpr llvm::CmpInst::Predicate predicates[] = {
+        llvm::CmpInst::FCMP_FALSE, llvm::CmpInst::FCMP_OEQ,
+        llvm::CmpInst::FCMP_OGT,   llvm::CmpInst::FCMP_OGE,
+        llvm::CmpInst::FCMP_OLT,   llvm::CmpInst::FCMP_OLE,
+        llvm::CmpInst::FCMP_ONE,   llvm::CmpInst::FCMP_ORD,
+        llvm::CmpInst::FCMP_UEQ,   llvm::CmpInst::FCMP_UGT,
+        llvm::CmpInst::FCMP_UGE,   llvm::CmpInst::FCMP_ULT,
+        llvm::CmpInst::FCMP_ULE,   llvm::CmpInst::FCMP_UNE,
+        llvm::CmpInst::FCMP_UNO,   llvm::CmpInst::FCMP_TRUE};
+    return b.CreateFCmp(predicates[unsigned(compare.getPredicate())], lhs, rhs);
   }
   if (!isa<FloatType>(op->getResult(0).getType()))
     return nullptr;

@@ -207,6 +207,40 @@ TEST_P(Cast, integersDoNotTrap) {
   EXPECT_EQ(run("power"), (std::vector<int32_t>{343, -343, 0, 0, 216}));
 }
 
+// Bits 0 to 13 of y: whether x compares to 1 in each of the ways.
+TEST_P(Cast, comparisons) {
+  const char *names[] = {"oeq", "ogt", "oge", "olt", "ole", "one", "ord",
+                         "ueq", "ugt", "uge", "ult", "ule", "une", "uno"};
+  std::string body = "%one = arith.constant 1.0 : f32\n"
+                     "%w0 = arith.constant 0 : i32\n";
+  for (int i = 0; i < 14; ++i) {
+    std::string n = std::to_string(i),
+                to = i == 13 ? "%w" : "%w" + std::to_string(i + 1);
+    body += "%c" + n + " = arith.cmpf " + names[i] + ", %v, %one : f32\n" +
+            "%z" + n + " = arith.extui %c" + n + " : i1 to i32\n" + "%b" + n +
+            " = arith.constant " + std::to_string(1 << i) + " : i32\n" + "%m" +
+            n + " = arith.muli %z" + n + ", %b" + n + " : i32\n" + to +
+            " = arith.addi %w" + n + ", %m" + n + " : i32\n";
+  }
+  Program program(elementwise("k", "f32", "i32", body), GetParam());
+  auto want = [](double x) {
+    bool nan = x != x;
+    bool ways[] = {x == 1,        x > 1,
+                   x >= 1,        x < 1,
+                   x <= 1,        !nan && x != 1,
+                   !nan,          nan || x == 1,
+                   nan || x > 1,  nan || x >= 1,
+                   nan || x < 1,  nan || x <= 1,
+                   nan || x != 1, nan};
+    int32_t bits = 0;
+    for (int i = 0; i < 14; ++i)
+      bits |= ways[i] << i;
+    return bits;
+  };
+  EXPECT_EQ((apply<int32_t, float>(program, "k", {0, 1, 2, NAN})),
+            (std::vector<int32_t>{want(0), want(1), want(2), want(NAN)}));
+}
+
 TEST_P(Cast, elementaryFunctions) {
   struct Case {
     const char *name;
