@@ -28,12 +28,17 @@ SmallVector<int64_t> rowMajorStrides(ArrayRef<int64_t> shape) {
   return strides;
 }
 
-/// A static type that is worth computing.
+/// A static type that is worth computing: with elements, and fewer than any
+/// product of their sizes could overflow on.
 static RankedTensorType foldableType(Type type) {
   auto tensor = dyn_cast<RankedTensorType>(type);
-  if (!tensor || !tensor.hasStaticShape() || tensor.getNumElements() == 0 ||
+  if (!tensor || !tensor.hasStaticShape() ||
       !tensor.getElementType().isIntOrFloat())
     return {};
+  int64_t count = 1;
+  for (int64_t size : tensor.getShape())
+    if (size == 0 || llvm::MulOverflow(count, size, count))
+      return {};
   return tensor;
 }
 
