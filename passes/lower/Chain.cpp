@@ -224,14 +224,9 @@ void Lowering::prepare(Value value) {
   Operation *op = value.getDefiningOp();
   if (!op || views.count(value))
     return;
-  if (isa<mm::ConstantOp>(op)) {
-    // Splats are scalars in the code; everything else is read.
-    auto constant = cast<mm::ConstantOp>(op);
-    auto dense = dyn_cast<DenseElementsAttr>(constant.getValue());
-    if (!dense || !(dense.isSplat() || dense.getNumElements() == 1))
-      view(value);
+  // Constants need no command; whoever reads one asks for the layout it wants.
+  if (isConstantData(value))
     return;
-  }
   if (isViewOp(op) || isInlined(value)) {
     for (Value operand : op->getOperands())
       prepare(operand);

@@ -279,9 +279,14 @@ AffineExpr Element::gatherIndex(Value indices, ArrayRef<AffineExpr> where,
 Value Element::compute(Operation *op, ArrayRef<AffineExpr> index) {
   Lowering &lowering = kernel.lowering;
   Type element = elementOf(op->getResult(0));
-  if (auto cast_ = dyn_cast<mm::CastOp>(op))
-    return emitCast(builder, loc, at(cast_.getInput(), index),
-                    elementOf(cast_.getInput()), element);
+  if (auto cast_ = dyn_cast<mm::CastOp>(op)) {
+    Value x = at(cast_.getInput(), index);
+    Type from = elementOf(cast_.getInput());
+    Value y = emitCast(builder, loc, x, from, element);
+    return cast_.getSaturate() || from == element
+               ? y
+               : emitOverflow(builder, loc, x, y);
+  }
   if (op->hasTrait<mm::Elementwise>()) {
     // Narrow floats are computed in f32 and rounded after each operation.
     SmallVector<Value> args;

@@ -125,6 +125,10 @@ void buildLoops(Lowering &lowering, mlir::Location loc, const Domain &domain,
 /// types of the op's operands (unsigned integers as signless).
 mlir::Value emitScalar(mlir::OpBuilder &builder, mlir::Location loc,
                        mlir::Operation *op, llvm::ArrayRef<mlir::Value> args);
+/// The cast `y` of `x` to an 8-bit float, with infinity (or NaN, in formats
+/// without one) in place of what rounds beyond the largest number.
+mlir::Value emitOverflow(mlir::OpBuilder &builder, mlir::Location loc,
+                         mlir::Value x, mlir::Value y);
 /// The type of a scalar of this tensor element type.
 mlir::Type scalarType(mlir::Type elementType);
 /// Conversion between element types as mm.cast.

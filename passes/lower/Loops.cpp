@@ -96,7 +96,8 @@ bool mergeable(plan::KernelOp kernel, const Domain &domain, unsigned outer,
             for (unsigned i : {0u, 1u})
               if (argument.getArgNumber() == outer + i)
                 strides[i] = strides[i] + term.coefficient;
-        ok &= strides[0] == strides[1] * domain.extents[outer + 1];
+        ok &= domain.extents[outer].isConstant(1) ||
+          strides[0] == strides[1] * domain.extents[outer + 1];
       });
   return ok;
 }

@@ -98,11 +98,20 @@ LogicalResult Lowering::run() {
     return func.emitError("control flow cannot be lowered yet");
   createEntry();
   for (Operation &op : func.getBody().front())
-    lowerOp(&op);
+    lowerOp(&op, /*wanted=*/false);
   return failure(failed);
 }
 
-void Lowering::lowerOp(Operation *op) {
+bool isConstantData(Value value) {
+  Operation *op = value.getDefiningOp();
+  if (!op)
+    return false;
+  return isa<mm::ConstantOp>(op) ||
+         ((isViewOp(op) || isa<mm::ConcatOp>(op)) &&
+          llvm::all_of(op->getOperands(), isConstantData));
+}
+
+void Lowering::lowerOp(Operation *op, bool wanted) {
   if (done.contains(op))
     return;
   if (auto ret = dyn_cast<func::ReturnOp>(op)) {
@@ -110,6 +119,11 @@ void Lowering::lowerOp(Operation *op) {
     return;
   }
   if (isa<mm::ConstantOp>(op) || isViewOp(op))
+    return;
+  // A packed weight reads the parts of a concatenation where they are; only
+  // what still needs it in one piece asks for it (see view()).
+  if (auto concat = dyn_cast<mm::ConcatOp>(op);
+      concat && !wanted && isConstantData(concat.getResult()))
     return;
   if (op->use_empty()) {
     done.insert(op);
@@ -345,7 +359,7 @@ View Lowering::view(Value value) {
     return target;
   }
   if (!isInlined(value) && !done.contains(op)) {
-    lowerOp(op);
+    lowerOp(op, /*wanted=*/true);
     if (auto it = views.find(value); it != views.end())
       return it->second;
   }

@@ -125,7 +125,7 @@ public:
 
 private:
   void createEntry();
-  void lowerOp(mlir::Operation *op);
+  void lowerOp(mlir::Operation *op, bool wanted);
   void lowerReturn(mlir::func::ReturnOp op);
   void lowerConcat(mm::ConcatOp op);
   bool dependsOn(mlir::Value value, mlir::Operation *anchor);
@@ -163,6 +163,8 @@ void lowerScatter(Lowering &lowering, mm::ScatterOp op);
 
 /// Transposes, reshapes, slices, broadcasts.
 bool isViewOp(mlir::Operation *op);
+/// Values that come from constants by data movement alone.
+bool isConstantData(mlir::Value value);
 /// Operations that become kernels of their own.
 bool isAnchor(mlir::Operation *op);
 /// Operations whose elements a user can compute on the fly.

@@ -160,11 +160,12 @@ void lowerArgReduce(Lowering &lowering, mm::ArgReduceOp op) {
         Element best(kernel, "reduce", op.getLargest() ? "argmax" : "argmin",
                      domain.extents, {});
         SmallVector<AffineExpr> at = reduced.tensorIndex(index);
-        // The first wins, so that the last is the first of the reversed order.
-        if (op.getLast())
-          at[axis] = lowering.symbols.expr(shape[axis]) - 1 - at[axis];
+        // Among equals the smaller position wins: counted from the end, that is
+        // the last one.
+        AffineExpr end = lowering.symbols.expr(shape[axis]) - 1;
         Value position = best.builder.create<arith::IndexCastOp>(
-            best.loc, i64, best.indexValue(at[axis]));
+            best.loc, i64,
+            best.indexValue(op.getLast() ? end - at[axis] : at[axis]));
         Value v = wideAt(best, input, at, wide);
         if (element.isUnsignedInteger())
           v = best.builder.create<arith::XOrIOp>(
@@ -177,7 +178,12 @@ void lowerArgReduce(Lowering &lowering, mm::ArgReduceOp op) {
         Element finish(kernel, "finish", "", parallelExtents(domain),
                        {wide, i64});
         finish.define(result, [&](ArrayRef<AffineExpr>) -> Value {
-          return finish.value(1);
+          if (!op.getLast())
+            return finish.value(1);
+          Value end = finish.builder.create<arith::IndexCastOp>(
+              finish.loc, i64, finish.sizeValue(shape[axis] - 1));
+          return finish.builder.create<arith::SubIOp>(finish.loc, end,
+                                                      finish.value(1));
         });
         SmallVector<AffineExpr> out;
         if (op.getKeep()) {

@@ -294,4 +294,37 @@ Value emitCast(OpBuilder &b, Location loc, Value value, Type from, Type to) {
   return b.create<arith::ExtSIOp>(loc, toScalar, value);
 }
 
+Value emitOverflow(OpBuilder &b, Location loc, Value x, Value y) {
+  auto type = dyn_cast<FloatType>(y.getType());
+  if (!type || type.getWidth() != 8 || !isa<FloatType>(x.getType()))
+    return y;
+  if (x.getType().getIntOrFloatBitWidth() < 32)
+    x = b.create<arith::ExtFOp>(loc, b.getF32Type(), x);
+  const llvm::fltSemantics &format = type.getFloatSemantics();
+  APFloat largest = APFloat::getLargest(format), below = largest;
+  below.next(/*nextDown=*/true);
+  double top = largest.convertToDouble();
+  double limit = top + (top - below.convertToDouble()) / 2;
+  // Half way to the next number rounds to even, which may be either.
+  APFloat tie(limit);
+  bool loses;
+  tie.convert(format, APFloat::rmNearestTiesToEven, &loses);
+  Scalar s{b, loc, x.getType(), false};
+  Value magnitude = b.create<math::AbsFOp>(loc, x);
+  Value over = tie.isFinite()
+                   ? s.less(s.constant(limit), magnitude)
+                   : s.compare(mm::Predicate::GE, magnitude, s.constant(limit));
+  auto constant = [&](const APFloat &value) -> Value {
+    return b.create<arith::ConstantOp>(loc, b.getFloatAttr(type, value));
+  };
+  if (!isa<Float8E5M2Type>(type))
+    return b.create<arith::SelectOp>(loc, over,
+                                     constant(APFloat::getNaN(format)), y);
+  Value infinity = b.create<arith::SelectOp>(
+      loc, s.less(x, s.constant(0)),
+      constant(APFloat::getInf(format, /*Negative=*/true)),
+      constant(APFloat::getInf(format)));
+  return b.create<arith::SelectOp>(loc, over, infinity, y);
+}
+
 } // namespace mmcc::lower
