@@ -19,6 +19,14 @@ llvm::Value *BlockEmitter::error(Operation *op, const llvm::Twine &message) {
 }
 
 llvm::Value *BlockEmitter::get(Value value) {
+  if (!known.lookup(value)) {
+    if (!hasFailed)
+      emitError(value.getLoc(),
+                "CPU code generation: value from outside of the block");
+    hasFailed = true;
+    llvm::Type *type = valueType(value.getType(), b.getContext());
+    known[value] = llvm::PoisonValue::get(type ? type : b.getInt8Ty());
+  }
   if (value == laneIndex && lanes.width > 1) {
     if (!laneIndexVector)
       laneIndexVector =
@@ -35,6 +43,14 @@ BlockEmitter::operandPair(Operation *op) {
   llvm::Value *rhs = get(op->getOperand(1));
   matchLanes(b, lhs, rhs);
   return {lhs, rhs};
+}
+
+/// Reports a map that does not fit; false then.
+bool BlockEmitter::checkMap(Operation *op, AffineMap map, size_t dims) {
+  if (map.getNumResults() == 1 && map.getNumDims() == dims)
+    return true;
+  error(op, "map needs one result and " + llvm::Twine(dims) + " dimensions");
+  return false;
 }
 
 static llvm::Value *constantValue(llvm::IRBuilder<> &b, arith::ConstantOp op) {
@@ -66,7 +82,8 @@ llvm::Value *BlockEmitter::emitOp(Operation *op) {
   }
   if (auto access = dyn_cast<plan::LoadOp>(op))
     return load(access);
-  if (auto size = dyn_cast<plan::SizeOp>(op))
+  if (auto size = dyn_cast<plan::SizeOp>(op);
+      size && checkMap(op, size.getMap(), 0))
     return affine.emitSizes(size.getMap(), frame.symbols)[0];
   if (auto choice = dyn_cast<arith::SelectOp>(op)) {
     llvm::Value *condition = get(choice.getCondition());

@@ -14,6 +14,8 @@
 #include "codegen/cpu/KernelFrame.h"
 #include "codegen/cpu/MathLibrary.h"
 
+#include "llvm/ADT/MapVector.h"
+
 namespace mmcc::cpu {
 
 class BlockEmitter {
@@ -33,10 +35,17 @@ public:
 
   bool failed() const { return hasFailed; }
 
+  /// Between the two, the same blocks are emitted once for each index
+  /// 0, 1, ... of dimension `columnDim`. Stores that are contiguous along it
+  /// are put together and happen at the end.
+  void beginWeaving(unsigned columnDim, uint64_t columns);
+  void endWeaving(const Lanes &all);
+
 private:
   llvm::Value *get(mlir::Value value);
   llvm::Value *error(mlir::Operation *op, const llvm::Twine &message);
   llvm::Value *emitOp(mlir::Operation *op);
+  bool checkMap(mlir::Operation *op, mlir::AffineMap map, size_t dims);
 
   // BlockMemory.cpp
   llvm::SmallVector<IndexOperand> indexOperands(mlir::ValueRange indices);
@@ -50,6 +59,7 @@ private:
   llvm::Value *pointers(const Address &address, llvm::Type *element,
                         llvm::Value *base);
   llvm::Value *laneMask();
+  bool weave(plan::StoreOp op, llvm::Value *value, const Address &to);
   llvm::Value *load(plan::LoadOp op);
   void store(plan::StoreOp op);
 
@@ -75,6 +85,16 @@ private:
   const KernelFrame &frame;
   AffineEmitter affine;
   bool hasFailed = false;
+
+  struct {
+    unsigned columnDim = 0;
+    uint64_t columns = 0;
+    struct Woven {
+      llvm::Value *first;
+      llvm::SmallVector<llvm::Value *> values;
+    };
+    llvm::MapVector<mlir::Operation *, Woven> stores;
+  } weaving;
 
   // Of the block being emitted.
   Lanes lanes;

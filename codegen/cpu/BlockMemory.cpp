@@ -76,8 +76,12 @@ llvm::Value *BlockEmitter::load(plan::LoadOp op) {
   Type type = op.getResult().getType();
   llvm::Type *element = memoryType(type, b.getContext());
   std::optional<unsigned> operand = operandNumber(op.getBuffer());
-  if (!element || !operand)
+  if (!element || !operand ||
+      element !=
+          memoryType(op.getBuffer().getType().getElementType(), b.getContext()))
     return error(op, "cannot load this type");
+  if (!checkMap(op, op.getMap(), op.getIndices().size()))
+    return llvm::PoisonValue::get(valueType(type, b.getContext()));
   llvm::Value *base = frame.buffers[*operand];
   Address from = address(op.getMap(), op.getIndices());
   llvm::Align align(element->getPrimitiveSizeInBits() / 8);
@@ -109,10 +113,14 @@ void BlockEmitter::store(plan::StoreOp op) {
   Type type = op.getValue().getType();
   llvm::Type *element = memoryType(type, b.getContext());
   std::optional<unsigned> operand = operandNumber(op.getBuffer());
-  if (!element || !operand) {
+  if (!element || !operand ||
+      element != memoryType(op.getBuffer().getType().getElementType(),
+                            b.getContext())) {
     error(op, "cannot store this type");
     return;
   }
+  if (!checkMap(op, op.getMap(), op.getIndices().size()))
+    return;
   llvm::Value *base = frame.buffers[*operand];
   llvm::Value *value = get(op.getValue());
   if (type.isInteger(1))
@@ -125,6 +133,8 @@ void BlockEmitter::store(plan::StoreOp op) {
                                   align);
   } else {
     value = splat(b, value, lanes.width);
+    if (weave(op, value, to))
+      return;
     if (isConstant(to.stride, 1)) {
       llvm::Value *first = b.CreateGEP(element, base, to.index);
       access = lanes.mask ? llvm::cast<llvm::Instruction>(b.CreateMaskedStore(

@@ -10,6 +10,7 @@
 #include "codegen/cpu/TargetLevel.h"
 #include "codegen/cpu/kernels/Bitcode.h"
 
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Bitcode/BitcodeReader.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
@@ -23,7 +24,8 @@ namespace mmcc::cpu {
 namespace {
 /// A part of a variant's kernels, compiled to one object file.
 struct Part {
-  std::vector<plan::KernelOp> kernels;
+  /// Kernels, and the names of their functions.
+  std::vector<std::pair<plan::KernelOp, std::string>> kernels;
   llvm::SmallVector<char, 0> object;
   /// Set when compiling failed; the emitter's errors are already reported.
   bool failed = false;
@@ -31,8 +33,14 @@ struct Part {
 };
 } // namespace
 
-static LogicalResult emitKernel(plan::KernelOp kernel, llvm::Module &module,
-                                MathLibrary &math, const TargetLevel &level) {
+static LogicalResult emitKernel(plan::KernelOp kernel, StringRef symbol,
+                                llvm::Module &module, MathLibrary &math,
+                                const TargetLevel &level) {
+  for (AffineMap map : {kernel.getExtents(), kernel.getParams(),
+                        kernel.getOffsets(), kernel.getScratch()})
+    if (map.getNumDims() != 0)
+      return kernel.emitOpError("has a map with dimensions: ")
+             << AffineMapAttr::get(map);
   llvm::LLVMContext &context = module.getContext();
   llvm::IRBuilder<> b(context);
   llvm::FastMathFlags flags;
@@ -50,10 +58,9 @@ static LogicalResult emitKernel(plan::KernelOp kernel, llvm::Module &module,
     return function;
   };
   llvm::Type *i64 = b.getInt64Ty();
-  llvm::Function *function =
-      newFunction(kernel.getSymName(),
-                  llvm::FunctionType::get(
-                      b.getVoidTy(), {b.getPtrTy(), i64, i64, i64}, false));
+  llvm::Function *function = newFunction(
+      symbol, llvm::FunctionType::get(b.getVoidTy(),
+                                      {b.getPtrTy(), i64, i64, i64}, false));
   function->setLinkage(llvm::GlobalValue::ExternalLinkage);
   b.SetInsertPoint(llvm::BasicBlock::Create(context, "entry", function));
   KernelFrame frame(b, kernel, function->getArg(0));
@@ -96,22 +103,22 @@ static void compilePart(Part &part, const TargetLevel &level,
   module.setTargetTriple((*library)->getTargetTriple());
   MathLibrary math(**library, module);
   llvm::StringSet<> exported;
-  for (plan::KernelOp kernel : part.kernels) {
-    if (failed(emitKernel(kernel, module, math, level)))
+  for (const auto &[kernel, symbol] : part.kernels) {
+    if (failed(emitKernel(kernel, symbol, module, math, level)))
       return;
-    exported.insert(kernel.getSymName());
+    exported.insert(symbol);
   }
   part.failed =
       !compileModule(module, std::move(*library), exported, level,
                      options.optLevel, dumpPath, part.object, part.error);
 }
 
-/// Two parts of about equal work.
-static std::vector<Part> divide(ArrayRef<plan::KernelOp> kernels) {
-  std::vector<Part> parts(kernels.size() > 1 ? 2 : 1);
-  for (auto [i, kernel] : llvm::enumerate(kernels))
-    parts[i % parts.size()].kernels.push_back(kernel);
-  return parts;
+/// A name that is nobody else's and that linker scripts can hold.
+static std::string symbolOf(plan::KernelOp kernel, size_t number) {
+  std::string name = "kernel" + std::to_string(number) + "_";
+  for (char c : kernel.getSymName())
+    name += llvm::isAlnum(c) ? c : '_';
+  return name;
 }
 
 FailureOr<CodeImage> emitImage(plan::VariantOp variant,
@@ -126,21 +133,24 @@ FailureOr<CodeImage> emitImage(plan::VariantOp variant,
   if (!level)
     return variant.emitError("there is no CPU level '") << name << "'";
 
-  SmallVector<plan::KernelOp> kernels;
-  std::vector<std::string> symbols;
+  // Always the same two parts, however many threads there are.
+  std::vector<Part> parts(2);
+  std::vector<std::string> names, symbols;
   for (auto kernel : variant.getBody().getOps<plan::KernelOp>()) {
-    kernels.push_back(kernel);
-    symbols.push_back(kernel.getSymName().str());
+    size_t number = symbols.size();
+    symbols.push_back(symbolOf(kernel, number));
+    names.push_back(kernel.getSymName().str());
+    parts[number % 2].kernels.emplace_back(kernel, symbols.back());
   }
-  if (kernels.empty())
+  if (symbols.empty())
     return CodeImage();
+  parts.resize(std::min<size_t>(symbols.size(), 2));
   if (!options.dumpDir.empty())
     if (std::error_code code =
             llvm::sys::fs::create_directories(options.dumpDir))
       return variant.emitError("cannot make folder '")
              << options.dumpDir << "': " << code.message();
 
-  std::vector<Part> parts = divide(kernels);
   auto compile = [&](size_t i) {
     SmallString<128> dump;
     if (!options.dumpDir.empty())
@@ -170,6 +180,8 @@ FailureOr<CodeImage> emitImage(plan::VariantOp variant,
   std::optional<CodeImage> image = linkImage(objects, symbols, error);
   if (!image)
     return variant.emitError("cannot link the kernels: ") << error;
+  for (auto [kernel, name] : llvm::zip(image->kernels, names))
+    kernel.name = name;
   return std::move(*image);
 }
 

@@ -16,7 +16,7 @@ LoopKernel::LoopKernel(llvm::IRBuilder<> &builder, MathLibrary &math,
   for (plan::BlockOp block : kernel.getBody().getOps<plan::BlockOp>())
     blocks.push_back(block);
   extents = affine.emitSizes(kernel.getExtents(), frame.symbols);
-  columns = alongColumns();
+  columns = prefersColumns(shape());
   width = vectorWidth();
 }
 
@@ -58,61 +58,6 @@ LogicalResult LoopKernel::checkBlocks() {
 //===----------------------------------------------------------------------===//
 // Decisions
 //===----------------------------------------------------------------------===//
-
-/// Counts the accesses of all blocks that are contiguous along the last
-/// parallel dimension, and along the last reduced one.
-LoopKernel::Vote LoopKernel::countContiguous() const {
-  Vote vote;
-  auto count = [&](plan::BlockOp block, AffineMap map, ValueRange indices) {
-    auto isContiguous = [&](unsigned position) {
-      SmallVector<bool> laneDims;
-      bool varies = false;
-      for (Value index : indices) {
-        auto argument = dyn_cast<BlockArgument>(index);
-        laneDims.push_back(argument && argument.getArgNumber() == position);
-        varies |= laneDims.back();
-      }
-      Lanes lanes;
-      lanes.width = registerLanes;
-      lanes.align = registerLanes;
-      if (!varies)
-        return false;
-      auto stride = laneStride(map.getResult(0), laneDims, lanes);
-      auto constant = stride ? dyn_cast<AffineConstantExpr>(*stride) : nullptr;
-      return constant && constant.getValue() == 1;
-    };
-    if (parallel > 0 && isContiguous(parallel - 1))
-      ++vote.columns;
-    if (rank > parallel && isContiguous(rank - 1))
-      ++vote.reduction;
-  };
-  for (plan::BlockOp block : blocks) {
-    if (block.getRole() == "finish")
-      continue;
-    block.walk([&](Operation *op) {
-      if (auto load = dyn_cast<plan::LoadOp>(op))
-        count(block, load.getMap(), load.getIndices());
-      else if (auto store = dyn_cast<plan::StoreOp>(op))
-        count(block, store.getMap(), store.getIndices());
-    });
-  }
-  return vote;
-}
-
-bool LoopKernel::alongColumns() const {
-  if (rank == parallel)
-    return true;
-  if (parallel == 0)
-    return false;
-  Vote vote = countContiguous();
-  if (vote.columns != vote.reduction)
-    return vote.columns > vote.reduction;
-  // Neither is better for memory: take what fills the lanes.
-  auto *last = llvm::dyn_cast<llvm::ConstantInt>(extents[rank - 1]);
-  auto *across = llvm::dyn_cast<llvm::ConstantInt>(extents[parallel - 1]);
-  return last && last->getZExtValue() < registerLanes &&
-         (!across || across->getZExtValue() > last->getZExtValue());
-}
 
 /// A register of 32-bit lanes, or of 64-bit lanes when those are computed with.
 unsigned LoopKernel::vectorWidth() const {
@@ -187,7 +132,9 @@ LogicalResult LoopKernel::emit(llvm::Value *x) {
       columnPiece != b.getInt64(0))
     align = size ? (size->getZExtValue() & -size->getZExtValue()) : 1;
   llvm::Value *begin = firstColumn, *length = count;
-  if (rows == one) {
+  if (columnSize == columnCount && prefersRows(shape())) {
+    emitNarrow(firstRow, rows);
+  } else if (rows == one) {
     emitRow(firstRow, begin, length, align);
   } else {
     emitLoop(b, firstRow, b.CreateNSWAdd(firstRow, rows), 1, {},

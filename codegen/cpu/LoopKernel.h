@@ -16,6 +16,8 @@
 //                           accumulate in several vectors, then across lanes
 //                         finish: scalars; map: vectors again
 //
+// (NarrowColumns.cpp has a third form, for kernels of up to eight columns.)
+//
 // Mean over tokens of [batch, tokens, channels], pooling with channels last and
 // everything without a reduction take the first form; softmax and layer norm
 // over the last dimension take the second.
@@ -26,6 +28,7 @@
 #define MMCC_CODEGEN_CPU_LOOPKERNEL_H
 
 #include "codegen/cpu/BlockEmitter.h"
+#include "codegen/cpu/LaneChoice.h"
 #include "codegen/cpu/LoopBuilder.h"
 #include "codegen/cpu/Reduction.h"
 #include "codegen/cpu/Strip.h"
@@ -51,17 +54,14 @@ private:
     llvm::SmallVector<llvm::Value *> reduced;
   };
 
-  struct Vote {
-    unsigned columns = 0, reduction = 0;
-  };
-  Vote countContiguous() const;
-  bool alongColumns() const;
+  LoopShape shape() const { return {blocks, extents, parallel, registerLanes}; }
   unsigned vectorWidth() const;
 
   mlir::LogicalResult checkBlocks();
   void emitSequential();
   void emitRow(llvm::Value *row, llvm::Value *begin, llvm::Value *count,
                uint64_t align);
+  void emitNarrow(llvm::Value *first, llvm::Value *rows);
   void emitPoints(llvm::MutableArrayRef<Point> points);
   void emitReduce(llvm::ArrayRef<plan::BlockOp> group,
                   llvm::MutableArrayRef<Point> points);

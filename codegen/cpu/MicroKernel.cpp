@@ -110,7 +110,9 @@ MicroKernel::blockFunction(plan::BlockOp block, NewFunction newFunction) {
   auto *type = llvm::FunctionType::get(
       b.getVoidTy(), {ptr, ptr, i64, i64, i64, i64, ptr, i64}, false);
   plan::KernelOp kernel = frame.kernel;
-  std::string name = (kernel.getSymName() + "." + block.getRole()).str();
+  std::string name =
+      (b.GetInsertBlock()->getParent()->getName() + "." + block.getRole())
+          .str();
   llvm::Function *function = newFunction(name, type);
   // The tile is the thread's own memory.
   function->addParamAttr(6, llvm::Attribute::NoAlias);

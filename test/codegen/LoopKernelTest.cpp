@@ -78,6 +78,50 @@ TEST_P(LoopKernel, stridedWithSymbols) {
   }
 }
 
+// Channels of an image move to the end: lanes run along the pixels, whose runs
+// the pieces of rows cut anywhere; a second result has its own stride.
+TEST_P(LoopKernel, fewColumns) {
+  for (int c : {1, 2, 3, 4, 8}) {
+    std::string n = std::to_string(c);
+    Program program(
+        "plan.kernel @k row \"loops\" extents affine_map<()[s0] -> "
+        "(2, s0, " +
+            n + R"()> parallel 3 params affine_map<() -> (29, 8)>
+        offsets affine_map<() -> ()> scratch affine_map<() -> (0)> written [1, 2] {
+    ^bb0(%x: !plan.buffer<f32>, %y: !plan.buffer<f32>, %z: !plan.buffer<i1>):
+      plan.block "map" {
+      ^bb0(%b: index, %i: index, %c: index):
+        %v = plan.load %x[affine_map<(d0, d1, d2)[s0] -> ((d0 * )" +
+            n + R"( + d2) * s0 + d1)>(%b, %i, %c)] : !plan.buffer<f32> -> f32
+        plan.store %v, %y[affine_map<(d0, d1, d2)[s0] -> ((d0 * s0 + d1) * )" +
+            n + R"( + d2)>(%b, %i, %c)] : f32, !plan.buffer<f32>
+        %zero = arith.constant 0.0 : f32
+        %p = arith.cmpf ogt, %v, %zero : f32
+        plan.store %p, %z[affine_map<(d0, d1, d2)[s0] -> ((d0 * s0 + d1) * )" +
+            n + R"( + d2)>(%b, %i, %c)] : i1, !plan.buffer<i1>
+        plan.yield
+      }
+    })",
+        GetParam());
+    for (int64_t s : {1, 15, 37, 64}) {
+      auto x = randomFloats(2 * c * s);
+      std::vector<float> y(x.size() + 1, 7);
+      std::vector<uint8_t> z(x.size() + 1, 7);
+      std::vector<double> want(y.size(), 7);
+      for (int b = 0; b < 2; ++b)
+        for (int i = 0; i < s; ++i)
+          for (int k = 0; k < c; ++k)
+            want[(b * s + i) * c + k] = x[(b * c + k) * s + i];
+      program.run("k", {(2 * s + 28) / 29, 1, 1},
+                  {x.data(), y.data(), z.data()}, {s});
+      expectClose(y, want, 0, 0);
+      for (size_t i = 0; i < x.size(); ++i)
+        ASSERT_EQ(z[i], want[i] > 0) << i;
+      EXPECT_EQ(z.back(), 7);
+    }
+  }
+}
+
 // Splitting an index by floordiv and mod: contiguous where 64 columns hold
 // whole vectors, gathered where 5 columns do not.
 TEST_P(LoopKernel, splitIndices) {
