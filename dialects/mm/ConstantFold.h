@@ -1,5 +1,4 @@
-//===- ConstantFold.h - Computing with small constants ------------*- C++
-//-*-===//
+//===- ConstantFold.h - Computing with small constants ----------*- C++ -*-===//
 //
 // Folders compute only what is small (a shape, a scale, a table of a few
 // entries) and exact: the four operations, roots, rounding, comparisons, data

@@ -1,5 +1,4 @@
-//===- Inference.h - Shape arithmetic shared by the op families ---*- C++
-//-*-===//
+//===- Inference.h - Shape arithmetic shared by the op families -*- C++ -*-===//
 //
 // Result types are inferred on Dims, so that symbolic and static sizes take the
 // same way. Every function reports through emitOptionalError: inference also

@@ -1,5 +1,4 @@
-//===- AlgebraPatterns.h - The patterns of mm-algebra -------------*- C++
-//-*-===//
+//===- AlgebraPatterns.h - The patterns of mm-algebra -----------*- C++ -*-===//
 
 #ifndef MMCC_PASSES_SIMPLIFY_ALGEBRAPATTERNS_H
 #define MMCC_PASSES_SIMPLIFY_ALGEBRAPATTERNS_H

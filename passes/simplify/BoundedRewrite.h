@@ -1,5 +1,4 @@
-//===- BoundedRewrite.h - Greedy rewriting that surely ends -------*- C++
-//-*-===//
+//===- BoundedRewrite.h - Greedy rewriting that surely ends -----*- C++ -*-===//
 
 #ifndef MMCC_PASSES_SIMPLIFY_BOUNDEDREWRITE_H
 #define MMCC_PASSES_SIMPLIFY_BOUNDEDREWRITE_H

@@ -1,5 +1,4 @@
-//===- DimGroups.h - Which dimensions a reshape turns into which --*- C++
-//-*-===//
+//===- DimGroups.h - Which dimensions a reshape turns into which *- C++ -*-===//
 //
 // The smallest groups of neighbouring dimensions with equal products:
 //

@@ -1,5 +1,4 @@
-//===- Passes.h - Passes that give one form to one meaning --------*- C++
-//-*-===//
+//===- Passes.h - Passes that give one form to one meaning ------*- C++ -*-===//
 
 #ifndef MMCC_PASSES_SIMPLIFY_PASSES_H
 #define MMCC_PASSES_SIMPLIFY_PASSES_H

@@ -1,5 +1,4 @@
-//===- ViewChain.h - Reshapes and transposes as atoms -------------*- C++
-//-*-===//
+//===- ViewChain.h - Reshapes and transposes as atoms -----------*- C++ -*-===//
 //
 // A chain of reshapes and transposes cuts the dimensions of its source into
 // atoms, reorders these, and joins them into the dimensions of its result. For

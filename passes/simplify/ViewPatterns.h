@@ -1,5 +1,4 @@
-//===- ViewPatterns.h - The patterns of mm-canonicalize-views -----*- C++
-//-*-===//
+//===- ViewPatterns.h - The patterns of mm-canonicalize-views ---*- C++ -*-===//
 //
 // Views (reshape, transpose) sink: every pattern here moves one from an operand
 // of an operation to its result, or shortens a chain. Nothing moves a view
