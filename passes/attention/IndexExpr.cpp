@@ -2,29 +2,49 @@
 
 #include "passes/attention/IndexExpr.h"
 #include "passes/fuse/ConstantValues.h"
-#include "llvm/Support/MathExtras.h"
 #include <cmath>
 
 using namespace mlir;
 
 namespace mmcc {
 
-static IndexExpr makeConstant(mm::Dim dim) { return IndexExpr{dim, {}}; }
+static mm::Dim makeDim(const mm::Dim &like, int64_t value) {
+  return mm::Dim::constant(like.getContext(), value);
+}
 
-std::optional<IndexExpr> combine(const IndexExpr &a, int64_t factorA,
-                                 const IndexExpr &b, int64_t factorB) {
+mm::Dim IndexExpr::coefficient(size_t axisFromRight) const {
+  return axisFromRight < coefficients.size() ? coefficients[axisFromRight]
+                                             : makeDim(constant, 0);
+}
+
+bool IndexExpr::isConstant() const {
+  return llvm::all_of(coefficients,
+                      [](const mm::Dim &dim) { return dim.isConstant(0); });
+}
+
+IndexExpr makeIndexExpr(const mm::Dim &constant,
+                        ArrayRef<int64_t> coefficients) {
+  IndexExpr result{constant, {}};
+  for (int64_t coefficient : coefficients)
+    result.coefficients.push_back(makeDim(constant, coefficient));
+  return result;
+}
+
+IndexExpr combine(const IndexExpr &a, const mm::Dim &factorA,
+                  const IndexExpr &b, const mm::Dim &factorB) {
   IndexExpr result;
   result.constant = a.constant * factorA + b.constant * factorB;
   size_t rank = std::max(a.coefficients.size(), b.coefficients.size());
-  for (size_t axis = 0; axis < rank; ++axis) {
-    int64_t left, right, sum;
-    if (llvm::MulOverflow(a.coefficient(axis), factorA, left) ||
-        llvm::MulOverflow(b.coefficient(axis), factorB, right) ||
-        llvm::AddOverflow(left, right, sum))
-      return std::nullopt;
-    result.coefficients.push_back(sum);
-  }
+  for (size_t axis = 0; axis < rank; ++axis)
+    result.coefficients.push_back(a.coefficient(axis) * factorA +
+                                  b.coefficient(axis) * factorB);
   return result;
+}
+
+IndexExpr combine(const IndexExpr &a, int64_t factorA, const IndexExpr &b,
+                  int64_t factorB) {
+  return combine(a, makeDim(a.constant, factorA), b,
+                 makeDim(a.constant, factorB));
 }
 
 std::optional<SmallVector<int64_t>> getUnitReshapeMap(mm::ReshapeOp reshape) {
@@ -55,10 +75,10 @@ std::optional<SmallVector<int64_t>> getUnitReshapeMap(mm::ReshapeOp reshape) {
 /// The index of a dimension of size 1 is 0, whatever it broadcasts to.
 static void dropUnitAxes(Value value, IndexExpr &expr) {
   auto type = getTensorType(value);
-  expr.coefficients.resize(type.getRank(), 0);
+  expr.coefficients.resize(type.getRank(), makeDim(expr.constant, 0));
   for (int64_t axis = 0; axis < type.getRank(); ++axis)
     if (type.getDimSize(axis) == 1)
-      expr.coefficients[type.getRank() - 1 - axis] = 0;
+      expr.coefficients[type.getRank() - 1 - axis] = makeDim(expr.constant, 0);
 }
 
 std::optional<IndexExpr> applyView(Operation *view, const IndexExpr &expr) {
@@ -67,8 +87,9 @@ std::optional<IndexExpr> applyView(Operation *view, const IndexExpr &expr) {
   auto fromCoefficient = [&](int64_t axis) {
     return expr.coefficient(fromRank - 1 - axis);
   };
-  IndexExpr result{expr.constant, SmallVector<int64_t, 4>(toRank, 0)};
-  auto set = [&](int64_t axis, int64_t coefficient) {
+  IndexExpr result =
+      makeIndexExpr(expr.constant, SmallVector<int64_t>(toRank, 0));
+  auto set = [&](int64_t axis, const mm::Dim &coefficient) {
     result.coefficients[toRank - 1 - axis] = coefficient;
   };
   if (isa<mm::BroadcastOp>(view)) {
@@ -85,10 +106,8 @@ std::optional<IndexExpr> applyView(Operation *view, const IndexExpr &expr) {
       set(axis, fromCoefficient(source));
   } else if (auto slice = dyn_cast<mm::SliceOp>(view)) {
     for (int64_t axis = 0; axis < toRank; ++axis) {
-      int64_t coefficient = fromCoefficient(axis), scaled;
-      if (llvm::MulOverflow(coefficient, slice.getSteps()[axis], scaled))
-        return std::nullopt;
-      set(axis, scaled);
+      mm::Dim coefficient = fromCoefficient(axis);
+      set(axis, coefficient * slice.getSteps()[axis]);
       result.constant =
           result.constant + slice.getOffsets().getDim(axis) * coefficient;
     }
@@ -124,13 +143,13 @@ static std::optional<IndexExpr> getProgression(mm::ConstantOp constant) {
   for (auto [index, element] : llvm::enumerate(*elements))
     if (element != first + step * static_cast<double>(index))
       return std::nullopt;
-  IndexExpr result =
-      makeConstant(mm::Dim::constant(context, static_cast<int64_t>(first)));
+  SmallVector<int64_t> coefficients;
   if (wide) {
-    result.coefficients.assign(type.getRank() - *wide, 0);
-    result.coefficients.back() = static_cast<int64_t>(step);
+    coefficients.assign(type.getRank() - *wide, 0);
+    coefficients.back() = static_cast<int64_t>(step);
   }
-  return result;
+  return makeIndexExpr(mm::Dim::constant(context, static_cast<int64_t>(first)),
+                       coefficients);
 }
 
 static std::optional<IndexExpr> getIndexExpr(Value value, int depth) {
@@ -144,14 +163,14 @@ static std::optional<IndexExpr> getIndexExpr(Value value, int depth) {
     if (!result)
       if (std::optional<double> splat = getSplat(value);
           splat && *splat == std::trunc(*splat) && std::fabs(*splat) < 1e15)
-        result = makeConstant(mm::Dim::constant(value.getContext(),
-                                                static_cast<int64_t>(*splat)));
+        result = makeIndexExpr(mm::Dim::constant(value.getContext(),
+                                                 static_cast<int64_t>(*splat)));
   } else if (auto iota = dyn_cast<mm::IotaOp>(op)) {
-    result = IndexExpr{iota.getStart().getDim(0),
-                       {static_cast<int64_t>(iota.getStep())}};
+    result = makeIndexExpr(iota.getStart().getDim(0),
+                           {static_cast<int64_t>(iota.getStep())});
   } else if (auto sizes = dyn_cast<mm::SizesOp>(op)) {
     if (sizes.getDims().size() == 1)
-      result = makeConstant(sizes.getDims().getDim(0));
+      result = makeIndexExpr(sizes.getDims().getDim(0));
   } else if (auto cast = dyn_cast<mm::CastOp>(op)) {
     // Positions stay whole and small enough for every type but the smallest.
     Type type = cast.getType().getElementType();
@@ -171,27 +190,22 @@ static std::optional<IndexExpr> getIndexExpr(Value value, int depth) {
     if (!table || !index || getTensorType(gather.getInput()).getRank() != 1)
       return std::nullopt;
     // A negative index would count from the end.
-    std::optional<IndexExpr> negated = combine(*index, -1, *index, 0);
-    if (negated &&
-        holdsEverywhere(*negated, mm::getShape(gather.getIndices().getType())))
-      result = combine(*index, table->coefficient(0),
-                       makeConstant(table->constant), 1);
+    if (holdsEverywhere(combine(*index, -1, *index, 0),
+                        mm::getShape(gather.getIndices().getType())))
+      result =
+          combine(*index, table->coefficient(0), makeIndexExpr(table->constant),
+                  makeDim(table->constant, 1));
   } else if (isa<mm::AddOp, mm::SubOp, mm::MulOp>(op)) {
     std::optional<IndexExpr> a = getIndexExpr(op->getOperand(0), depth + 1);
     std::optional<IndexExpr> b = getIndexExpr(op->getOperand(1), depth + 1);
     if (!a || !b)
       return std::nullopt;
     if (isa<mm::MulOp>(op)) {
-      auto factorOf = [](const IndexExpr &expr) -> std::optional<int64_t> {
-        if (llvm::any_of(expr.coefficients, [](int64_t c) { return c != 0; }))
-          return std::nullopt;
-        return expr.constant.getConstant();
-      };
-      IndexExpr zero = makeConstant(mm::Dim::constant(value.getContext(), 0));
-      if (std::optional<int64_t> factor = factorOf(*b))
-        result = combine(*a, *factor, zero, 1);
-      else if (std::optional<int64_t> factor = factorOf(*a))
-        result = combine(*b, *factor, zero, 1);
+      mm::Dim zero = makeDim(a->constant, 0);
+      if (b->isConstant())
+        result = combine(*a, b->constant, *b, zero);
+      else if (a->isConstant())
+        result = combine(*b, a->constant, *a, zero);
     } else {
       result = combine(*a, 1, *b, isa<mm::SubOp>(op) ? -1 : 1);
     }
@@ -205,19 +219,28 @@ std::optional<IndexExpr> getIndexExpr(Value value) {
   return getIndexExpr(value, 0);
 }
 
+/// Sizes are at least 0, and so is what sums, products and quotients make of
+/// them.
+static bool isNeverNegative(AffineExpr expr) {
+  if (auto constant = dyn_cast<AffineConstantExpr>(expr))
+    return constant.getValue() >= 0;
+  if (auto binary = dyn_cast<AffineBinaryOpExpr>(expr))
+    return isNeverNegative(binary.getLHS()) && isNeverNegative(binary.getRHS());
+  return isa<AffineSymbolExpr>(expr);
+}
+
 static bool isNeverPositive(AffineExpr expr) {
   if (auto constant = dyn_cast<AffineConstantExpr>(expr))
     return constant.getValue() <= 0;
   auto binary = dyn_cast<AffineBinaryOpExpr>(expr);
   if (!binary)
     return false;
+  AffineExpr lhs = binary.getLHS(), rhs = binary.getRHS();
   if (expr.getKind() == AffineExprKind::Add)
-    return isNeverPositive(binary.getLHS()) && isNeverPositive(binary.getRHS());
-  if (expr.getKind() == AffineExprKind::Mul) {
-    auto factor = dyn_cast<AffineConstantExpr>(binary.getRHS());
-    return factor && factor.getValue() <= 0 &&
-           isa<AffineSymbolExpr>(binary.getLHS());
-  }
+    return isNeverPositive(lhs) && isNeverPositive(rhs);
+  if (expr.getKind() == AffineExprKind::Mul)
+    return (isNeverPositive(lhs) && isNeverNegative(rhs)) ||
+           (isNeverNegative(lhs) && isNeverPositive(rhs));
   return false;
 }
 
@@ -228,10 +251,10 @@ bool isNeverPositive(const mm::Dim &dim) {
 bool holdsEverywhere(const IndexExpr &expr, ArrayRef<mm::Dim> shape) {
   mm::Dim largest = expr.constant;
   for (size_t axis = 0; axis < expr.coefficients.size(); ++axis) {
-    int64_t coefficient = expr.coefficients[axis];
-    if (coefficient <= 0)
+    const mm::Dim &coefficient = expr.coefficients[axis];
+    if (isNeverPositive(coefficient))
       continue;
-    if (axis >= shape.size())
+    if (axis >= shape.size() || !isNeverPositive(coefficient * -1))
       return false;
     largest = largest + (shape[shape.size() - 1 - axis] - 1) * coefficient;
   }

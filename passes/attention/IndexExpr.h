@@ -21,21 +21,26 @@ namespace mmcc {
 
 struct IndexExpr {
   mm::Dim constant;
-  /// By dimension, counted from the right; what is missing is 0.
-  llvm::SmallVector<int64_t, 4> coefficients;
+  /// By dimension, counted from the right; what is missing is 0. A coefficient
+  /// is symbolic where rows of unknown length were flattened.
+  llvm::SmallVector<mm::Dim, 4> coefficients;
 
-  int64_t coefficient(size_t axisFromRight) const {
-    return axisFromRight < coefficients.size() ? coefficients[axisFromRight]
-                                               : 0;
-  }
+  mm::Dim coefficient(size_t axisFromRight) const;
+  bool isConstant() const;
 };
+
+/// `constant` plus the given static coefficients, counted from the right.
+IndexExpr makeIndexExpr(const mm::Dim &constant,
+                        llvm::ArrayRef<int64_t> coefficients = {});
 
 /// The elements of `value` as a function of its indices.
 std::optional<IndexExpr> getIndexExpr(mlir::Value value);
 
-/// a * factorA + b * factorB; nothing on overflow.
-std::optional<IndexExpr> combine(const IndexExpr &a, int64_t factorA,
-                                 const IndexExpr &b, int64_t factorB);
+/// a * factorA + b * factorB
+IndexExpr combine(const IndexExpr &a, const mm::Dim &factorA,
+                  const IndexExpr &b, const mm::Dim &factorB);
+IndexExpr combine(const IndexExpr &a, int64_t factorA, const IndexExpr &b,
+                  int64_t factorB);
 
 /// For each dimension of the result of `reshape`, the dimension of the input
 /// it is, or -1 for a dimension of size 1 without one; nothing unless the

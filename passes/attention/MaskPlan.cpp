@@ -2,6 +2,7 @@
 
 #include "passes/attention/MaskPlan.h"
 #include "passes/fuse/ConstantValues.h"
+#include "llvm/ADT/SmallPtrSet.h"
 #include <cmath>
 #include <limits>
 
@@ -9,13 +10,18 @@ using namespace mlir;
 
 namespace mmcc {
 
-/// The coefficients of (key, query), if there are no others.
+/// The coefficients of (key, query), if there are no others and both are
+/// known.
 static std::optional<std::pair<int64_t, int64_t>>
 getPairCoefficients(const IndexExpr &index) {
   for (size_t axis = 2; axis < index.coefficients.size(); ++axis)
-    if (index.coefficient(axis) != 0)
+    if (!index.coefficient(axis).isConstant(0))
       return std::nullopt;
-  return std::pair(index.coefficient(0), index.coefficient(1));
+  std::optional<int64_t> key = index.coefficient(0).getConstant();
+  std::optional<int64_t> query = index.coefficient(1).getConstant();
+  if (!key || !query)
+    return std::nullopt;
+  return std::pair(*key, *query);
 }
 
 MaskPlan planMask(ArrayRef<PlacedTerm> terms, const mm::Dim &queries,
@@ -115,9 +121,13 @@ Value joinRest(OpBuilder &builder, Location location, const MaskPlan &plan,
                const LeadFactors &factors, Type elementType) {
   // Conditions first, by what they fill with, then sums.
   Value kept, added;
+  llvm::SmallPtrSet<Value, 4> seen;
   double fill = -std::numeric_limits<double>::infinity();
   for (const PlacedTerm &placed : plan.rest) {
     const MaskTerm &term = placed.term;
+    // Both ends of a band are one constant.
+    if (term.kind == MaskTerm::Position && !seen.insert(term.value).second)
+      continue;
     Value value =
         factors.spread(builder, term.value.getLoc(), term.value, placed.lead);
     if (getElementTypeOrSelf(value).isInteger(1)) {

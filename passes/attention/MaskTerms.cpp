@@ -1,6 +1,7 @@
 //===- MaskTerms.cpp - A mask taken apart ---------------------------------===//
 
 #include "passes/attention/MaskTerms.h"
+#include "passes/attention/ConstantMask.h"
 #include "passes/fuse/ConstantValues.h"
 #include <cmath>
 
@@ -114,48 +115,21 @@ static std::optional<IndexExpr> getInequality(mm::CompareOp compare,
   if (predicate == mm::Predicate::EQ || predicate == mm::Predicate::NE)
     return std::nullopt;
   int64_t sign = swapped ? -1 : 1;
-  std::optional<IndexExpr> excess = combine(*lhs, sign, *rhs, -sign);
-  if (excess && strict)
-    excess->constant = excess->constant + 1;
+  IndexExpr excess = combine(*lhs, sign, *rhs, -sign);
+  if (strict)
+    excess.constant = excess.constant + 1;
   return excess;
 }
 
-/// A constant matrix over (i, j) in which row i keeps the first i + offset + 1
-/// entries: the inequality j - i - offset <= 0.
-static std::optional<IndexExpr>
-getTriangle(MLIRContext *context, RankedTensorType type, ArrayRef<bool> keeps) {
-  int64_t rank = type.getRank();
-  if (rank < 1)
-    return std::nullopt;
-  for (int64_t axis = 0; axis < rank - 2; ++axis)
-    if (type.getDimSize(axis) != 1)
-      return std::nullopt;
-  int64_t columns = type.getDimSize(rank - 1);
-  int64_t rows = rank > 1 ? type.getDimSize(rank - 2) : 1;
-  SmallVector<int64_t> counts;
-  std::optional<int64_t> offset;
-  for (int64_t i = 0; i < rows; ++i) {
-    ArrayRef<bool> row = keeps.slice(i * columns, columns);
-    int64_t count = 0;
-    while (count < columns && row[count])
-      ++count;
-    for (int64_t j = count; j < columns; ++j)
-      if (row[j])
-        return std::nullopt;
-    counts.push_back(count);
-    if (count > 0 && count < columns)
-      offset = count - 1 - i;
+/// `term`, a term as data, said by positions.
+static MaskTerms atPositions(MaskTerm term, ArrayRef<IndexExpr> positions) {
+  MaskTerms terms;
+  term.kind = MaskTerm::Position;
+  for (const IndexExpr &index : positions) {
+    term.index = index;
+    terms.push_back(term);
   }
-  // Rows that are all kept fix no offset: the last column decides.
-  if (!offset)
-    offset = counts.front() == columns ? columns - 1 : -1;
-  for (int64_t i = 0; i < rows; ++i)
-    if (counts[i] != std::min(columns, std::max<int64_t>(0, i + *offset + 1)))
-      return std::nullopt;
-  IndexExpr result{mm::Dim::constant(context, -*offset), {1, -1}};
-  if (rows == 1)
-    result.coefficients = {1};
-  return result;
+  return terms;
 }
 
 static MaskTerms takeKept(OpBuilder &builder, Value condition, bool negated,
@@ -189,25 +163,21 @@ static MaskTerms takeKept(OpBuilder &builder, Value condition, bool negated,
     return viewTerms(
         builder, op,
         takeKept(builder, op->getOperand(0), negated, fill, depth + 1));
-  std::optional<IndexExpr> index;
+  SmallVector<IndexExpr> positions;
   if (auto compare = dyn_cast<mm::CompareOp>(op)) {
-    index = getInequality(compare, negated);
+    if (std::optional<IndexExpr> index = getInequality(compare, negated))
+      positions.push_back(*index);
   } else if (isa<mm::ConstantOp>(op)) {
     if (std::optional<SmallVector<double>> elements =
             getElements(condition, 1 << 24)) {
       SmallVector<bool> keeps;
       for (double element : *elements)
         keeps.push_back((element != 0) != negated);
-      index =
-          getTriangle(builder.getContext(), getTensorType(condition), keeps);
+      positions = getBand(getTensorType(condition), keeps);
     }
   }
   MaskTerm term = makeKeep(builder, condition, negated, fill);
-  if (index) {
-    term.kind = MaskTerm::Position;
-    term.index = *index;
-  }
-  return {term};
+  return positions.empty() ? MaskTerms{term} : atPositions(term, positions);
 }
 
 MaskTerms takeApartKept(OpBuilder &builder, Value condition, bool negated,
@@ -343,12 +313,11 @@ static MaskTerms takeAdded(OpBuilder &builder, Value mask, int depth) {
       if (element != 0)
         fill = std::max(element, fill == 0 ? element : fill);
     }
-    std::optional<IndexExpr> index =
-        getTriangle(builder.getContext(), getTensorType(mask), keeps);
-    if (!index)
-      return whole;
     // As data the term stays what it was: a float that is added.
-    return {MaskTerm{MaskTerm::Position, mask, *index, fill}};
+    SmallVector<IndexExpr> positions = getBand(getTensorType(mask), keeps);
+    if (positions.empty())
+      return whole;
+    return atPositions({MaskTerm::Add, mask, {}, fill}, positions);
   }
   return whole;
 }

@@ -5,6 +5,28 @@
 
 include "mlir/Pass/PassBase.td"
 
+def SlicePositions : Pass<"mm-slice-positions", "::mlir::func::FuncOp"> {
+  let summary = "makes views of gathers whose indices are computed positions";
+  let description = [{
+    Exporters look padding masks up at positions: by tuples (b, j), or
+    flattened at b * length + j. Where the positions are affine functions of
+    their own indices and provably inside, the elements are a slice, or all of
+    them in order. Run before `mm-form-attention`, which then sees the mask.
+
+    Before:
+    ```mlir
+    %j = mm.iota #mm.dims<[0]> step 1 : tensor<?xi64, #mm.dims<[seq]>>
+    %0 = mm.gather %mask[%j] axis 1 : tensor<1x?xi1, #mm.dims<[1, seq + 2]>>, tensor<?xi64, #mm.dims<[seq]>> -> tensor<1x?xi1, #mm.dims<[1, seq]>>
+    ```
+    After:
+    ```mlir
+    %0 = mm.slice %mask offsets #mm.dims<[0, 0]> steps [1, 1] : tensor<1x?xi1, #mm.dims<[1, seq + 2]>> -> tensor<1x?xi1, #mm.dims<[1, seq]>>
+    ```
+  }];
+  let statistics = [
+    Statistic<"numSliced", "positions-sliced", "gathers that became views">];
+}
+
 def FormSoftmax : Pass<"mm-form-softmax", "::mlir::func::FuncOp"> {
   let summary = "recognises exp(x - max(x)) / sum";
   let description = [{
