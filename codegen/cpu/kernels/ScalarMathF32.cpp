@@ -18,22 +18,24 @@ namespace {
 
 constexpr float kInfF = __builtin_inff();
 
-/// 2^n for -126 <= n <= 127, n integral.
-MMK_MATH float pow2f(float n) {
-  return ofBits((static_cast<int32_t>(n) + 127) << 23);
-}
-
-/// exp(x) for x in [-104, 89].
-MMK_MATH float expClamped(float c) {
-  float n = __builtin_rintf(c * 0x1.715476p+0f);
+/// exp(c) for c in [-104, 89] and NaN. Full: results beyond the normal numbers
+/// come out right, which takes 2^n in two steps.
+template <bool Full> MMK_MATH float expClamped(float c) {
+  // Adding `magic` rounds to an integer n and leaves it in the low bits.
+  constexpr float magic = 0x1.8p+23f;
+  float z = fma(c, 0x1.715476p+0f, magic);
+  float n = z - magic;
   float r = fma(n, -0x1.62e430p-1f, c);
   r = fma(n, 0x1.05c610p-29f, r);
   float tail = poly(r, 0.5f, 0x1.555490p-3f, 0x1.55545ep-5f, 0x1.123b46p-7f,
                     0x1.6db416p-10f);
   float p = 1.0f + fma(r * r, tail, r);
-  // In two steps, since 2^n alone may overflow or vanish too early.
-  float half = __builtin_rintf(n * 0.5f);
-  return p * pow2f(half) * pow2f(n - half);
+  uint32_t i = static_cast<uint32_t>(bitsOf(z) - bitsOf(magic));
+  if (!Full)
+    return p * ofBits(static_cast<int32_t>((i + 127) << 23));
+  uint32_t half = static_cast<uint32_t>(static_cast<int32_t>(i) >> 1);
+  return p * ofBits(static_cast<int32_t>((half + 127) << 23)) *
+         ofBits(static_cast<int32_t>((i - half + 127) << 23));
 }
 
 } // namespace
@@ -41,9 +43,7 @@ MMK_MATH float expClamped(float c) {
 MMK_EXPORT float mmk_exp_f32(float x) {
   float c = x > 89.0f ? 89.0f : x;
   c = c < -104.0f ? -104.0f : c;
-  c = x != x ? 0.0f : c;
-  float y = expClamped(c);
-  return x != x ? x : y;
+  return expClamped<true>(c);
 }
 
 MMK_EXPORT float mmk_log_f32(float x) {
@@ -82,7 +82,6 @@ MMK_EXPORT float mmk_erf_f32(float x) {
            -0x1.258df4p-17f, 0x1.515d8ep-22f);
   big = a > 3.95f ? 1.0f : big;
   float y = a < 1.0f ? small : big;
-  y = x != x ? x : y;
   return __builtin_copysignf(y, x);
 }
 
@@ -93,10 +92,8 @@ MMK_EXPORT float mmk_tanh_f32(float x) {
                          0x1.6418dap-6f, -0x1.0ee566p-7f, 0x1.246e22p-9f),
                     a);
   float c = a > 10.0f ? 20.0f : 2.0f * a;
-  c = x != x ? 0.0f : c;
-  float big = 1.0f - 2.0f / (expClamped(c) + 1.0f);
+  float big = 1.0f - 2.0f / (expClamped<false>(c) + 1.0f);
   float y = a < 0.6f ? small : big;
-  y = x != x ? x : y;
   return __builtin_copysignf(y, x);
 }
 
@@ -104,10 +101,8 @@ MMK_EXPORT float mmk_sigmoid_f32(float x) {
   // exp of a value that is not positive cannot overflow.
   float a = __builtin_fabsf(x);
   float c = a > 104.0f ? -104.0f : -a;
-  c = x != x ? 0.0f : c;
-  float e = expClamped(c), d = 1.0f + e;
-  float y = (x < 0.0f ? e : 1.0f) / d;
-  return x != x ? x : y;
+  float e = expClamped<true>(c), d = 1.0f + e;
+  return (x < 0.0f ? e : 1.0f) / d;
 }
 
 MMK_EXPORT float mmk_pow_f32(float x, float y) {

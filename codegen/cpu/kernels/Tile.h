@@ -112,7 +112,7 @@ MMK_INLINE void runPanels(int64_t mr, int64_t panels, const float *const *rows,
   t.outRow = kPostCols;
   const bool alone = tiles == 1;
   t.farStep = alone ? 64 : kTileCols * 4 / tiles;
-  const int64_t steps = ceilDiv(panels, kTilePanels) * depth;
+  const int64_t steps = maxOf(ceilDiv(panels, kTilePanels) * depth, 1);
   t.nextRowsStep = nextFloats * 4 / steps;
   t.nextRows = reinterpret_cast<const char *>(nextRows);
   for (int64_t p = 0; p < panels;

@@ -39,7 +39,8 @@ void check(const Level &level, const Shape &s, const Score &score = nullptr) {
   // Tokens interleave heads, and lie a little further apart than they must.
   int64_t qRow = s.H * s.D + 3, kRow = heads * s.D + 1, vRow = heads * s.Dv;
   int64_t qBatch = s.Sq * qRow, kBatch = s.Skv * kRow, vBatch = s.Skv * vRow;
-  GuardedFloats q(s.B * qBatch - 3), k(s.B * kBatch - 1), v(s.B * vBatch);
+  GuardedFloats q(s.B * qBatch - 3), k(s.Skv ? s.B * kBatch - 1 : 0),
+      v(s.B * vBatch);
   q.randomise(1);
   k.randomise(2);
   v.randomise(3);
@@ -163,6 +164,20 @@ TEST_P(AttentionTest, ScoreBlock) {
     check(GetParam(), {1, 1, 1, 50, 50, 64, 64, true}, score);
     check(GetParam(), {1, 1, 1, 20, 1600, 16, 16}, score);
   }
+}
+
+TEST_P(AttentionTest, WithoutKeys) {
+  check(GetParam(), {1, 2, 1, 20, 0, 16, 16});
+  check(GetParam(), {1, 2, 1, 2, 0, 16, 16});
+}
+
+TEST_P(AttentionTest, ScalesOfEverySign) {
+  for (double scale : {0.0, -0.3, 1.0})
+    for (int64_t Sq : {2, 30}) {
+      Shape s{1, 1, 1, Sq, 45, 16, 16};
+      s.scale = scale;
+      check(GetParam(), s);
+    }
 }
 
 TEST_P(AttentionTest, RecommendedBlocks) {

@@ -73,7 +73,7 @@ TEST_P(GemmTest, ColumnTails) {
 }
 
 TEST_P(GemmTest, Depths) {
-  for (int64_t K : {1, 2, 3, 4, 5, 6, 7, 8, 63, 64, 200, 768, 1100, 5000})
+  for (int64_t K : {0, 1, 2, 3, 4, 5, 6, 7, 8, 63, 64, 200, 768, 1100, 5000})
     for (int64_t M : {1, 2, 14})
       checkGemm(GetParam(), 1, M, 40, K, K, M, 32);
 }

@@ -58,7 +58,7 @@ struct Unary {
 
 const Unary kUnary[] = {
     {"exp", expl, 2, 2, 800},          {"log", logl, 2, 2, INFINITY},
-    {"erf", erfl, 2, 100, 30},          {"tanh", tanhl, 2, 4, 800},
+    {"erf", erfl, 2, 100, 30},         {"tanh", tanhl, 2, 4, 800},
     {"sigmoid", sigmoid, 2.5, 4, 700}, {"sin", sinl, 1, 2, 1e9},
     {"cos", cosl, 1, 2, 1e9},          {"tan", tanl, 1, 4, 1e9},
     {"asin", asinl, 1, 4, 2},          {"acos", acosl, 1, 4, 2},
