@@ -1,5 +1,4 @@
-//===- ExpressionTable.h - Builds an entry's expressions ---------*- C++
-//-*-===//
+//===- ExpressionTable.h - Builds an entry's expressions --------*- C++ -*-===//
 //
 // Hands out the expression ids that the schema's fields hold. Equal expressions
 // get equal ids, and constants are folded, so ids depend on the order of the

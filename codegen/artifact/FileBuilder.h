@@ -1,5 +1,4 @@
-//===- FileBuilder.h - Hashes a file while it is written ---------*- C++
-//-*-===//
+//===- FileBuilder.h - Hashes a file while it is written --------*- C++ -*-===//
 
 #ifndef MMCC_CODEGEN_ARTIFACT_FILEBUILDER_H
 #define MMCC_CODEGEN_ARTIFACT_FILEBUILDER_H

@@ -1,5 +1,4 @@
-//===- JsonText.h - Puts JSON together ---------------------------*- C++
-//-*-===//
+//===- JsonText.h - Puts JSON together --------------------------*- C++ -*-===//
 
 #ifndef MMCC_CODEGEN_ARTIFACT_JSONTEXT_H
 #define MMCC_CODEGEN_ARTIFACT_JSONTEXT_H

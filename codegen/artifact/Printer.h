@@ -1,5 +1,4 @@
-//===- Printer.h - What an artifact holds, for people and scripts -*- C++
-//-*-===//
+//===- Printer.h - What an artifact holds -----------------------*- C++ -*-===//
 
 #ifndef MMCC_CODEGEN_ARTIFACT_PRINTER_H
 #define MMCC_CODEGEN_ARTIFACT_PRINTER_H

@@ -1,5 +1,4 @@
-//===- Writer.h - Writes an artifact file ------------------------*- C++
-//-*-===//
+//===- Writer.h - Writes an artifact file -----------------------*- C++ -*-===//
 //
 // The writer lays out segments, hashes what it writes and puts the header in
 // place last, in a temporary file beside the target that is renamed when it is

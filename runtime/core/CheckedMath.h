@@ -1,5 +1,4 @@
-//===- CheckedMath.h - 64-bit arithmetic that notices overflow ---*- C++
-//-*-===//
+//===- CheckedMath.h - 64-bit arithmetic that notices overflow --*- C++ -*-===//
 
 #ifndef MMCC_RUNTIME_CORE_CHECKEDMATH_H
 #define MMCC_RUNTIME_CORE_CHECKEDMATH_H

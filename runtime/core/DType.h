@@ -1,5 +1,4 @@
-//===- DType.h - Element types -----------------------------------*- C++
-//-*-===//
+//===- DType.h - Element types ----------------------------------*- C++ -*-===//
 
 #ifndef MMCC_RUNTIME_CORE_DTYPE_H
 #define MMCC_RUNTIME_CORE_DTYPE_H

@@ -1,5 +1,4 @@
-//===- Expression.h - Integer expressions over symbols -----------*- C++
-//-*-===//
+//===- Expression.h - Integer expressions over symbols ----------*- C++ -*-===//
 //
 // An expression is a postfix program of 64-bit words (schema::ExprOp). It is
 // checked once when the artifact is loaded, so that evaluation needs no checks

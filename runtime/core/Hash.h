@@ -1,5 +1,4 @@
-//===- Hash.h - XXH3-128 over one or two ranges ------------------*- C++
-//-*-===//
+//===- Hash.h - XXH3-128 over one or two ranges -----------------*- C++ -*-===//
 
 #ifndef MMCC_RUNTIME_CORE_HASH_H
 #define MMCC_RUNTIME_CORE_HASH_H

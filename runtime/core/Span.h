@@ -1,5 +1,4 @@
-//===- Span.h - A pointer and a length ---------------------------*- C++
-//-*-===//
+//===- Span.h - A pointer and a length --------------------------*- C++ -*-===//
 
 #ifndef MMCC_RUNTIME_CORE_SPAN_H
 #define MMCC_RUNTIME_CORE_SPAN_H

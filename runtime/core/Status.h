@@ -1,5 +1,4 @@
-//===- Status.h - Outcome of a runtime operation -----------------*- C++
-//-*-===//
+//===- Status.h - Outcome of a runtime operation ----------------*- C++ -*-===//
 
 #ifndef MMCC_RUNTIME_CORE_STATUS_H
 #define MMCC_RUNTIME_CORE_STATUS_H

@@ -1,5 +1,4 @@
-//===- ArenaPacker.h - Places buffers whose sizes are new --------*- C++
-//-*-===//
+//===- ArenaPacker.h - Places buffers whose sizes are new -------*- C++ -*-===//
 //
 // Buffers that are alive at the same time must not overlap; others may. The
 // largest is placed first; each goes into the smallest gap, between buffers

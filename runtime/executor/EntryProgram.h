@@ -1,5 +1,4 @@
-//===- EntryProgram.h - An entry, arranged for execution ---------*- C++
-//-*-===//
+//===- EntryProgram.h - An entry, arranged for execution --------*- C++ -*-===//
 //
 // A *run* is a stretch of commands without control flow: dispatches, copies and
 // fills. It is resolved to a flat list of launches once per shape. Between runs

@@ -1,5 +1,4 @@
-//===- InputBinding.h - From the caller's tensors to symbols -----*- C++
-//-*-===//
+//===- InputBinding.h - From the caller's tensors to symbols ----*- C++ -*-===//
 
 #ifndef MMCC_RUNTIME_EXECUTOR_INPUTBINDING_H
 #define MMCC_RUNTIME_EXECUTOR_INPUTBINDING_H

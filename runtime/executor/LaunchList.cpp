@@ -62,6 +62,30 @@ Status LaunchList::operand(const ResolveContext &context,
   return {};
 }
 
+/// A rough estimate for one thread: 16 GFLOP/s and 16 GB/s. Where the compiler
+/// does not tell the work, four operations a byte of operands are assumed.
+double LaunchList::nanosecondsOf(const ResolveContext &context,
+                                 const Dispatch &dispatch) {
+  constexpr double per_nanosecond = 16;
+  double traffic = 0;
+  for (uint32_t i = 0; i < lengthOf(dispatch.operands()); ++i) {
+    const Operand &operand = *dispatch.operands()->Get(i);
+    int64_t bytes = context.buffer_bytes[operand.buffer()];
+    if (operand.bytes() >= 0)
+      (void)context.values.get(uint32_t(operand.bytes()), bytes);
+    traffic += double(bytes);
+  }
+  double work = 4 * traffic;
+  int64_t known = 0;
+  if (dispatch.bytes() >= 0 &&
+      context.values.get(uint32_t(dispatch.bytes()), known))
+    traffic = double(known);
+  if (dispatch.flops() >= 0 &&
+      context.values.get(uint32_t(dispatch.flops()), known))
+    work = double(known);
+  return std::max(work, traffic) / per_nanosecond;
+}
+
 Status LaunchList::dispatch(const ResolveContext &context,
                             const Dispatch &dispatch, Launch &launch) {
   const Kernel &kernel = *context.variant.kernels()->Get(dispatch.kernel());
@@ -95,6 +119,10 @@ Status LaunchList::dispatch(const ResolveContext &context,
   if (scratch > max_scratch)
     return invalid("the kernel asks for too much scratch memory");
   scratch_bytes_ = std::max(scratch_bytes_, scratch);
+  // What a barrier costs, and more when members have gone to sleep.
+  constexpr double worth_sharing = 3000;
+  launch.shared =
+      launch.cells > 1 && nanosecondsOf(context, dispatch) > worth_sharing;
   return {};
 }
 
@@ -104,6 +132,7 @@ static Status moved(const ResolveContext &context, uint32_t expression,
     return invalid("its length is impossible");
   launch.grid_x = launch.cells = bytes / kMoveBytes + (bytes % kMoveBytes != 0);
   launch.grid_y = 1;
+  launch.shared = launch.cells > 1;
   return {};
 }
 
@@ -138,7 +167,7 @@ Status LaunchList::fill(const ResolveContext &context, const Fill &fill,
 }
 
 void LaunchList::chooseBarriers(const ResolveContext &context, const Run &run) {
-  // Launches of one cell run on member 0 and need no barrier among themselves.
+  // Launches that are not shared need no barrier among themselves.
   // An independent launch may still depend on what came before the command
   // that it is independent of: where that command's barrier was left out, the
   // launch gets it.
@@ -147,7 +176,7 @@ void LaunchList::chooseBarriers(const ResolveContext &context, const Run &run) {
   for (Launch &launch : launches_) {
     const Command &command = context.program.command(run.block, launch.command);
     bool independent = command.flags() & uint32_t(CommandFlag::independent);
-    bool shared = launch.cells > 1, first = &launch == launches_.data();
+    bool shared = launch.shared, first = &launch == launches_.data();
     if (independent)
       launch.barrier = !first && shared && left_out;
     else
@@ -243,9 +272,9 @@ void LaunchList::executeMember(const Execution &execution,
       execution.team.barrier();
     args.buffers = pointers_.data() + launch.first_pointer;
     args.sizes = sizes_.data() + launch.first_size;
-    if (launch.cells == 1) {
+    if (!launch.shared) {
       if (member == 0)
-        launch.kernel(&args, 0, 0, 0);
+        runCells(launch, args, 0, launch.cells);
     } else {
       // Shares as equal as possible without forming cells * member, which
       // could overflow.

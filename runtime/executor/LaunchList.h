@@ -1,5 +1,4 @@
-//===- LaunchList.h - A run of commands, ready to execute --------*- C++
-//-*-===//
+//===- LaunchList.h - A run of commands, ready to execute -------*- C++ -*-===//
 //
 // Everything that depends on shapes is worked out when the list is resolved:
 // grids, sizes, addresses relative to buffers, barriers. What is left for a
@@ -8,7 +7,8 @@
 // Cells of a grid are split over the team into contiguous, equal shares, so
 // which member computes a cell depends on nothing but the grid and the team's
 // size; and cells do not depend on one another, so results do not depend on
-// the team's size either.
+// the team's size either. A launch that takes less time than members need to
+// meet stays on member 0.
 //
 //===----------------------------------------------------------------------===//
 
@@ -30,6 +30,7 @@ struct Launch {
   uint32_t first_size;
   int64_t grid_x, grid_y;
   int64_t cells;
+  bool shared;  // split over the team, else all of it on member 0
   bool barrier; // wait for all members before it
   uint32_t command;
 };
@@ -77,6 +78,8 @@ private:
 
   Status dispatch(const ResolveContext &context,
                   const schema::Dispatch &dispatch, Launch &launch);
+  static double nanosecondsOf(const ResolveContext &context,
+                              const schema::Dispatch &dispatch);
   Status copy(const ResolveContext &context, const schema::Copy &copy,
               Launch &launch);
   Status fill(const ResolveContext &context, const schema::Fill &fill,
@@ -93,7 +96,7 @@ private:
   std::vector<int64_t> sizes_;
   int64_t scratch_bytes_ = 0;
   uint64_t cells_ = 0;
-  bool single_ = true; // no launch has more than one cell
+  bool single_ = true; // no launch is shared
 };
 
 } // namespace mmcc::runtime

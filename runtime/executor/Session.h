@@ -1,5 +1,4 @@
-//===- Session.h - Runs one entry --------------------------------*- C++
-//-*-===//
+//===- Session.h - Runs one entry -------------------------------*- C++ -*-===//
 
 #ifndef MMCC_RUNTIME_EXECUTOR_SESSION_H
 #define MMCC_RUNTIME_EXECUTOR_SESSION_H

@@ -11,7 +11,7 @@ namespace mmcc::runtime {
 using namespace schema;
 
 bool StagePlan::isFor(Span<const int64_t> values) const {
-  return symbols.size() == values.size() &&
+  return valid && symbols.size() == values.size() &&
          std::equal(symbols.begin(), symbols.end(), values.begin());
 }
 
@@ -82,7 +82,7 @@ Status StagePlanner::plan(const ResolveContext &context, const Program &program,
                           Span<const int64_t> input_bytes,
                           Span<int64_t> session_buffer_bytes, StagePlan &plan) {
   const Entry &entry = context.program.entry;
-  plan.symbols.clear();
+  plan.valid = false;
   plan.buffer_bytes.assign(session_buffer_bytes.size(), 0);
   plan.buffer_offsets.assign(session_buffer_bytes.size(), 0);
   MMCC_RETURN_IF_ERROR(outputs(context, stage, plan));
@@ -110,6 +110,7 @@ Status StagePlanner::plan(const ResolveContext &context, const Program &program,
     plan.scratch_bytes = std::max(plan.scratch_bytes, list.scratchBytes());
   }
   plan.symbols.assign(symbols.begin(), symbols.end());
+  plan.valid = true;
   return {};
 }
 

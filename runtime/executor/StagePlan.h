@@ -1,5 +1,4 @@
-//===- StagePlan.h - What follows from the symbols' values -------*- C++
-//-*-===//
+//===- StagePlan.h - What follows from the symbols' values ------*- C++ -*-===//
 
 #ifndef MMCC_RUNTIME_EXECUTOR_STAGEPLAN_H
 #define MMCC_RUNTIME_EXECUTOR_STAGEPLAN_H
@@ -21,7 +20,8 @@ struct OutputShape {
 /// values to symbols. Objects are reused for other values, so that a new shape
 /// allocates little and an old one nothing.
 struct StagePlan {
-  std::vector<int64_t> symbols; // empty: not valid
+  bool valid = false;
+  std::vector<int64_t> symbols;
   uint64_t last_used = 0;
   int64_t arena_bytes = 0;
   int64_t scratch_bytes = 0;

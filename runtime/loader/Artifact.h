@@ -1,5 +1,4 @@
-//===- Artifact.h - A verified artifact in memory ----------------*- C++
-//-*-===//
+//===- Artifact.h - A verified artifact in memory ---------------*- C++ -*-===//
 //
 // Opening an artifact checks, in this order: the header, the hash of every
 // byte, the FlatBuffer's structure, and every index, range and expression in

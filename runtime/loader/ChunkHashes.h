@@ -1,5 +1,4 @@
-//===- ChunkHashes.h - Verifies the file's content ---------------*- C++
-//-*-===//
+//===- ChunkHashes.h - Verifies the file's content --------------*- C++ -*-===//
 
 #ifndef MMCC_RUNTIME_LOADER_CHUNKHASHES_H
 #define MMCC_RUNTIME_LOADER_CHUNKHASHES_H

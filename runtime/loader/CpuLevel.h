@@ -1,5 +1,4 @@
-//===- CpuLevel.h - What this processor can execute --------------*- C++
-//-*-===//
+//===- CpuLevel.h - What this processor can execute -------------*- C++ -*-===//
 
 #ifndef MMCC_RUNTIME_LOADER_CPULEVEL_H
 #define MMCC_RUNTIME_LOADER_CPULEVEL_H

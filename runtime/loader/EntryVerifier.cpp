@@ -26,9 +26,7 @@ static bool isName(const flatbuffers::String &text) {
 static Status verifyExpressions(const Entry &entry) {
   constexpr uint32_t max_words = 1024;
   uint32_t begin = 0, words = lengthOf(entry.expr_code());
-  // FlatBuffers' verifier looks at the alignment of a vector's length only.
-  if (words > 0 &&
-      reinterpret_cast<uintptr_t>(entry.expr_code()->data()) % 8 != 0)
+  if (!elementsAligned(entry.expr_code()))
     return invalid("the expression table is not aligned");
   for (uint32_t i = 0; i < lengthOf(entry.expr_end()); ++i) {
     uint32_t end = entry.expr_end()->Get(i);

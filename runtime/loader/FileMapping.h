@@ -1,5 +1,4 @@
-//===- FileMapping.h - A read-only file in memory ----------------*- C++
-//-*-===//
+//===- FileMapping.h - A read-only file in memory ---------------*- C++ -*-===//
 
 #ifndef MMCC_RUNTIME_LOADER_FILEMAPPING_H
 #define MMCC_RUNTIME_LOADER_FILEMAPPING_H

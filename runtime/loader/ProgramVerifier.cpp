@@ -74,6 +74,8 @@ static Status verifyConstants(const Program &program) {
       return invalid(where + " is not aligned");
     if (constant.dtype() > DType::MAX)
       return invalid(where + " has an unknown element type");
+    if (!elementsAligned(constant.dims()))
+      return invalid(where + ": its shape is not aligned");
     bool row_major = lengthOf(constant.layout()) == 0;
     int64_t elements = 1, bytes = 0;
     bool sized = true;

@@ -1,5 +1,4 @@
-//===- ProgramVerifier.h - The artifact's meaning is sound -------*- C++
-//-*-===//
+//===- ProgramVerifier.h - The artifact's meaning is sound ------*- C++ -*-===//
 //
 // FlatBuffers' own verifier shows that tables and vectors lie inside the
 // buffer. This one shows the rest: every index names something, every range
@@ -38,6 +37,13 @@ Status verifyCommands(const schema::Entry &entry, uint64_t kernel_count);
 /// gives its value, counted from 1; 0 for a symbol that is known at the call.
 /// A command's stage is the number of DefineSymbol commands before it.
 std::vector<uint32_t> symbolStages(const schema::Entry &entry);
+
+/// FlatBuffers' own verifier looks at the alignment of a vector's length only.
+template <typename T>
+bool elementsAligned(const flatbuffers::Vector<T> *vector) {
+  return lengthOf(vector) == 0 ||
+         reinterpret_cast<uintptr_t>(vector->data()) % alignof(T) == 0;
+}
 
 } // namespace mmcc::runtime
 

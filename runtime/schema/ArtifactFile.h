@@ -1,5 +1,4 @@
-//===- ArtifactFile.h - How a .mmcc file is laid out -------------*- C++
-//-*-===//
+//===- ArtifactFile.h - How a .mmcc file is laid out ------------*- C++ -*-===//
 //
 //     0                 FileHeader, one page; its last 16 bytes are the hash of
 //                       the page's other bytes followed by the chunk table

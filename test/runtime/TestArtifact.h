@@ -1,5 +1,4 @@
-//===- TestArtifact.h - Writes artifacts for tests ---------------*- C++
-//-*-===//
+//===- TestArtifact.h - Writes artifacts for tests --------------*- C++ -*-===//
 
 #ifndef MMCC_TEST_RUNTIME_TESTARTIFACT_H
 #define MMCC_TEST_RUNTIME_TESTARTIFACT_H

@@ -242,6 +242,22 @@ TEST(Verifier, an_operand_must_stay_inside_its_buffer) {
                "bytes at 0 of buffer 0, which has 32");
 }
 
+// A plan that failed is not taken for one that fits, even without symbols.
+TEST(Verifier, a_failure_repeats) {
+  TestArtifact t;
+  t.output("out", DType::u8, {t.e.constant(8)});
+  FillT fill;
+  fill.target = std::make_unique<Operand>(
+      operand(t.buffer(BufferKind::output, 0, t.e.constant(8)), kWrite));
+  fill.bytes = t.e.constant(9);
+  t.command().body.Set(std::move(fill));
+  Loaded loaded(t.write("again.mmcc"), 1);
+  std::vector<Tensor> outputs;
+  Error error = {};
+  for (int i = 0; i < 3; ++i)
+    EXPECT_FALSE(loaded.session.run({}, outputs, error));
+}
+
 TEST(Verifier, levels_are_chosen_and_forced) {
   TestArtifact t = addArtifact();
   for (const char *target : {"cpu:x86-64-v4", "cuda:sm_90a"}) {

@@ -1,5 +1,4 @@
-//===- TensorArrays.h - Between numpy arrays and tensors ---------*- C++
-//-*-===//
+//===- TensorArrays.h - Between numpy arrays and tensors --------*- C++ -*-===//
 //
 // What numpy has no name for travels as something that it has: bfloat16 as
 // uint16 bits, float8 and float4 as uint8 bits, integers below 8 bits as

@@ -1,5 +1,4 @@
-//===- NpyHeader.h - The head of a .npy file ---------------------*- C++
-//-*-===//
+//===- NpyHeader.h - The head of a .npy file --------------------*- C++ -*-===//
 
 #ifndef MMCC_TOOLS_NPZ_NPYHEADER_H
 #define MMCC_TOOLS_NPZ_NPYHEADER_H

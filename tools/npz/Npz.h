@@ -1,5 +1,4 @@
-//===- Npz.h - numpy's archives of arrays ------------------------*- C++
-//-*-===//
+//===- Npz.h - numpy's archives of arrays -----------------------*- C++ -*-===//
 
 #ifndef MMCC_TOOLS_NPZ_NPZ_H
 #define MMCC_TOOLS_NPZ_NPZ_H

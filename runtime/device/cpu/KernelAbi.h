@@ -1,5 +1,4 @@
-//===- KernelAbi.h - How the runtime calls a kernel --------------*- C++
-//-*-===//
+//===- KernelAbi.h - How the runtime calls a kernel -------------*- C++ -*-===//
 //
 // The runtime's own statement of the layout that code generation compiles
 // against (codegen/cpu/kernels/Abi.h); a test compares the two.

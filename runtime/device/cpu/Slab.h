@@ -1,5 +1,4 @@
-//===- Slab.h - Memory straight from the system ------------------*- C++
-//-*-===//
+//===- Slab.h - Memory straight from the system -----------------*- C++ -*-===//
 
 #ifndef MMCC_RUNTIME_DEVICE_CPU_SLAB_H
 #define MMCC_RUNTIME_DEVICE_CPU_SLAB_H

@@ -11,7 +11,8 @@ namespace mmcc::runtime {
 namespace {
 
 constexpr unsigned kDefaultFloatMode = 0x1f80;
-constexpr unsigned kSpins = 1200; // 20 to 50 microseconds of `pause`
+// A `pause` takes 15 to 50 nanoseconds.
+constexpr unsigned kSpins = 2000;
 
 void futexWait(std::atomic<uint32_t> &word, uint32_t seen) {
   syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, seen, nullptr, nullptr, 0);

@@ -1,5 +1,4 @@
-//===- ThreadTeam.h - The threads that run kernels ---------------*- C++
-//-*-===//
+//===- ThreadTeam.h - The threads that run kernels --------------*- C++ -*-===//
 //
 // A team of `size` members: the thread that calls run() is member 0, the
 // others are persistent. All members execute the same function and meet at
@@ -8,8 +7,9 @@
 //
 // A barrier counts arrivals; the last one flips the phase that the others
 // watch. They watch by spinning for some tens of microseconds, which is longer
-// than members of a balanced launch differ, and then sleep on a futex, so that
-// a machine with fewer free cores than threads makes progress.
+// than members of a balanced launch differ, and then by sleeping on a futex:
+// one that wakes up is let in sooner on a busy machine than one that has spun
+// its time away.
 //
 //===----------------------------------------------------------------------===//
 

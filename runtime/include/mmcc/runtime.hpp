@@ -1,5 +1,4 @@
-//===- mmcc/runtime.hpp - C++ on top of the C interface ----------*- C++
-//-*-===//
+//===- mmcc/runtime.hpp - C++ on top of the C interface ---------*- C++ -*-===//
 //
 // Owning handles and nothing else; needs C++17 and no exceptions. A function
 // that fails returns false (or an empty handle) and fills in the error.
