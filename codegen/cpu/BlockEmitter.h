@@ -12,6 +12,7 @@
 
 #include "codegen/cpu/AffineEmitter.h"
 #include "codegen/cpu/KernelFrame.h"
+#include "codegen/cpu/LaneChoice.h"
 #include "codegen/cpu/MathLibrary.h"
 
 #include "llvm/ADT/MapVector.h"
@@ -41,6 +42,14 @@ public:
   void beginWeaving(unsigned columnDim, uint64_t columns);
   void endWeaving(const Lanes &all);
 
+  /// Reads the square tile at `corner`, transposed, for each load of `block`
+  /// that readsAcross(). Until forgetTiles(), which must follow before the tile
+  /// ends to exist, those loads take row setTileRow() of it.
+  void readTiles(plan::BlockOp block, llvm::ArrayRef<llvm::Value *> corner,
+                 unsigned size);
+  void setTileRow(llvm::Value *row) { currentRow = row; }
+  void forgetTiles() { tiles.clear(); }
+
 private:
   llvm::Value *get(mlir::Value value);
   llvm::Value *error(mlir::Operation *op, const llvm::Twine &message);
@@ -59,6 +68,7 @@ private:
   llvm::Value *pointers(const Address &address, llvm::Type *element,
                         llvm::Value *base);
   llvm::Value *laneMask();
+  llvm::Value *tileRow(plan::LoadOp load, llvm::Type *element);
   bool weave(plan::StoreOp op, llvm::Value *value, const Address &to);
   llvm::Value *load(plan::LoadOp op);
   void store(plan::StoreOp op);
@@ -95,6 +105,9 @@ private:
     };
     llvm::MapVector<mlir::Operation *, Woven> stores;
   } weaving;
+
+  llvm::DenseMap<mlir::Operation *, llvm::Value *> tiles;
+  llvm::Value *currentRow = nullptr;
 
   // Of the block being emitted.
   Lanes lanes;

@@ -82,6 +82,11 @@ llvm::Value *BlockEmitter::load(plan::LoadOp op) {
     return error(op, "cannot load this type");
   if (!checkMap(op, op.getMap(), op.getIndices().size()))
     return llvm::PoisonValue::get(valueType(type, b.getContext()));
+  if (llvm::Value *row = tileRow(op, element))
+    return type.isInteger(1)
+               ? b.CreateICmpNE(row,
+                                llvm::Constant::getNullValue(row->getType()))
+               : row;
   llvm::Value *base = frame.buffers[*operand];
   Address from = address(op.getMap(), op.getIndices());
   llvm::Align align(element->getPrimitiveSizeInBits() / 8);

@@ -6,8 +6,9 @@ using namespace mlir;
 
 namespace mmcc::cpu {
 
-std::optional<int64_t> strideAlong(AffineMap map, ValueRange indices,
-                                   unsigned position, unsigned width) {
+/// Stride along a block index, an expression of symbols.
+static std::optional<AffineExpr> strideExpr(AffineMap map, ValueRange indices,
+                                            unsigned position, unsigned width) {
   AffineExpr expr = map.getResult(0);
   SmallVector<bool> laneDims;
   for (auto [dim, index] : llvm::enumerate(indices)) {
@@ -20,7 +21,12 @@ std::optional<int64_t> strideAlong(AffineMap map, ValueRange indices,
   Lanes lanes;
   lanes.width = width;
   lanes.align = width;
-  auto stride = laneStride(expr, laneDims, lanes);
+  return laneStride(expr, laneDims, lanes);
+}
+
+std::optional<int64_t> strideAlong(AffineMap map, ValueRange indices,
+                                   unsigned position, unsigned width) {
+  auto stride = strideExpr(map, indices, position, width);
   auto constant = stride ? dyn_cast<AffineConstantExpr>(*stride) : nullptr;
   if (!constant)
     return std::nullopt;
@@ -71,6 +77,17 @@ bool prefersColumns(const LoopShape &shape) {
   return last && *last < shape.lanes && (!across || *across > *last);
 }
 
+/// Then loads and stores of different points must stay in order.
+static bool readsWhatItWrites(ArrayRef<plan::BlockOp> blocks) {
+  bool reads = false;
+  for (plan::BlockOp block : blocks)
+    block.walk([&](plan::LoadOp load) {
+      for (Operation *user : load.getBuffer().getUsers())
+        reads |= isa<plan::StoreOp>(user);
+    });
+  return reads;
+}
+
 bool prefersRows(const LoopShape &shape) {
   if (shape.parallel < 2 || shape.parallel != shape.extents.size())
     return false;
@@ -79,14 +96,7 @@ bool prefersRows(const LoopShape &shape) {
   if (!columns || *columns < 1 || *columns > kNarrowColumns ||
       (rows && *rows < shape.lanes))
     return false;
-  // Stores are put off, so that nothing may read what they write.
-  bool readsWritten = false;
-  for (plan::BlockOp block : shape.blocks)
-    block.walk([&](plan::LoadOp load) {
-      for (Operation *user : load.getBuffer().getUsers())
-        readsWritten |= isa<plan::StoreOp>(user);
-    });
-  if (readsWritten)
+  if (readsWhatItWrites(shape.blocks))
     return false;
   unsigned along = 0, others = 0;
   for (plan::BlockOp block : shape.blocks)
@@ -99,6 +109,30 @@ bool prefersRows(const LoopShape &shape) {
         ++others;
     });
   return along > others;
+}
+
+bool readsAcross(AffineMap map, ValueRange indices, unsigned columnDim,
+                 unsigned lanes) {
+  auto across = strideExpr(map, indices, columnDim, 1);
+  return across && *across != 0 && *across != 1 &&
+         strideAlong(map, indices, columnDim - 1, 1) == 1;
+}
+
+bool readsAcross(const LoopShape &shape) {
+  if (shape.parallel < 2 || shape.parallel != shape.extents.size() ||
+      readsWhatItWrites(shape.blocks))
+    return false;
+  for (llvm::Value *extent : shape.extents.take_back(2))
+    if (std::optional<uint64_t> size = constantOf(extent);
+        size && *size < shape.lanes)
+      return false;
+  bool found = false;
+  for (plan::BlockOp block : shape.blocks)
+    forEachAccess(block, [&](AffineMap map, ValueRange indices, bool isStore) {
+      found |= !isStore &&
+               readsAcross(map, indices, shape.parallel - 1, shape.lanes);
+    });
+  return found;
 }
 
 } // namespace mmcc::cpu

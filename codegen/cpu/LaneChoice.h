@@ -35,6 +35,14 @@ constexpr unsigned kNarrowColumns = 8;
 /// before them, as when the channels of an image move to the end.
 bool prefersRows(const LoopShape &shape);
 
+/// True for an access that is contiguous along the dimension before
+/// `columnDim`, and neither contiguous nor constant along `columnDim`.
+bool readsAcross(mlir::AffineMap map, mlir::ValueRange indices,
+                 unsigned columnDim, unsigned lanes);
+
+/// True when the kernel has loads of this kind and may read a tile ahead.
+bool readsAcross(const LoopShape &shape);
+
 } // namespace mmcc::cpu
 
 #endif // MMCC_CODEGEN_CPU_LANECHOICE_H

@@ -134,6 +134,8 @@ LogicalResult LoopKernel::emit(llvm::Value *x) {
   llvm::Value *begin = firstColumn, *length = count;
   if (columnSize == columnCount && prefersRows(shape())) {
     emitNarrow(firstRow, rows);
+  } else if (readsAcross(shape())) {
+    emitTransposed(firstRow, rows, begin, length, align);
   } else if (rows == one) {
     emitRow(firstRow, begin, length, align);
   } else {

@@ -16,7 +16,8 @@
 //                           accumulate in several vectors, then across lanes
 //                         finish: scalars; map: vectors again
 //
-// (NarrowColumns.cpp has a third form, for kernels of up to eight columns.)
+// (NarrowColumns.cpp and TransposedTiles.cpp have forms of their own for
+// kernels that read along the dimension before the columns.)
 //
 // Mean over tokens of [batch, tokens, channels], pooling with channels last and
 // everything without a reduction take the first form; softmax and layer norm
@@ -62,6 +63,13 @@ private:
   void emitRow(llvm::Value *row, llvm::Value *begin, llvm::Value *count,
                uint64_t align);
   void emitNarrow(llvm::Value *first, llvm::Value *rows);
+  void emitTransposed(llvm::Value *first, llvm::Value *rows, llvm::Value *begin,
+                      llvm::Value *count, uint64_t align);
+  void
+  forEachRun(llvm::Value *first, llvm::Value *rows,
+             llvm::function_ref<void(llvm::ArrayRef<llvm::Value *> outer,
+                                     llvm::Value *begin, llvm::Value *size)>
+                 run);
   void emitPoints(llvm::MutableArrayRef<Point> points);
   void emitReduce(llvm::ArrayRef<plan::BlockOp> group,
                   llvm::MutableArrayRef<Point> points);

@@ -25,56 +25,27 @@ void LoopKernel::emitNarrow(llvm::Value *first, llvm::Value *rows) {
   unsigned laneDim = parallel - 2;
   uint64_t count =
       llvm::cast<llvm::ConstantInt>(extents[parallel - 1])->getZExtValue();
-  llvm::Value *zero = b.getInt64(0), *one = b.getInt64(1);
-  llvm::Value *length = extents[laneDim];
-  auto run = [&](ArrayRef<llvm::Value *> outer, llvm::Value *begin,
+  StripShape strip;
+  strip.width = width;
+  strip.dim = laneDim;
+  forEachRun(first, rows,
+             [&](ArrayRef<llvm::Value *> outer, llvm::Value *begin,
                  llvm::Value *size) {
-    StripShape shape;
-    shape.width = width;
-    shape.dim = laneDim;
-    emitStrip(b, begin, size, shape, {},
-              [&](ArrayRef<StripPart> parts, ArrayRef<llvm::Value *>) {
-                emitter.beginWeaving(parallel - 1, count);
-                for (uint64_t column = 0; column < count; ++column) {
-                  Indices indices(outer.begin(), outer.end());
-                  indices.push_back(parts[0].first);
-                  indices.push_back(b.getInt64(column));
-                  for (plan::BlockOp block : blocks)
-                    emitter.emit(block, indices, {}, parts[0].lanes);
-                }
-                emitter.endWeaving(parts[0].lanes);
-                return Carried();
-              });
-  };
-  if (laneDim == 0) {
-    run({}, first, rows);
-    return;
-  }
-  // The rows begin and end somewhere in runs of `length`.
-  auto atLeast = [&](llvm::Value *value, llvm::Value *least) {
-    return b.CreateBinaryIntrinsic(llvm::Intrinsic::smax, value, least);
-  };
-  length = atLeast(length, one);
-  llvm::Value *end = b.CreateNSWAdd(first, rows);
-  llvm::Value *firstRun = b.CreateUDiv(first, length);
-  llvm::Value *endRun =
-      b.CreateUDiv(b.CreateNUWAdd(end, b.CreateSub(length, one)), length);
-  emitLoop(b, firstRun, endRun, 1, {},
-           [&](llvm::Value *at, ArrayRef<llvm::Value *>) {
-             llvm::Value *start = b.CreateNSWMul(at, length);
-             llvm::Value *from = atLeast(b.CreateNSWSub(first, start), zero);
-             llvm::Value *to = b.CreateBinaryIntrinsic(
-                 llvm::Intrinsic::smin, b.CreateNSWSub(end, start), length);
-             Indices outer(laneDim);
-             llvm::Value *rest = at;
-             for (unsigned dim = laneDim; dim-- > 0;) {
-               outer[dim] = dim == 0 ? rest : b.CreateURem(rest, extents[dim]);
-               if (dim > 0)
-                 rest = b.CreateUDiv(rest, extents[dim]);
-             }
-             run(outer, from, b.CreateNSWSub(to, from));
-             return Carried();
-           });
+               emitStrip(
+                   b, begin, size, strip, {},
+                   [&](ArrayRef<StripPart> parts, ArrayRef<llvm::Value *>) {
+                     emitter.beginWeaving(parallel - 1, count);
+                     for (uint64_t column = 0; column < count; ++column) {
+                       Indices indices(outer.begin(), outer.end());
+                       indices.push_back(parts[0].first);
+                       indices.push_back(b.getInt64(column));
+                       for (plan::BlockOp block : blocks)
+                         emitter.emit(block, indices, {}, parts[0].lanes);
+                     }
+                     emitter.endWeaving(parts[0].lanes);
+                     return Carried();
+                   });
+             });
 }
 
 //===----------------------------------------------------------------------===//

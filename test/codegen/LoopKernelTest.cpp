@@ -122,6 +122,64 @@ TEST_P(LoopKernel, fewColumns) {
   }
 }
 
+// [b, c, n] to [b, n, c] with something on top: tiles, rows and columns that
+// fill none, and runs of rows that the pieces cut.
+TEST_P(LoopKernel, transposedTiles) {
+  Program program(R"(
+    plan.kernel @k row "loops" extents affine_map<()[s0, s1] -> (2, s0, s1)> parallel 3
+        params affine_map<() -> (41, 50)> offsets affine_map<() -> ()>
+        scratch affine_map<() -> (0)> written [3] {
+    ^bb0(%x: !plan.buffer<f32>, %m: !plan.buffer<i1>, %bias: !plan.buffer<f32>, %y: !plan.buffer<f32>):
+      plan.block "map" {
+      ^bb0(%b: index, %i: index, %c: index):
+        %v = plan.load %x[affine_map<(d0, d1, d2)[s0, s1] -> ((d0 * s1 + d2) * s0 + d1)>(%b, %i, %c)] : !plan.buffer<f32> -> f32
+        %p = plan.load %m[affine_map<(d0, d1)[s0, s1] -> (d1 * s0 + d0)>(%i, %c)] : !plan.buffer<i1> -> i1
+        %w = plan.load %bias[affine_map<(d0) -> (d0)>(%c)] : !plan.buffer<f32> -> f32
+        %s = arith.addf %v, %w : f32
+        %r = arith.select %p, %s, %w : f32
+        plan.store %r, %y[affine_map<(d0, d1, d2)[s0, s1] -> ((d0 * s0 + d1) * s1 + d2)>(%b, %i, %c)] : f32, !plan.buffer<f32>
+        plan.yield
+      }
+    })",
+                  GetParam());
+  Program fixed(R"(
+    plan.kernel @k row "loops" extents affine_map<()[s0, s1] -> (2, 37, s1)> parallel 3
+        params affine_map<() -> (41, 50)> offsets affine_map<() -> ()>
+        scratch affine_map<() -> (0)> written [3] {
+    ^bb0(%x: !plan.buffer<f32>, %m: !plan.buffer<i1>, %bias: !plan.buffer<f32>, %y: !plan.buffer<f32>):
+      plan.block "map" {
+      ^bb0(%b: index, %i: index, %c: index):
+        %v = plan.load %x[affine_map<(d0, d1, d2)[s0, s1] -> (d0 * s1 * 37 + d2 * 37 + d1)>(%b, %i, %c)] : !plan.buffer<f32> -> f32
+        %p = plan.load %m[affine_map<(d0, d1)[s0, s1] -> (d1 * 37 + d0)>(%i, %c)] : !plan.buffer<i1> -> i1
+        %w = plan.load %bias[affine_map<(d0) -> (d0)>(%c)] : !plan.buffer<f32> -> f32
+        %s = arith.addf %v, %w : f32
+        %r = arith.select %p, %s, %w : f32
+        plan.store %r, %y[affine_map<(d0, d1, d2)[s0, s1] -> ((d0 * 37 + d1) * s1 + d2)>(%b, %i, %c)] : f32, !plan.buffer<f32>
+        plan.yield
+      }
+    })",
+                GetParam());
+  int64_t n = 37;
+  for (int64_t c : {5, 16, 50, 77}) {
+    auto x = randomFloats(2 * c * n), bias = randomFloats(c, -1, 1, 2);
+    std::vector<uint8_t> m(c * n);
+    for (size_t i = 0; i < m.size(); ++i)
+      m[i] = i % 3 != 0;
+    std::vector<double> want(x.size());
+    for (int b = 0; b < 2; ++b)
+      for (int i = 0; i < n; ++i)
+        for (int k = 0; k < c; ++k)
+          want[(b * n + i) * c + k] =
+              (m[k * n + i] ? x[(b * c + k) * n + i] : 0.0) + bias[k];
+    for (Program *each : {&program, &fixed}) {
+      std::vector<float> y(x.size());
+      each->run("k", {(2 * n + 40) / 41 * ((c + 49) / 50), 1, 1},
+                {x.data(), m.data(), bias.data(), y.data()}, {n, c});
+      expectClose(y, want);
+    }
+  }
+}
+
 // Splitting an index by floordiv and mod: contiguous where 64 columns hold
 // whole vectors, gathered where 5 columns do not.
 TEST_P(LoopKernel, splitIndices) {
