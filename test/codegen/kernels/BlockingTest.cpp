@@ -1,7 +1,6 @@
-//===- BlockingTest.cpp - Grid cuts, and the embedded modules -------------===//
+//===- BlockingTest.cpp - Grid cuts ---------------------------------------===//
 
 #include "codegen/cpu/kernels/Blocking.h"
-#include "codegen/cpu/kernels/Bitcode.h"
 #include "test/codegen/kernels/KernelHarness.h"
 
 #include <array>
@@ -47,20 +46,6 @@ TEST(Blocking, EncodersTakeAHeadACell) {
   EXPECT_EQ(attentionBlock(1, 12), 1);
   // Six heads do not divide by four; two cells each do.
   EXPECT_EQ(attentionBlock(1500, 6), 750);
-}
-
-TEST(Bitcode, BothLevelsAreEmbedded) {
-  for (const char *level : {"x86-64-v3", "x86-64-v4"}) {
-    const BitcodeModule *module = findBitcode(level);
-    ASSERT_NE(module, nullptr);
-    ASSERT_GT(module->size, 1000u);
-    // LLVM's magic number.
-    EXPECT_EQ(module->data[0], 'B');
-    EXPECT_EQ(module->data[1], 'C');
-    EXPECT_EQ(module->data[2], 0xC0);
-    EXPECT_EQ(module->data[3], 0xDE);
-  }
-  EXPECT_EQ(findBitcode("x86-64-v2"), nullptr);
 }
 
 } // namespace

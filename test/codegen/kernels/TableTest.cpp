@@ -1,0 +1,38 @@
+//===- TableTest.cpp - kernels.inc and the levels' modules ----------------===//
+
+#include "codegen/cpu/kernels/Bitcode.h"
+#include "test/codegen/kernels/KernelHarness.h"
+
+#include <dlfcn.h>
+#include <gtest/gtest.h>
+
+using namespace mmcc::test;
+using mmcc::cpu::BitcodeModule;
+using mmcc::cpu::findBitcode;
+
+namespace {
+
+TEST(Table, EveryRowIsAtEveryLevel) {
+  for (const Level &level : machineLevels()) {
+#define MMCC_KERNEL(row, tensors, params, blocks)                              \
+  EXPECT_NE(dlsym(level.library, "mmk_" #row), nullptr)                        \
+      << #row << " at " << level.name;
+#include "codegen/cpu/kernels/kernels.inc"
+  }
+}
+
+TEST(Table, BothLevelsAreEmbedded) {
+  for (const char *level : {"x86-64-v3", "x86-64-v4"}) {
+    const BitcodeModule *module = findBitcode(level);
+    ASSERT_NE(module, nullptr);
+    ASSERT_GT(module->size, 1000u);
+    // LLVM's magic number.
+    EXPECT_EQ(module->data[0], 'B');
+    EXPECT_EQ(module->data[1], 'C');
+    EXPECT_EQ(module->data[2], 0xC0);
+    EXPECT_EQ(module->data[3], 0xDE);
+  }
+  EXPECT_EQ(findBitcode("x86-64-v2"), nullptr);
+}
+
+} // namespace
