@@ -9,6 +9,8 @@
 
 static std::atomic<uint64_t> allocations{0};
 
+// ThreadSanitizer brings its own.
+#if !__has_feature(thread_sanitizer)
 void *operator new(size_t bytes) {
   allocations.fetch_add(1, std::memory_order_relaxed);
   if (void *memory = std::malloc(bytes ? bytes : 1))
@@ -17,6 +19,7 @@ void *operator new(size_t bytes) {
 }
 void operator delete(void *memory) noexcept { std::free(memory); }
 void operator delete(void *memory, size_t) noexcept { std::free(memory); }
+#endif
 
 namespace mmcc::test {
 namespace {
@@ -118,6 +121,8 @@ TEST(Session, a_shape_seen_before_allocates_nothing) {
     outputs[0].data = nullptr;
     ASSERT_TRUE(loaded.session.run(*shapes, outputs, error));
   }
+  if (allocations.load() == 0)
+    GTEST_SKIP() << "allocations are not counted in this build";
   uint64_t before = allocations.load();
   for (int i = 0; i < 10; ++i) {
     for (auto *shapes : {&inputs, &longer}) {

@@ -1,0 +1,11 @@
+# The shared runtime shows nothing but its C interface.
+execute_process(COMMAND ${NM} -D --defined-only -j ${LIBRARY} OUTPUT_VARIABLE symbols RESULT_VARIABLE failed)
+string(REGEX MATCHALL "[^\n]+" symbols "${symbols}")
+list(LENGTH symbols count)
+if(failed OR count LESS 10)
+  message(FATAL_ERROR "cannot list the symbols of ${LIBRARY}")
+endif()
+list(FILTER symbols EXCLUDE REGEX "^mmcc_")
+if(symbols)
+  message(FATAL_ERROR "exported by mistake: ${symbols}")
+endif()
