@@ -3,6 +3,7 @@
 #include "mlir/IR/PatternMatch.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "passes/attention/Passes.h"
+#include "passes/attention/RopePatterns.h"
 #include "passes/fuse/ConstantValues.h"
 
 namespace mmcc {
@@ -13,45 +14,54 @@ namespace mmcc {
 using namespace mlir;
 using namespace mmcc;
 
-namespace {
-
-/// Neighbouring channels [begin, begin + count) of `base`, all of the other
-/// dimensions.
-struct Channels {
-  Value base;
-  int64_t begin = 0, count = 0;
-};
-
-std::optional<Channels> getChannels(Value value) {
+std::optional<Channels> mmcc::getChannels(Value value) {
   auto type = getTensorType(value);
   int64_t rank = type.getRank();
   if (rank == 0 || type.isDynamicDim(rank - 1))
     return std::nullopt;
-  Channels whole{value, 0, type.getDimSize(rank - 1)};
+  Channels whole{value, 0, type.getDimSize(rank - 1), 1};
   auto slice = value.getDefiningOp<mm::SliceOp>();
   if (!slice)
     return whole;
   mm::Shape from = mm::getShape(slice.getInput().getType());
   mm::Shape to = mm::getShape(type);
-  for (int64_t axis = 0; axis < rank; ++axis) {
-    if (slice.getSteps()[axis] != 1)
+  for (int64_t axis = 0; axis < rank - 1; ++axis)
+    if (from[axis] != to[axis] || slice.getSteps()[axis] != 1 ||
+        !slice.getOffsets().getDim(axis).isConstant(0))
       return whole;
-    if (axis < rank - 1 && (from[axis] != to[axis] ||
-                            !slice.getOffsets().getDim(axis).isConstant(0)))
-      return whole;
-  }
   std::optional<int64_t> begin =
       slice.getOffsets().getDim(rank - 1).getConstant();
   if (!begin)
     return whole;
-  return Channels{slice.getInput(), *begin, whole.count};
+  return Channels{slice.getInput(), *begin, whole.count,
+                  slice.getSteps()[rank - 1]};
 }
 
-/// -x, also written as a product with -1.
-Value getNegated(Value value) {
+Value mmcc::getNegated(Value value) {
   Scaled scaled = stripScale(value);
   return scaled.factor == -1.0 ? scaled.base : Value();
 }
+
+bool mmcc::fitsBeside(Value table, ArrayRef<mm::Dim> shape) {
+  std::optional<mm::Shape> joined =
+      mm::broadcastShapes(mm::getShape(table.getType()), shape);
+  return joined && ArrayRef<mm::Dim>(*joined) == shape;
+}
+
+Value mmcc::makeRope(PatternRewriter &rewriter, Location loc, Value input,
+                     Value cos, Value sin, int64_t rotaryDim,
+                     bool interleaved) {
+  mm::Shape shape = mm::getShape(input.getType()), full = shape;
+  mm::Dim one = mm::Dim::constant(rewriter.getContext(), 1);
+  while (full.size() < 4)
+    full.insert(full.begin(), one);
+  Value rope = rewriter.create<mm::RopeOp>(
+      loc, reshapeTo(rewriter, loc, input, full), cos, sin,
+      rewriter.getI64IntegerAttr(rotaryDim), rewriter.getBoolAttr(interleaved));
+  return reshapeTo(rewriter, loc, rope, shape);
+}
+
+namespace {
 
 /// The channels that concat(-x[half:], x[:half]) rotates.
 std::optional<Channels> matchRotateHalf(Value value) {
@@ -65,17 +75,15 @@ std::optional<Channels> matchRotateHalf(Value value) {
   std::optional<Channels> second = getChannels(upper);
   std::optional<Channels> first = getChannels(concat.getInputs()[1]);
   if (!first || !second || first->base != second->base ||
-      first->count != second->count ||
+      first->count != second->count || first->step != 1 || second->step != 1 ||
       second->begin != first->begin + first->count)
     return std::nullopt;
   return Channels{first->base, first->begin, 2 * first->count};
 }
 
-/// Whether `table` broadcasts to `input` without widening it.
-bool fitsBeside(Value table, Value input) {
-  std::optional<mm::Shape> joined = mm::broadcastShapes(
-      mm::getShape(table.getType()), mm::getShape(input.getType()));
-  return joined && *joined == mm::getShape(input.getType()) &&
+bool fitsTable(Value table, Value input) {
+  mm::Shape shape = mm::getShape(input.getType());
+  return fitsBeside(table, shape) &&
          getElementTypeOrSelf(table) == getElementTypeOrSelf(input);
 }
 
@@ -94,19 +102,6 @@ Value getValue(PatternRewriter &rewriter, Location loc,
       loc, mm::makeTensorType(shape, getElementTypeOrSelf(channels.base)),
       channels.base, mm::DimsAttr::get(context, offsets),
       SmallVector<int64_t>(shape.size(), 1));
-}
-
-/// Rope on [batch, heads, tokens, dim]; fewer leading dimensions become 1.
-Value makeRope(PatternRewriter &rewriter, Location loc, Value input, Value cos,
-               Value sin, int64_t rotaryDim) {
-  mm::Shape shape = mm::getShape(input.getType()), full = shape;
-  mm::Dim one = mm::Dim::constant(rewriter.getContext(), 1);
-  while (full.size() < 4)
-    full.insert(full.begin(), one);
-  Value rope = rewriter.create<mm::RopeOp>(
-      loc, reshapeTo(rewriter, loc, input, full), cos, sin,
-      rewriter.getI64IntegerAttr(rotaryDim), rewriter.getBoolAttr(false));
-  return reshapeTo(rewriter, loc, rope, shape);
 }
 
 /// x * cos + rotate_half(x) * sin
@@ -135,13 +130,13 @@ struct FormRotateHalf : OpRewritePattern<mm::AddOp> {
           bool same = x == rotated->base && rotated->begin == 0 && channels &&
                       getTensorType(x).getShape().back() == rotated->count;
           same |= channels && channels->base == rotated->base &&
-                  channels->begin == rotated->begin &&
+                  channels->step == 1 && channels->begin == rotated->begin &&
                   channels->count == rotated->count;
-          if (!same || x.getType() != op.getType() || !fitsBeside(cos, x) ||
-              !fitsBeside(sin, x) || getTensorType(x).getRank() > 4)
+          if (!same || x.getType() != op.getType() || !fitsTable(cos, x) ||
+              !fitsTable(sin, x) || getTensorType(x).getRank() > 4)
             continue;
-          rewriter.replaceOp(
-              op, makeRope(rewriter, op.getLoc(), x, cos, sin, rotated->count));
+          rewriter.replaceOp(op, makeRope(rewriter, op.getLoc(), x, cos, sin,
+                                          rotated->count, false));
           ++count;
           return success();
         }
@@ -162,7 +157,7 @@ std::optional<Term> splitTerm(Value value, const Channels &channels) {
     return std::nullopt;
   for (int side : {0, 1}) {
     std::optional<Channels> found = getChannels(mul->getOperand(side));
-    if (found && found->base == channels.base &&
+    if (found && found->base == channels.base && found->step == 1 &&
         found->begin == channels.begin && found->count == channels.count)
       return Term{mul->getOperand(side), mul->getOperand(1 - side)};
   }
@@ -190,7 +185,8 @@ struct FormHalves : OpRewritePattern<mm::ConcatOp> {
       return failure();
     for (int side : {0, 1}) {
       std::optional<Channels> x1 = getChannels(first->getOperand(side));
-      if (!x1 || first->getOperand(side).getType() != sub.getType())
+      if (!x1 || x1->step != 1 ||
+          first->getOperand(side).getType() != sub.getType())
         continue;
       Value cos = first->getOperand(1 - side);
       Channels x2{x1->base, x1->begin + x1->count, x1->count};
@@ -207,7 +203,7 @@ struct FormHalves : OpRewritePattern<mm::ConcatOp> {
             cosine2 && sine2 && cosine2->table == cos && sine2->table == sin;
       }
       Value half = first->getOperand(side);
-      if (!matches || !fitsBeside(cos, half) || !fitsBeside(sin, half) ||
+      if (!matches || !fitsTable(cos, half) || !fitsTable(sin, half) ||
           getTensorType(cos).getRank() == 0 ||
           getTensorType(sin).getRank() == 0)
         continue;
@@ -222,7 +218,7 @@ struct FormHalves : OpRewritePattern<mm::ConcatOp> {
                                              axis);
       };
       rewriter.replaceOp(op, makeRope(rewriter, loc, input, doubled(cos),
-                                      doubled(sin), 2 * x1->count));
+                                      doubled(sin), 2 * x1->count, false));
       ++count;
       return success();
     }
@@ -249,9 +245,9 @@ struct WidenPartial : OpRewritePattern<mm::ConcatOp> {
     std::optional<Channels> turned = getChannels(rope.getInput());
     std::optional<Channels> rest = getChannels(op.getInputs()[1]);
     int64_t rotaryDim = rope.getRotaryDim();
-    if (!turned || !rest || turned->base != rest->base || turned->begin != 0 ||
-        turned->count != rotaryDim || rest->begin != rotaryDim ||
-        turned->base.getType() != op.getType())
+    if (!turned || !rest || turned->base != rest->base || turned->step != 1 ||
+        rest->step != 1 || turned->begin != 0 || turned->count != rotaryDim ||
+        rest->begin != rotaryDim || turned->base.getType() != op.getType())
       return failure();
     rewriter.replaceOpWithNewOp<mm::RopeOp>(
         op, turned->base, rope.getCos(), rope.getSin(), rope.getRotaryDimAttr(),
@@ -268,6 +264,7 @@ struct FormRope : mmcc::impl::FormRopeBase<FormRope> {
     MLIRContext *context = &getContext();
     RewritePatternSet patterns(context);
     patterns.add<FormRotateHalf, FormHalves>(context, numFormed);
+    populateInterleavedRope(patterns, numFormed);
     patterns.add<WidenPartial>(context, numPartial);
     if (failed(
             applyPatternsAndFoldGreedily(getOperation(), std::move(patterns))))

@@ -76,3 +76,43 @@ func.func @keep_when_parts_are_unequal(%x: tensor<1x4x8x16xf32>, %cos: tensor<1x
   %2 = mm.add %0, %1 : tensor<1x4x8x16xf32>, tensor<1x4x8x16xf32> -> tensor<1x4x8x16xf32>
   return %2 : tensor<1x4x8x16xf32>
 }
+
+// Neighbours turn, (-x1, x0, -x3, x2): the tables hold each angle twice.
+// CHECK-LABEL: @fuse_when_neighbours_are_rotated
+// CHECK: mm.rope %arg0 cos %{{.*}} sin %{{.*}} {interleaved = true, rotary_dim = 8 : i64} : tensor<2x3x4x8xf32>, tensor<1x3x1x4xf32>, tensor<1x3x1x4xf32>
+func.func @fuse_when_neighbours_are_rotated(%x: tensor<2x3x4x8xf32>, %c: tensor<1x3x1x4x1xf32>, %s: tensor<1x3x1x4x1xf32>) -> tensor<2x3x4x8xf32> {
+  %c2 = mm.broadcast %c : tensor<1x3x1x4x1xf32> -> tensor<1x3x1x4x2xf32>
+  %cos = mm.reshape %c2 : tensor<1x3x1x4x2xf32> -> tensor<1x3x1x8xf32>
+  %s2 = mm.broadcast %s : tensor<1x3x1x4x1xf32> -> tensor<1x3x1x4x2xf32>
+  %sin = mm.reshape %s2 : tensor<1x3x1x4x2xf32> -> tensor<1x3x1x8xf32>
+  %even = mm.slice %x offsets #mm.dims<[0, 0, 0, 0]> steps [1, 1, 1, 2] : tensor<2x3x4x8xf32> -> tensor<2x3x4x4xf32>
+  %odd = mm.slice %x offsets #mm.dims<[0, 0, 0, 1]> steps [1, 1, 1, 2] : tensor<2x3x4x8xf32> -> tensor<2x3x4x4xf32>
+  %n = mm.neg %odd : tensor<2x3x4x4xf32> -> tensor<2x3x4x4xf32>
+  %a = mm.reshape %n : tensor<2x3x4x4xf32> -> tensor<2x3x4x4x1xf32>
+  %b = mm.reshape %even : tensor<2x3x4x4xf32> -> tensor<2x3x4x4x1xf32>
+  %stack = mm.concat %a, %b axis 4 : tensor<2x3x4x4x1xf32>, tensor<2x3x4x4x1xf32> -> tensor<2x3x4x4x2xf32>
+  %turned = mm.reshape %stack : tensor<2x3x4x4x2xf32> -> tensor<2x3x4x8xf32>
+  %0 = mm.mul %x, %cos : tensor<2x3x4x8xf32>, tensor<1x3x1x8xf32> -> tensor<2x3x4x8xf32>
+  %1 = mm.mul %turned, %sin : tensor<2x3x4x8xf32>, tensor<1x3x1x8xf32> -> tensor<2x3x4x8xf32>
+  %2 = mm.add %0, %1 : tensor<2x3x4x8xf32>, tensor<2x3x4x8xf32> -> tensor<2x3x4x8xf32>
+  return %2 : tensor<2x3x4x8xf32>
+}
+
+// The cosines differ within a pair: no rotation.
+// CHECK-LABEL: @keep_when_tables_are_not_paired
+// CHECK-NOT: mm.rope
+func.func @keep_when_tables_are_not_paired(%x: tensor<2x3x4x8xf32>, %cos: tensor<1x3x1x8xf32>, %s: tensor<1x3x1x4x1xf32>) -> tensor<2x3x4x8xf32> {
+  %s2 = mm.broadcast %s : tensor<1x3x1x4x1xf32> -> tensor<1x3x1x4x2xf32>
+  %sin = mm.reshape %s2 : tensor<1x3x1x4x2xf32> -> tensor<1x3x1x8xf32>
+  %even = mm.slice %x offsets #mm.dims<[0, 0, 0, 0]> steps [1, 1, 1, 2] : tensor<2x3x4x8xf32> -> tensor<2x3x4x4xf32>
+  %odd = mm.slice %x offsets #mm.dims<[0, 0, 0, 1]> steps [1, 1, 1, 2] : tensor<2x3x4x8xf32> -> tensor<2x3x4x4xf32>
+  %n = mm.neg %odd : tensor<2x3x4x4xf32> -> tensor<2x3x4x4xf32>
+  %a = mm.reshape %n : tensor<2x3x4x4xf32> -> tensor<2x3x4x4x1xf32>
+  %b = mm.reshape %even : tensor<2x3x4x4xf32> -> tensor<2x3x4x4x1xf32>
+  %stack = mm.concat %a, %b axis 4 : tensor<2x3x4x4x1xf32>, tensor<2x3x4x4x1xf32> -> tensor<2x3x4x4x2xf32>
+  %turned = mm.reshape %stack : tensor<2x3x4x4x2xf32> -> tensor<2x3x4x8xf32>
+  %0 = mm.mul %x, %cos : tensor<2x3x4x8xf32>, tensor<1x3x1x8xf32> -> tensor<2x3x4x8xf32>
+  %1 = mm.mul %turned, %sin : tensor<2x3x4x8xf32>, tensor<1x3x1x8xf32> -> tensor<2x3x4x8xf32>
+  %2 = mm.add %0, %1 : tensor<2x3x4x8xf32>, tensor<2x3x4x8xf32> -> tensor<2x3x4x8xf32>
+  return %2 : tensor<2x3x4x8xf32>
+}

@@ -1,0 +1,179 @@
+//===- InterleavedRope.cpp - Rotation of neighbouring channels ------------===//
+//
+// The turned value is a stack of (-x[1::2], x[0::2]) folded into one dimension;
+// its fold may come before or after the product with the sines. Both tables
+// hold each entry twice in a row; mm.rope takes them once.
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/attention/RopePatterns.h"
+#include "passes/fuse/ConstantValues.h"
+
+using namespace mlir;
+
+namespace mmcc {
+
+/// [..., n, 1] as [..., n].
+static Value dropLast(OpBuilder &builder, Value value) {
+  mm::Shape shape = mm::getShape(value.getType());
+  shape.pop_back();
+  return reshapeTo(builder, value.getLoc(), value, shape);
+}
+
+/// The value repeated to [..., n, 2] along its last dimension.
+static Value matchRepeatedTwice(Value value) {
+  if (auto broadcast = value.getDefiningOp<mm::BroadcastOp>()) {
+    auto from = getTensorType(broadcast.getInput());
+    auto to = broadcast.getType();
+    if (from.getRank() == to.getRank() && from.getRank() > 1 &&
+        from.getShape().back() == 1 && to.getShape().back() == 2 &&
+        from.getShape().drop_back() == to.getShape().drop_back())
+      return broadcast.getInput();
+  }
+  if (auto concat = value.getDefiningOp<mm::ConcatOp>())
+    if (concat.getInputs().size() == 2 &&
+        concat.getInputs()[0] == concat.getInputs()[1] &&
+        static_cast<int64_t>(concat.getAxis()) ==
+            concat.getType().getRank() - 1 &&
+        getTensorType(concat.getInputs()[0]).getShape().back() == 1)
+      return concat.getInputs()[0];
+  return {};
+}
+
+/// For a table [..., 2 n] with each entry twice in a row, or one [..., n, 2]:
+/// the repeated value [..., n, 1], in the leading dimensions that it has there.
+static Value matchPairTable(Value table, bool unfolded) {
+  if (Value repeated = unfolded ? matchRepeatedTwice(table) : Value())
+    return repeated;
+  auto reshape = table.getDefiningOp<mm::ReshapeOp>();
+  if (!reshape)
+    return {};
+  return matchRepeatedTwice(reshape.getInput());
+}
+
+/// The table with n entries a row, otherwise shaped as `table`.
+static Value makeTable(OpBuilder &builder, Value table, Value repeated,
+                       bool unfolded) {
+  mm::Shape shape = mm::getShape(table.getType());
+  if (unfolded)
+    shape.pop_back();
+  mm::Shape once = mm::getShape(repeated.getType());
+  shape.back() = once[once.size() - 2];
+  return reshapeTo(builder, table.getLoc(), dropLast(builder, repeated), shape);
+}
+
+/// The channels behind a stack (-odd, even) [..., n, 2].
+static std::optional<Channels> matchStack(Value value) {
+  auto concat = value.getDefiningOp<mm::ConcatOp>();
+  if (!concat || concat.getInputs().size() != 2 ||
+      static_cast<int64_t>(concat.getAxis()) != concat.getType().getRank() - 1)
+    return std::nullopt;
+  auto unstacked = [](Value value) -> Value {
+    auto reshape = value.getDefiningOp<mm::ReshapeOp>();
+    if (!reshape)
+      return {};
+    mm::Shape from = mm::getShape(reshape.getInput().getType());
+    mm::Shape to = mm::getShape(reshape.getType());
+    from.push_back(mm::Dim::constant(value.getContext(), 1));
+    return from == to ? reshape.getInput() : Value();
+  };
+  // The negation lies before or after the stacking.
+  Value first = concat.getInputs()[0];
+  Value odd;
+  if (Value inner = getNegated(first))
+    odd = unstacked(inner);
+  else if (Value inner = unstacked(first))
+    odd = getNegated(inner);
+  Value even = unstacked(concat.getInputs()[1]);
+  if (!odd || !even)
+    return std::nullopt;
+  std::optional<Channels> o = getChannels(odd), e = getChannels(even);
+  if (!o || !e || o->base != e->base || o->step != 2 || e->step != 2 ||
+      o->count != e->count || o->begin != e->begin + 1)
+    return std::nullopt;
+  return Channels{e->base, e->begin, 2 * e->count, 1};
+}
+
+namespace {
+
+struct FormInterleaved : OpRewritePattern<mm::AddOp> {
+  FormInterleaved(MLIRContext *context, Pass::Statistic &count)
+      : OpRewritePattern(context), count(count) {}
+
+  LogicalResult matchAndRewrite(mm::AddOp op,
+                                PatternRewriter &rewriter) const override {
+    for (auto [plainTerm, turnedTerm] : {std::pair(op.getLhs(), op.getRhs()),
+                                         std::pair(op.getRhs(), op.getLhs())}) {
+      auto plain = plainTerm.getDefiningOp<mm::MulOp>();
+      // fold(stack * sines) or fold(stack) * sines
+      auto fold = turnedTerm.getDefiningOp<mm::ReshapeOp>();
+      bool unfolded = static_cast<bool>(fold);
+      auto turned = unfolded ? fold.getInput().getDefiningOp<mm::MulOp>()
+                             : turnedTerm.getDefiningOp<mm::MulOp>();
+      if (!plain || !turned)
+        continue;
+      for (int turnedSide : {0, 1})
+        for (int plainSide : {0, 1})
+          if (succeeded(rewrite(op, plain, plainSide, turned, turnedSide,
+                                unfolded, rewriter)))
+            return success();
+    }
+    return failure();
+  }
+
+  LogicalResult rewrite(mm::AddOp op, mm::MulOp plain, int plainSide,
+                        mm::MulOp turned, int turnedSide, bool unfolded,
+                        PatternRewriter &rewriter) const {
+    Value stack = turned->getOperand(turnedSide);
+    Value sin = turned->getOperand(1 - turnedSide);
+    Value x = plain->getOperand(plainSide);
+    Value cos = plain->getOperand(1 - plainSide);
+    if (!unfolded) {
+      auto fold = stack.getDefiningOp<mm::ReshapeOp>();
+      if (!fold)
+        return failure();
+      stack = fold.getInput();
+    }
+    std::optional<Channels> rotated = matchStack(stack);
+    std::optional<Channels> channels = getChannels(x);
+    if (!rotated || !channels)
+      return failure();
+    // All of the base, or the same part of it.
+    bool same = channels->base == rotated->base && channels->step == 1 &&
+                channels->begin == rotated->begin &&
+                channels->count == rotated->count;
+    if (!same || x.getType() != op.getType() ||
+        getTensorType(x).getRank() > 4 ||
+        getTensorType(stack).getRank() != getTensorType(x).getRank() + 1)
+      return failure();
+    mm::Shape shape = mm::getShape(x.getType()), stacked = shape;
+    MLIRContext *context = op.getContext();
+    stacked.back() = mm::Dim::constant(context, rotated->count / 2);
+    mm::Shape half = stacked;
+    stacked.push_back(mm::Dim::constant(context, 2));
+    Value cosOnce = matchPairTable(cos, false);
+    Value sinOnce = matchPairTable(sin, unfolded);
+    if (!cosOnce || !sinOnce || !fitsBeside(cos, shape) ||
+        !fitsBeside(sin, unfolded ? stacked : shape) ||
+        getElementTypeOrSelf(cos) != getElementTypeOrSelf(x) ||
+        getElementTypeOrSelf(sin) != getElementTypeOrSelf(x))
+      return failure();
+    Value cosTable = makeTable(rewriter, cos, cosOnce, false);
+    Value sinTable = makeTable(rewriter, sin, sinOnce, unfolded);
+    rewriter.replaceOp(op, makeRope(rewriter, op.getLoc(), x, cosTable,
+                                    sinTable, rotated->count, true));
+    ++count;
+    return success();
+  }
+
+  Pass::Statistic &count;
+};
+
+} // namespace
+
+void populateInterleavedRope(RewritePatternSet &patterns,
+                             Pass::Statistic &count) {
+  patterns.add<FormInterleaved>(patterns.getContext(), count);
+}
+
+} // namespace mmcc
