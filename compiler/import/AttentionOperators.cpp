@@ -129,6 +129,15 @@ void AttentionImport::applyCausalAndWindow() {
   bool isCausal = n.integer("is_causal", 0) != 0;
   int64_t left = n.integer("left_window_size", -1);
   int64_t right = n.integer("right_window_size", -1);
+  if (left < -1 || right < -1) {
+    n.fail("a window size is negative");
+    return;
+  }
+  // Wider than any sequence.
+  if (left > INT32_MAX)
+    left = -1;
+  if (right > INT32_MAX)
+    right = -1;
   Dim queries = query.dim(2), keys = key.dim(2);
   if (mask) {
     // A mask shorter than the keys leaves out the rest.
@@ -165,7 +174,7 @@ void AttentionImport::applyCausalAndWindow() {
     restrict(n.compare(mm::Predicate::LE, j, i));
   Tensor distance = n.sub(i, j);
   auto bound = [&](int64_t size) {
-    return n.scalar(size, IntegerType::get(n.context(), 64));
+    return n.whole(size, IntegerType::get(n.context(), 64));
   };
   if (left >= 0)
     restrict(n.compare(mm::Predicate::LE, distance, bound(left)));
@@ -183,8 +192,9 @@ void AttentionImport::emitPieces(int64_t outputMode) {
     Tensor j = positions(keys, 3);
     restrict(n.compare(mm::Predicate::LE, j, i));
     if (window > 0)
-      restrict(n.compare(mm::Predicate::GT, j,
-                         n.add(i, static_cast<double>(-window))));
+      restrict(n.compare(
+          mm::Predicate::GT, j,
+          n.add(i, n.whole(-window, IntegerType::get(n.context(), 64)))));
   }
   // Repeat key and value for the query heads that share them.
   auto repeat = [&](const Tensor &x) -> Tensor {

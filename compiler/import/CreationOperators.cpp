@@ -186,7 +186,9 @@ static void importEyeLike(Node &n) {
   Tensor columns = positions(n, x.dim(1), 1, 2);
   n.set(0,
         n.castTo(n.compare(mm::Predicate::EQ,
-                           n.add(rows, static_cast<double>(diagonal)), columns),
+                           n.add(rows, n.whole(diagonal, IntegerType::get(
+                                                             n.context(), 64))),
+                           columns),
                  type));
 }
 

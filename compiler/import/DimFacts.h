@@ -36,6 +36,10 @@ class DimFacts {
 public:
   /// The dimension that `name` stands for: itself, or what it is bound to.
   mm::Dim symbol(mlir::MLIRContext *context, llvm::StringRef name);
+  /// Whether symbol() has been asked for this name.
+  bool isMentioned(mlir::StringAttr name) const {
+    return mentioned.contains(name);
+  }
   /// Sets the range of a symbol, before the first import.
   void setRange(mlir::StringAttr name, Bounds range) { ranges[name] = range; }
   /// Fixes a symbol to a dimension, before the first import.

@@ -5,7 +5,7 @@
 #include "compiler/import/ElementType.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Verifier.h"
-#include <cstring>
+#include <cmath>
 
 using namespace mlir;
 using mmcc::mm::Dim;
@@ -141,10 +141,15 @@ Tensor Emitter::scalar(double value, Type elementType) {
       result.known = known;
     return result;
   }
+  if (!(std::abs(value) < 0x1p63))
+    return fail("a number does not fit the integer type");
+  return whole(static_cast<int64_t>(value), elementType);
+}
+
+Tensor Emitter::whole(int64_t value, Type elementType) {
   auto known = std::make_shared<Known>();
   known->elementType = elementType;
-  known->elements.push_back(
-      Scalar::integer(context(), static_cast<int64_t>(value)));
+  known->elements.push_back(Scalar::integer(context(), value));
   return fromKnown(known);
 }
 

@@ -53,8 +53,11 @@ public:
   Tensor constant(const TensorContent &content, llvm::StringRef name,
                   mlir::ElementsAttr &attribute);
   Tensor constant(mlir::ElementsAttr elements);
-  /// A rank-0 constant, rounded or wrapped to the element type.
+  /// A rank-0 constant, rounded to the element type; fails if an integer type
+  /// does not hold the number.
   Tensor scalar(double value, mlir::Type elementType);
+  /// A rank-0 integer or bool, exactly.
+  Tensor whole(int64_t value, mlir::Type elementType);
   Tensor integers(llvm::ArrayRef<int64_t> values);
   /// An i64 vector of sizes.
   Tensor sizes(llvm::ArrayRef<mm::Dim> dims);

@@ -21,6 +21,9 @@ struct DimBinding {
 struct ImportOptions {
   std::string path;
   std::vector<DimBinding> dims;
+  /// Accept bindings of names that no input of this file has, as where one
+  /// command line serves several files.
+  bool allowUnknownDims = false;
   /// Name of the func.func; `mm.symbols` on it gives the ranges of symbols.
   std::string entry = "main";
   /// Accept external data files that have further hard links.

@@ -26,7 +26,7 @@ static Tensor likelihoodLoss(Node &n, const Tensor &logProbabilities,
   Tensor zero = n.scalar(0, type), isIgnored;
   if (ignoring) {
     isIgnored = n.compare(mm::Predicate::EQ, index,
-                          n.scalar(ignored, index.elementType()));
+                          n.whole(ignored, index.elementType()));
     index = n.select(isIgnored, n.scalar(0, index.elementType()), index);
   }
   Tensor column = n.unsqueeze(index, 1);

@@ -168,6 +168,10 @@ OwningOpRef<ModuleOp> GraphImporter::run() {
   declareInitializers(graph, scope);
   SmallVector<DictionaryAttr> inputAttributes, outputAttributes;
   declareInputs(scope, *block, inputAttributes);
+  if (!options.allowUnknownDims)
+    for (const DimBinding &binding : options.dims)
+      if (!facts.isMentioned(builder.getStringAttr(binding.name)))
+        fail("--dim " + binding.name + ": no input has a size of this name");
   importNodesOf(graph, scope);
   if (graph.output_size() == 0)
     fail("the graph has no outputs");
