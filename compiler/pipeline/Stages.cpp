@@ -107,8 +107,10 @@ static PassNames lowerPasses(const CompileOptions &options) {
 // schedule: order and memory
 //===----------------------------------------------------------------------===//
 
-static PassNames schedulePasses(const CompileOptions &) {
-  return {"plan-schedule"};
+static PassNames schedulePasses(const CompileOptions &options) {
+  if (!options.optimize)
+    return {"plan-schedule"};
+  return {"plan-in-place", "plan-schedule"};
 }
 
 //===----------------------------------------------------------------------===//

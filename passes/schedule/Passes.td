@@ -5,6 +5,25 @@
 
 include "mlir/Pass/PassBase.td"
 
+def PlanInPlace : Pass<"plan-in-place", "mlir::ModuleOp"> {
+  let summary = "lets a kernel write over a buffer that it is the last to read";
+  let description = [{
+    Where a kernel reads an element of one buffer only to store the same
+    element of another (a residual, an elementwise chain) and nobody reads the
+    first buffer later, both become one.
+
+    Before:
+    ```mlir
+    plan.dispatch @add grid ... (%residual, %update, %sum)
+    ```
+    After:
+    ```mlir
+    plan.dispatch @add grid ... (%residual, %update, %residual)
+    ```
+  }];
+  let statistics = [Statistic<"buffersReused", "buffers-reused", "buffers that became another's">];
+}
+
 def PlanSchedule : Pass<"plan-schedule", "mlir::ModuleOp"> {
   let summary = "gives every buffer its place in the arena";
   let description = [{
