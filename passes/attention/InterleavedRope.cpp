@@ -13,53 +13,67 @@ using namespace mlir;
 
 namespace mmcc {
 
-/// [..., n, 1] as [..., n].
-static Value dropLast(OpBuilder &builder, Value value) {
-  mm::Shape shape = mm::getShape(value.getType());
-  shape.pop_back();
-  return reshapeTo(builder, value.getLoc(), value, shape);
-}
+namespace {
+/// A table that holds each of `count` entries a row twice, as the value
+/// [..., count, 1, (1)...] that was repeated.
+struct PairTable {
+  Value once;
+  int64_t count = 0;
+};
+} // namespace
 
-/// The value repeated to [..., n, 2] along its last dimension.
-static Value matchRepeatedTwice(Value value) {
+static std::optional<PairTable> matchRepeatedTwice(Value value) {
+  auto type = getTensorType(value);
+  Value once;
   if (auto broadcast = value.getDefiningOp<mm::BroadcastOp>()) {
-    auto from = getTensorType(broadcast.getInput());
-    auto to = broadcast.getType();
-    if (from.getRank() == to.getRank() && from.getRank() > 1 &&
-        from.getShape().back() == 1 && to.getShape().back() == 2 &&
-        from.getShape().drop_back() == to.getShape().drop_back())
-      return broadcast.getInput();
+    once = broadcast.getInput();
+  } else if (auto concat = value.getDefiningOp<mm::ConcatOp>()) {
+    once = concat.getInputs()[0];
+    if (concat.getInputs().size() != 2 || once != concat.getInputs()[1])
+      return std::nullopt;
   }
-  if (auto concat = value.getDefiningOp<mm::ConcatOp>())
-    if (concat.getInputs().size() == 2 &&
-        concat.getInputs()[0] == concat.getInputs()[1] &&
-        static_cast<int64_t>(concat.getAxis()) ==
-            concat.getType().getRank() - 1 &&
-        getTensorType(concat.getInputs()[0]).getShape().back() == 1)
-      return concat.getInputs()[0];
-  return {};
+  if (!once || getTensorType(once).getRank() != type.getRank())
+    return std::nullopt;
+  // The pairs are the last dimension that is not 1, and the only one repeated.
+  mm::Shape from = mm::getShape(once.getType()), to = mm::getShape(type);
+  while (to.size() > 2 && to.back().isConstant(1)) {
+    to.pop_back();
+    from.pop_back();
+  }
+  if (to.size() < 2 || !to.back().isConstant(2) || !from.back().isConstant(1))
+    return std::nullopt;
+  to.pop_back();
+  from.pop_back();
+  std::optional<int64_t> count = to.back().getConstant();
+  if (from != to || !count)
+    return std::nullopt;
+  return PairTable{once, *count};
 }
 
-/// For a table [..., 2 n] with each entry twice in a row, or one [..., n, 2]:
-/// the repeated value [..., n, 1], in the leading dimensions that it has there.
-static Value matchPairTable(Value table, bool unfolded) {
-  if (Value repeated = unfolded ? matchRepeatedTwice(table) : Value())
-    return repeated;
-  auto reshape = table.getDefiningOp<mm::ReshapeOp>();
-  if (!reshape)
-    return {};
-  return matchRepeatedTwice(reshape.getInput());
+/// For a table [..., 2 n] with each entry twice in a row, or `unfolded`
+/// [..., n, 2].
+static std::optional<PairTable> matchPairTable(Value table, bool unfolded) {
+  Value repeated = table;
+  if (auto reshape = table.getDefiningOp<mm::ReshapeOp>())
+    repeated = reshape.getInput();
+  std::optional<PairTable> pairs = matchRepeatedTwice(repeated);
+  ArrayRef<int64_t> shape = getTensorType(table).getShape();
+  if (!pairs || shape.size() < 2)
+    return std::nullopt;
+  bool fits = unfolded
+                  ? shape.back() == 2 && shape[shape.size() - 2] == pairs->count
+                  : shape.back() == 2 * pairs->count;
+  return fits ? pairs : std::nullopt;
 }
 
-/// The table with n entries a row, otherwise shaped as `table`.
-static Value makeTable(OpBuilder &builder, Value table, Value repeated,
+/// The table with `count` entries a row, otherwise shaped as `table`.
+static Value makeTable(OpBuilder &builder, Value table, const PairTable &pairs,
                        bool unfolded) {
   mm::Shape shape = mm::getShape(table.getType());
   if (unfolded)
     shape.pop_back();
-  mm::Shape once = mm::getShape(repeated.getType());
-  shape.back() = once[once.size() - 2];
-  return reshapeTo(builder, table.getLoc(), dropLast(builder, repeated), shape);
+  shape.back() = mm::Dim::constant(builder.getContext(), pairs.count);
+  return reshapeTo(builder, table.getLoc(), pairs.once, shape);
 }
 
 /// The channels behind a stack (-odd, even) [..., n, 2].
@@ -114,16 +128,16 @@ struct FormInterleaved : OpRewritePattern<mm::AddOp> {
         continue;
       for (int turnedSide : {0, 1})
         for (int plainSide : {0, 1})
-          if (succeeded(rewrite(op, plain, plainSide, turned, turnedSide,
-                                unfolded, rewriter)))
+          if (succeeded(tryRewrite(op, plain, plainSide, turned, turnedSide,
+                                   unfolded, rewriter)))
             return success();
     }
     return failure();
   }
 
-  LogicalResult rewrite(mm::AddOp op, mm::MulOp plain, int plainSide,
-                        mm::MulOp turned, int turnedSide, bool unfolded,
-                        PatternRewriter &rewriter) const {
+  LogicalResult tryRewrite(mm::AddOp op, mm::MulOp plain, int plainSide,
+                           mm::MulOp turned, int turnedSide, bool unfolded,
+                           PatternRewriter &rewriter) const {
     Value stack = turned->getOperand(turnedSide);
     Value sin = turned->getOperand(1 - turnedSide);
     Value x = plain->getOperand(plainSide);
@@ -149,17 +163,16 @@ struct FormInterleaved : OpRewritePattern<mm::AddOp> {
     mm::Shape shape = mm::getShape(x.getType()), stacked = shape;
     MLIRContext *context = op.getContext();
     stacked.back() = mm::Dim::constant(context, rotated->count / 2);
-    mm::Shape half = stacked;
     stacked.push_back(mm::Dim::constant(context, 2));
-    Value cosOnce = matchPairTable(cos, false);
-    Value sinOnce = matchPairTable(sin, unfolded);
-    if (!cosOnce || !sinOnce || !fitsBeside(cos, shape) ||
+    std::optional<PairTable> cosPairs = matchPairTable(cos, false);
+    std::optional<PairTable> sinPairs = matchPairTable(sin, unfolded);
+    if (!cosPairs || !sinPairs || !fitsBeside(cos, shape) ||
         !fitsBeside(sin, unfolded ? stacked : shape) ||
         getElementTypeOrSelf(cos) != getElementTypeOrSelf(x) ||
         getElementTypeOrSelf(sin) != getElementTypeOrSelf(x))
       return failure();
-    Value cosTable = makeTable(rewriter, cos, cosOnce, false);
-    Value sinTable = makeTable(rewriter, sin, sinOnce, unfolded);
+    Value cosTable = makeTable(rewriter, cos, *cosPairs, false);
+    Value sinTable = makeTable(rewriter, sin, *sinPairs, unfolded);
     rewriter.replaceOp(op, makeRope(rewriter, op.getLoc(), x, cosTable,
                                     sinTable, rotated->count, true));
     ++count;
