@@ -1,6 +1,7 @@
 // The C interface: arguments are checked, exceptions end here.
 
 #include "runtime/core/DType.h"
+#include "runtime/device/cpu/Processors.h"
 #include "runtime/executor/Session.h"
 #include "runtime/loader/ProgramVerifier.h"
 
@@ -9,7 +10,6 @@
 #include <cstdio>
 #include <cstring>
 #include <new>
-#include <sched.h>
 #include <unistd.h>
 
 using namespace mmcc::runtime;
@@ -150,14 +150,6 @@ mmcc_code mmcc_model_write_perf_map(const mmcc_model *model,
       return {Code::io_error, "cannot write " + path};
     return {};
   });
-}
-
-/// Processors this process may run on.
-static unsigned availableProcessors() {
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof(set), &set) != 0)
-    return 1;
-  return unsigned(std::max(1, CPU_COUNT(&set)));
 }
 
 mmcc_code mmcc_session_create(mmcc_model *model, const char *name,

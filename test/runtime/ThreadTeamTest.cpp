@@ -1,4 +1,5 @@
 #include "runtime/device/cpu/ThreadTeam.h"
+#include "runtime/device/cpu/Processors.h"
 
 #include <chrono>
 #include <gtest/gtest.h>
@@ -40,6 +41,18 @@ TEST(ThreadTeam, nobody_passes_a_barrier_early) {
       EXPECT_EQ(counter.arrived.load(), int(size) * 25);
     }
   }
+}
+
+TEST(Processors, quota) {
+  using mmcc::runtime::processorsOfQuota;
+  EXPECT_EQ(processorsOfQuota("max 100000\n"), 0u);
+  EXPECT_EQ(processorsOfQuota("200000 100000\n"), 2u);
+  EXPECT_EQ(processorsOfQuota("150000 100000\n"), 2u);
+  EXPECT_EQ(processorsOfQuota("10000 100000\n"), 1u);
+  EXPECT_EQ(processorsOfQuota("-1\n 100000\n"), 0u);
+  EXPECT_EQ(processorsOfQuota(""), 0u);
+  EXPECT_EQ(processorsOfQuota("5 0"), 0u);
+  EXPECT_GE(mmcc::runtime::availableProcessors(), 1u);
 }
 
 // Parked members wake up again.
