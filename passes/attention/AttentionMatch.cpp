@@ -81,6 +81,8 @@ public:
       // masks that were passed, and none may lie below it.
       if (path.softcap != 0 || !(path.multiplier > 0))
         return fail("a second cap", op);
+      if (!path.rowFactors.empty())
+        return fail("a factor a row lies above the cap", op);
       path.softcap = path.multiplier;
       return walk(tanh.getInput(), path);
     }
