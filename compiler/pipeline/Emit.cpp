@@ -58,9 +58,10 @@ StageResult mmcc::runEmit(ModuleOp module, const CompileOptions &options) {
             << code.dumpDir << ": " << failure.message();
         return StageResult::environment;
       }
+    // What lowering made must have code; only IR that was read can be at fault.
     FailureOr<cpu::CodeImage> image = cpu::emitImage(variant, code);
     if (failed(image))
-      return StageResult::rejected;
+      return options.from ? StageResult::rejected : StageResult::invalid;
     offsets.emplace_back();
     for (const cpu::KernelSymbol &kernel : image->kernels)
       offsets.back().emplace_back(kernel.name, kernel.offset);
@@ -75,7 +76,7 @@ StageResult mmcc::runEmit(ModuleOp module, const CompileOptions &options) {
   program.options = options.recorded;
   recordSources(options, program);
   if (failed(artifact::fromPlan(module, offsets, program, constants)))
-    return StageResult::rejected;
+    return options.from ? StageResult::rejected : StageResult::invalid;
   std::optional<artifact::WriteError> error =
       artifact::writeArtifact(options.output, program, constants, images);
   if (!error)

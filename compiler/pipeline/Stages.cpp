@@ -43,6 +43,7 @@ OwningOpRef<ModuleOp> mmcc::runImport(MLIRContext *context,
     import::ImportOptions importing;
     importing.path = path;
     importing.dims = options.dims;
+    importing.allowUnknownDims = options.inputs.size() > 1;
     importing.entry = llvm::sys::path::stem(path).str();
     std::vector<import::ImportError> errors;
     OwningOpRef<ModuleOp> module =

@@ -151,9 +151,21 @@ static AffineMap linearMap(const Symbols &symbols, const View &view,
     used.push_back(i);
   }
   linear = linear.replaceDims(renumbered);
-  return AffineMap::get(
-      used.size(), symbols.names.size(),
-      simplifyAffineExpr(linear, used.size(), symbols.names.size()));
+  // One form, so that equal kernels have equal text. (MLIR's own simplification
+  // merges divisions by a symbol that differ, so those stay as they are.)
+  if (std::optional<LinearForm> form = linearForm(linear, symbols)) {
+    llvm::sort(form->terms, [](const Term &a, const Term &b) {
+      return a.position < b.position;
+    });
+    linear = symbols.expr(form->rest);
+    for (const Term &term : form->terms)
+      linear = linear + getAffineDimExpr(term.position, symbols.context) *
+                            symbols.expr(term.coefficient);
+  } else if (linear.isPureAffine()) {
+    linear =
+        simplifyAffineExpr(linear, used.size(), symbols.names.size());
+  }
+  return AffineMap::get(used.size(), symbols.names.size(), linear);
 }
 
 Value Element::load(const View &view, ArrayRef<AffineExpr> index,

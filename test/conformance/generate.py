@@ -24,7 +24,7 @@ def plain(array) -> np.ndarray:
     array = np.asarray(array)
     if array.dtype == object:
         return array.astype(str)
-    if array.dtype.kind != "V" and array.dtype.isbuiltin:
+    if array.dtype.isbuiltin == 1:
         return array
     name = array.dtype.name
     if name.startswith(("int", "uint")):
@@ -46,7 +46,7 @@ def named(values, names) -> dict:
 
 def main(folder: Path) -> int:
     manifest = folder / "cases.txt"
-    head = f"# onnx {onnx.__version__}, format 1"
+    head = f"# onnx {onnx.__version__}, format 2"
     if manifest.exists() and manifest.read_text().startswith(head + "\n"):
         return 0
     folder.mkdir(parents=True, exist_ok=True)

@@ -22,6 +22,14 @@ static const llvm::fltSemantics *floatSemantics(mmcc_dtype dtype) {
     return &llvm::APFloat::IEEEhalf();
   case MMCC_BF16:
     return &llvm::APFloat::BFloat();
+  case MMCC_F8E4M3FN:
+    return &llvm::APFloat::Float8E4M3FN();
+  case MMCC_F8E4M3FNUZ:
+    return &llvm::APFloat::Float8E4M3FNUZ();
+  case MMCC_F8E5M2:
+    return &llvm::APFloat::Float8E5M2();
+  case MMCC_F8E5M2FNUZ:
+    return &llvm::APFloat::Float8E5M2FNUZ();
   default:
     return nullptr;
   }
@@ -60,7 +68,7 @@ static double difference(double actual, double expected) {
     return 0;
   if (actual == expected)
     return 0;
-  double off = std::fabs(actual - expected);
+  double off = std::fabs(actual - expected); // NaN where only one is
   return std::isnan(off) ? HUGE_VAL : off;
 }
 
