@@ -71,6 +71,9 @@ std::optional<AttentionMatch> matchAttention(mm::SoftmaxOp softmax,
 /// An mm.attention that import made, in the same terms.
 AttentionMatch matchExisting(mm::AttentionOp op);
 
+/// Whether a reshape leaves the last two dimensions alone.
+bool keepsLastTwo(mm::ReshapeOp reshape);
+
 /// Looks through views of leading dimensions, exchanges of the last two,
 /// repeats and scales, as far as `factors` can follow, which are refined.
 LeadOperand seeThrough(mlir::Value value, llvm::ArrayRef<mm::Dim> lead,

@@ -33,7 +33,7 @@ SmallPtrSet<Operation *, 4> findMeetingPoints(Value value) {
               mm::ConcatOp, mm::RopeOp, mm::RmsNormOp, mm::LayerNormOp>(user);
       if (passesThrough)
         llvm::append_range(pending, user->getResults());
-      else
+      else if (!user->hasTrait<OpTrait::IsTerminator>())
         points.insert(user);
     }
   return points;

@@ -125,8 +125,7 @@ def MergeLinears : Pass<"mm-merge-linears", "::mlir::func::FuncOp"> {
   let summary = "makes one product of linear ops with one input (Q, K, V; gate, up)";
   let description = [{
     Merges linear ops that read the same value and whose results meet again in
-    the same product, attention or result of the function: the input is read
-    once and stays in cache. The weight becomes a concatenation of constants,
+    the same product or attention: the input is read once and stays in cache. The weight becomes a concatenation of constants,
     which lowering packs piece by piece. Where only some have a bias, the
     others get zeros.
 
