@@ -212,3 +212,65 @@ func.func @keep_when_softmax_is_over_queries(%q: tensor<1x2x5x4xf32>, %kt: tenso
   %o = mm.matmul %p, %v : tensor<1x2x5x5xf32>, tensor<1x2x5x4xf32> -> tensor<1x2x5x4xf32>
   return %o : tensor<1x2x5x4xf32>
 }
+
+// The mask of each window was repeated for each image and folded with them; it
+// is read where it is not, so that images still share one mask.
+// CHECK-LABEL: @fuse_when_mask_is_repeated
+// CHECK-NOT: mm.broadcast
+// CHECK: mm.attention {{.*}} mask {{.*}} tensor<1x12x9x9xf32>
+// CHECK-SAME: tensor<?x12x9x8xf32
+!w = tensor<?x3x9x8xf32, #mm.dims<[b * 4, 3, 9, 8]>>
+!wt = tensor<?x3x8x9xf32, #mm.dims<[b * 4, 3, 8, 9]>>
+!ws = tensor<?x3x9x9xf32, #mm.dims<[b * 4, 3, 9, 9]>>
+func.func @fuse_when_mask_is_repeated(%q: !w, %k: !w, %v: !w, %bias: tensor<1x3x9x9xf32>, %shift: tensor<1x4x1x9x9xf32>) -> !w {
+  %m1 = mm.broadcast %shift : tensor<1x4x1x9x9xf32> -> tensor<?x4x1x9x9xf32, #mm.dims<[b, 4, 1, 9, 9]>>
+  %m2 = mm.reshape %m1 : tensor<?x4x1x9x9xf32, #mm.dims<[b, 4, 1, 9, 9]>> -> tensor<?x1x9x9xf32, #mm.dims<[b * 4, 1, 9, 9]>>
+  %kt = mm.transpose %k [0, 1, 3, 2] : !w -> !wt
+  %s = mm.matmul %q, %kt : !w, !wt -> !ws
+  %t = mm.add %s, %bias : !ws, tensor<1x3x9x9xf32> -> !ws
+  %u = mm.add %t, %m2 : !ws, tensor<?x1x9x9xf32, #mm.dims<[b * 4, 1, 9, 9]>> -> !ws
+  %p = mm.softmax %u axis 3 : !ws -> !ws
+  %o = mm.matmul %p, %v : !ws, !w -> !w
+  return %o : !w
+}
+
+// A constant band: two keys a row, this one and the one before.
+// CHECK-LABEL: @fuse_when_band_is_a_constant
+// CHECK: mm.attention %arg0, %arg1, %arg2 {causal = true, scale = 1.000000e+00 : f64, window = 2 : i64}
+func.func @fuse_when_band_is_a_constant(%q: tensor<1x2x3x4xf32>, %k: tensor<1x2x3x4xf32>, %v: tensor<1x2x3x4xf32>) -> tensor<1x2x3x4xf32> {
+  %mask = mm.constant dense<[[0.0, -1.0e9, -1.0e9], [0.0, 0.0, -1.0e9], [-1.0e9, 0.0, 0.0]]> : tensor<3x3xf32>
+  %kt = mm.transpose %k [0, 1, 3, 2] : tensor<1x2x3x4xf32> -> tensor<1x2x4x3xf32>
+  %s = mm.matmul %q, %kt : tensor<1x2x3x4xf32>, tensor<1x2x4x3xf32> -> tensor<1x2x3x3xf32>
+  %m = mm.add %mask, %s : tensor<3x3xf32>, tensor<1x2x3x3xf32> -> tensor<1x2x3x3xf32>
+  %p = mm.softmax %m axis 3 : tensor<1x2x3x3xf32> -> tensor<1x2x3x3xf32>
+  %o = mm.matmul %p, %v : tensor<1x2x3x3xf32>, tensor<1x2x3x4xf32> -> tensor<1x2x3x4xf32>
+  return %o : tensor<1x2x3x4xf32>
+}
+
+// Low numbers that still weigh: -5 is a bias, not a mask.
+// CHECK-LABEL: @keep_when_bias_is_small
+// CHECK: mm.attention {{.*}} mask {{.*}} tensor<1x1x2x2xf32>
+// CHECK-NOT: causal
+// CHECK: return
+func.func @keep_when_bias_is_small(%q: tensor<1x2x2x4xf32>, %k: tensor<1x2x2x4xf32>, %v: tensor<1x2x2x4xf32>) -> tensor<1x2x2x4xf32> {
+  %mask = mm.constant dense<[[0.0, -5.0], [0.0, 0.0]]> : tensor<2x2xf32>
+  %kt = mm.transpose %k [0, 1, 3, 2] : tensor<1x2x2x4xf32> -> tensor<1x2x4x2xf32>
+  %s = mm.matmul %q, %kt : tensor<1x2x2x4xf32>, tensor<1x2x4x2xf32> -> tensor<1x2x2x2xf32>
+  %m = mm.add %s, %mask : tensor<1x2x2x2xf32>, tensor<2x2xf32> -> tensor<1x2x2x2xf32>
+  %p = mm.softmax %m axis 3 : tensor<1x2x2x2xf32> -> tensor<1x2x2x2xf32>
+  %o = mm.matmul %p, %v : tensor<1x2x2x2xf32>, tensor<1x2x2x4xf32> -> tensor<1x2x2x4xf32>
+  return %o : tensor<1x2x2x4xf32>
+}
+
+// A factor a row above the cap cannot join the queries below it.
+// CHECK-LABEL: @keep_when_row_factor_is_above_the_cap
+// CHECK-NOT: mm.attention
+// CHECK: mm.softmax
+func.func @keep_when_row_factor_is_above_the_cap(%q: tensor<1x2x5x4xf32>, %kt: tensor<1x2x4x5xf32>, %v: tensor<1x2x5x4xf32>, %f: tensor<2x1x1xf32>) -> tensor<1x2x5x4xf32> {
+  %s = mm.matmul %q, %kt : tensor<1x2x5x4xf32>, tensor<1x2x4x5xf32> -> tensor<1x2x5x5xf32>
+  %t = mm.tanh %s : tensor<1x2x5x5xf32> -> tensor<1x2x5x5xf32>
+  %u = mm.mul %t, %f : tensor<1x2x5x5xf32>, tensor<2x1x1xf32> -> tensor<1x2x5x5xf32>
+  %p = mm.softmax %u axis 3 : tensor<1x2x5x5xf32> -> tensor<1x2x5x5xf32>
+  %o = mm.matmul %p, %v : tensor<1x2x5x5xf32>, tensor<1x2x5x4xf32> -> tensor<1x2x5x4xf32>
+  return %o : tensor<1x2x5x4xf32>
+}
