@@ -39,7 +39,7 @@ ROOMS = {
     "passes": ({"dialects/mm", "passes"}, MLIR),
     "passes/lower": ({"dialects", "codegen/cpu/kernels"}, MLIR),
     "passes/schedule": ({"dialects/plan", "codegen/cpu/kernels"}, MLIR),
-    "codegen/cpu": ({"dialects/plan"}, MLIR | {"LLD"}),
+    "codegen/cpu": ({"dialects/plan", "codegen/cpu/kernels"}, MLIR | {"LLD"}),
     "codegen/cpu/kernels": (set(), {"intrinsics"}),
     "codegen/cuda": ({"dialects/plan"}, MLIR | {"CUDA"}),
     "codegen/artifact": ({"dialects/plan", "runtime/core", "runtime/schema"}, MLIR | {"FlatBuffers", "xxHash"}),

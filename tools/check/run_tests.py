@@ -20,7 +20,7 @@ def commands(build: Path, results: Path) -> dict[str, list]:
     return {
         "ctest": ["ctest", "--test-dir", build, "--output-on-failure", "-j", jobs]
         + ["--output-junit", results / "ctest.xml"],
-        "lit": [sys.executable, "-m", "lit.main", "-q", "--order=lexical", "-j", jobs]
+        "lit": [Path(sys.executable).parent / "lit", "-q", "--order=lexical", "-j", jobs]
         + ["--xunit-xml-output", results / "lit.xml", build / "test"],
         "pytest": [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short"]
         + ["-o", "junit_family=xunit2", f"--junitxml={results / 'pytest.xml'}", "test", "tools/check"],

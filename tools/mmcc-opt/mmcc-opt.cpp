@@ -1,4 +1,5 @@
-//===- mmcc-opt.cpp - MLIR's opt driver with our dialects and passes -------===//
+//===- mmcc-opt.cpp - MLIR's opt driver with our dialects and passes
+//-------===//
 
 #include "compiler/pipeline/Stages.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
