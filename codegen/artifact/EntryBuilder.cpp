@@ -298,11 +298,14 @@ LogicalResult EntryBuilder::addDispatch(plan::DispatchOp dispatch,
   body.grid_y = expression(dispatch.getGrid().getResult(1));
   body.grid_z = expression(dispatch.getGrid().getResult(2));
   for (auto [i, operand] : llvm::enumerate(dispatch.getOperands())) {
-    bool written = llvm::is_contained(kernel.getWritten(), int64_t(i));
-    body.operands.emplace_back(
-        buffers.lookup(operand),
-        uint32_t(written ? schema::Access::write : schema::Access::read), -1,
-        -1);
+    uint32_t access = 0;
+    if (llvm::is_contained(kernel.getWritten(), int64_t(i)))
+      access |= uint32_t(schema::Access::write);
+    if (access == 0 ||
+        llvm::any_of(kernel.getBody().getArgument(i).getUsers(),
+                     [](Operation *user) { return isa<plan::LoadOp>(user); }))
+      access |= uint32_t(schema::Access::read);
+    body.operands.emplace_back(buffers.lookup(operand), access, -1, -1);
   }
   for (AffineExpr size : sizes.getResults())
     body.sizes.push_back(expression(size));
@@ -310,8 +313,13 @@ LogicalResult EntryBuilder::addDispatch(plan::DispatchOp dispatch,
   if (scratch.getNumResults() == 1 && !scratch.isSingleConstant())
     body.scratch = int32_t(
         expression(scratch.getResult(0).replaceSymbols(sizes.getResults())));
+  if (std::optional<AffineMap> flops = dispatch.getFlops()) {
+    if (failed(checkMap(dispatch, *flops, 1)))
+      return failure();
+    body.flops = int32_t(expression(flops->getResult(0)));
+  }
   command.body.Set(std::move(body));
-  if (dispatch->hasAttr("independent"))
+  if (dispatch.getIndependent())
     command.flags |= uint32_t(schema::CommandFlag::independent);
   return success();
 }

@@ -24,7 +24,7 @@ static std::optional<Float8> float8Of(Type type) {
   if (isa<Float8E4M3FNType>(type))
     return Float8{3, 7, 0x7e, 0x7f, false};
   if (isa<Float8E5M2Type>(type))
-    return Float8{2, 15, 0x7b, 0x7f, false};
+    return Float8{2, 15, 0x7b, 0x7e, false};
   if (isa<Float8E4M3FNUZType>(type))
     return Float8{3, 8, 0x7f, 0x80, true};
   if (isa<Float8E5M2FNUZType>(type))

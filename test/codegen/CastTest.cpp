@@ -125,8 +125,8 @@ TEST_P(Cast, float8) {
   EXPECT_TRUE(std::isnan(from43.back()));
   // E5M2: 1 = 0 01111 00; largest 57344 = 0x7b; infinity 0x7c.
   EXPECT_EQ((apply<uint8_t, float>(program, "to52",
-                                   {1.0f, 57344, 1e9f, 0x1p-16f, -2.0f})),
-            (std::vector<uint8_t>{0x3c, 0x7b, 0x7b, 0x01, 0xc0}));
+                                   {1.0f, 57344, 1e9f, 0x1p-16f, -2.0f, NAN})),
+            (std::vector<uint8_t>{0x3c, 0x7b, 0x7b, 0x01, 0xc0, 0x7e}));
   EXPECT_EQ(
       (apply<float, uint8_t>(program, "from52",
                              {0x3c, 0x7b, 0x7c, 0xfc, 0x01, 0x04})),
