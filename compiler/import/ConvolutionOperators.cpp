@@ -26,9 +26,9 @@ kernelOf(Node &n, const Tensor &input, const Tensor &weight) {
 
 static std::optional<int64_t> groupsOf(Node &n) {
   int64_t groups = n.integer("group", 1);
-  if (groups >= 1)
+  if (groups >= 1 && groups <= (1 << 20))
     return groups;
-  n.fail("group = " + Twine(groups) + " is not positive");
+  n.fail("group = " + Twine(groups) + " is not a number of groups");
   return std::nullopt;
 }
 
@@ -81,6 +81,13 @@ static void importConvTranspose(Node &n) {
     n.fail("pads, output_padding or output_shape do not fit the input");
     return;
   }
+  for (ArrayRef<int64_t> values :
+       {ArrayRef(pads), ArrayRef(extra), ArrayRef(wanted)})
+    for (int64_t value : values)
+      if (value < 0 || value > (1 << 30)) {
+        n.fail("pads, output_padding or output_shape hold " + Twine(value));
+        return;
+      }
   bool same = autoPad == "SAME_UPPER" || autoPad == "SAME_LOWER";
   if (autoPad == "VALID")
     pads = zeros;

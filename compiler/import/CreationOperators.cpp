@@ -95,6 +95,12 @@ static void importConstantOfShape(Node &n) {
 /// Range over integers that depend on sizes at most.
 static void integerRange(Node &n, Type type, const Dim &start, const Dim &limit,
                          int64_t step) {
+  if (magnitude(start) > uint64_t(kLargestSize) ||
+      magnitude(limit) > uint64_t(kLargestSize) || step > kLargestSize ||
+      step < -kLargestSize) {
+    n.fail("the range is absurdly large");
+    return;
+  }
   Dim distance = step > 0 ? limit - start : start - limit;
   Dim count = distance.ceilDiv(step > 0 ? step : -step);
   std::optional<Dim> length = n.facts.max(count, n.dim(0));

@@ -15,6 +15,29 @@ namespace mmcc::import {
 
 static constexpr int64_t kMin = INT64_MIN, kMax = INT64_MAX;
 
+static uint64_t magnitudeOf(AffineExpr expr) {
+  if (auto constant = dyn_cast<AffineConstantExpr>(expr)) {
+    int64_t value = constant.getValue();
+    return value < 0 ? -static_cast<uint64_t>(value) : value;
+  }
+  auto binary = dyn_cast<AffineBinaryOpExpr>(expr);
+  if (!binary)
+    return 1;
+  uint64_t lhs = magnitudeOf(binary.getLHS());
+  uint64_t rhs = magnitudeOf(binary.getRHS());
+  return expr.getKind() == AffineExprKind::Add
+             ? llvm::SaturatingAdd(lhs, rhs)
+             : llvm::SaturatingMultiply(lhs, rhs);
+}
+
+uint64_t magnitude(const Dim &dim) { return magnitudeOf(dim.getExpr()); }
+
+bool canCombine(const Dim &a, const Dim &b) {
+  return llvm::SaturatingMultiply(std::max<uint64_t>(magnitude(a), 1),
+                                  std::max<uint64_t>(magnitude(b), 1)) <=
+         uint64_t(1) << 52;
+}
+
 /// Sums saturate; an unbounded term wins over any other.
 static int64_t addBound(int64_t a, int64_t b, int64_t unbounded) {
   if (a == unbounded || b == unbounded)

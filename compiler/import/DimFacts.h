@@ -32,6 +32,16 @@ struct Bounds {
   bool isUnboundedAbove() const { return hi == INT64_MAX; }
 };
 
+/// No size that a model computes may exceed this: far beyond any tensor, and
+/// sums and products of a few such numbers still fit 64 bits.
+constexpr int64_t kLargestSize = int64_t(1) << 40;
+
+/// At least as large as any coefficient of the expression and any intermediate
+/// result of computing with it at sizes of 1; saturates.
+uint64_t magnitude(const mm::Dim &dim);
+/// Whether sums and products of the two stay exact in 64 bits.
+bool canCombine(const mm::Dim &a, const mm::Dim &b);
+
 class DimFacts {
 public:
   /// The dimension that `name` stands for: itself, or what it is bound to.

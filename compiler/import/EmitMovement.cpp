@@ -25,6 +25,8 @@ static int64_t rowMajor(ArrayRef<int64_t> sizes,
 Tensor Emitter::reshape(const Tensor &x, ArrayRef<Dim> shape) {
   if (!x || sameShape(x, shape))
     return x;
+  if (!checkSize(shape))
+    return {};
   if (!demandEqual(mm::product(context(), x.shape()),
                    mm::product(context(), shape),
                    "reshape changes the number of elements"))
@@ -184,9 +186,11 @@ static std::optional<int64_t> consecutive(const Known &indices) {
       return std::nullopt;
     if (index == 0)
       first = value;
-    else if (*value != *first + int64_t(index))
+    else if (*first > kLargestSize || *value != *first + int64_t(index))
       return std::nullopt;
   }
+  if (first && *first < -kLargestSize)
+    return std::nullopt;
   if (first && *first < 0 && *first + int64_t(indices.elements.size()) > 0)
     return std::nullopt;
   return first;
@@ -210,9 +214,16 @@ Tensor Emitter::gather(const Tensor &x, const Tensor &given, int64_t axis) {
         if (*index < -*size || *index >= *size)
           return fail("index " + Twine(*index) +
                       " is outside of a dimension of " + Twine(*size));
-  // One element, or a run of them, is a slice.
+  // One element, or a run of them, is a slice: nothing clamps a slice, so that
+  // it must lie inside for every size.
+  auto isInside = [&](int64_t first, int64_t count, const Dim &length) {
+    int64_t needed = first < 0 ? -first : first + count;
+    return needed <= kLargestSize && facts.demandAtMost(dim(needed), length);
+  };
   if (indices.known && indices.known->isComplete())
-    if (std::optional<int64_t> first = consecutive(*indices.known)) {
+    if (std::optional<int64_t> first = consecutive(*indices.known);
+        first &&
+        isInside(*first, indices.known->elements.size(), shape[axis])) {
       int64_t count = indices.known->elements.size();
       Dim offset = *first < 0 ? shape[axis] + *first : dim(*first);
       return reshape(sliceAlong(x, axis, offset, dim(count)), result);

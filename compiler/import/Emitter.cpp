@@ -5,6 +5,7 @@
 #include "compiler/import/ElementType.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Verifier.h"
+#include "llvm/Support/MathExtras.h"
 #include <cmath>
 
 using namespace mlir;
@@ -45,6 +46,9 @@ Operation *Emitter::create(StringRef name, TypeRange types,
                            ArrayRef<NamedAttribute> attributes) {
   if (hasFailed())
     return nullptr;
+  for (Type type : types)
+    if (!checkSize(mm::getShape(type)))
+      return nullptr;
   OperationState state(loc, name);
   for (const Tensor &operand : operands)
     if (operand)
@@ -274,6 +278,17 @@ std::optional<Shape> Emitter::broadcastShape(ArrayRef<Dim> a, ArrayRef<Dim> b) {
     }
   }
   return result;
+}
+
+bool Emitter::checkSize(ArrayRef<Dim> shape) {
+  uint64_t total = 1;
+  for (const Dim &dim : shape)
+    total =
+        llvm::SaturatingMultiply(total, std::max<uint64_t>(magnitude(dim), 1));
+  if (total <= uint64_t(kLargestSize))
+    return true;
+  fail("a result would be absurdly large");
+  return false;
 }
 
 bool Emitter::demandEqual(const Dim &a, const Dim &b, StringRef what) {

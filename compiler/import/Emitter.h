@@ -147,6 +147,8 @@ public:
                           llvm::ArrayRef<mlir::NamedAttribute> attributes);
 
   // Sizes.
+  /// Fails if a tensor of this shape would be absurdly large.
+  bool checkSize(llvm::ArrayRef<mm::Dim> shape);
   /// The numpy broadcast of two shapes, demanding equality where it must.
   std::optional<mm::Shape> broadcastShape(llvm::ArrayRef<mm::Dim> a,
                                           llvm::ArrayRef<mm::Dim> b);

@@ -111,7 +111,7 @@ static void importTopK(Node &n) {
   n.ignore({"sorted"});
   std::optional<Shape> count;
   if (n.hasAttribute("k"))
-    count = Shape{n.dim(n.integer("k", 0))};
+    count = n.clampedDims(n.integer("k", 0));
   else
     count = n.inputDims(1, "the number of elements");
   if (!x || !count)
@@ -154,6 +154,8 @@ static void importOneHot(Node &n) {
     return;
   }
   Dim count = (*classes)[0];
+  if (!n.checkSize(count))
+    return;
   Tensor index = n.castTo(indices, IntegerType::get(n.context(), 64));
   Tensor zero = n.scalar(0, index.elementType());
   index = n.select(n.compare(mm::Predicate::LT, index, zero),

@@ -157,7 +157,8 @@ static Scalar asFraction(const Scalar &scalar, MLIRContext *context) {
 
 static Scalar makeFraction(const Dim &numerator, int64_t denominator,
                            Type type) {
-  if (denominator <= 0 || denominator > (int64_t(1) << 40))
+  if (denominator <= 0 || denominator > (1 << 20) ||
+      magnitude(numerator) > uint64_t(kLargestSize))
     return {};
   if (std::optional<int64_t> constant = numerator.getConstant())
     return makeReal(static_cast<double>(*constant) / denominator, type);
@@ -201,7 +202,9 @@ static Scalar evaluateFloat(StringRef operation, ArrayRef<Scalar> operands,
   if (operands.size() != 2)
     return {};
   Scalar b = asFraction(operands[1], context);
-  if (!b.isKnown())
+  if (!b.isKnown() || !canCombine(a.numerator, b.numerator) ||
+      magnitude(a.numerator) > uint64_t(kLargestSize) ||
+      magnitude(b.numerator) > uint64_t(kLargestSize))
     return {};
   if (operation == "mm.add")
     return makeFraction(a.numerator * b.denominator +
@@ -274,6 +277,8 @@ Scalar evaluate(StringRef operation, ArrayRef<Scalar> operands, Type type,
   if (a.getConstant() && b.getConstant())
     return evaluateConstants(operation, *a.getConstant(), *b.getConstant(),
                              type);
+  if (!canCombine(a, b))
+    return {};
   if (operation == "mm.add")
     return Scalar::dim(a + b);
   if (operation == "mm.sub")
@@ -324,6 +329,21 @@ Scalar compare(StringRef predicate, const Scalar &x, const Scalar &y,
   Scalar a = asFraction(x, context), b = asFraction(y, context);
   if (!a.isKnown() || !b.isKnown())
     return {};
+  if (magnitude(a.numerator) > uint64_t(kLargestSize) ||
+      magnitude(b.numerator) > uint64_t(kLargestSize)) {
+    if (!x.constant() || !y.constant())
+      return {};
+    // Compared as they are, without a difference that could overflow.
+    int64_t p = *x.constant(), q = *y.constant();
+    bool result = llvm::StringSwitch<bool>(predicate)
+                      .Case("eq", p == q)
+                      .Case("ne", p != q)
+                      .Case("lt", p < q)
+                      .Case("le", p <= q)
+                      .Case("gt", p > q)
+                      .Default(p >= q);
+    return Scalar::integer(context, result);
+  }
   Dim lhs = a.numerator * b.denominator, rhs = b.numerator * a.denominator;
   auto negate = [](std::optional<bool> value) -> std::optional<bool> {
     if (value)

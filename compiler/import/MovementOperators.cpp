@@ -49,8 +49,12 @@ static void importSplit(Node &n) {
   Dim total = x.dim(*axis);
   Shape lengths;
   int64_t parts = n.integer("num_outputs", n.outputCount());
+  if (parts != int64_t(n.outputCount()) || parts < 1) {
+    n.fail("the number of parts is not the number of outputs");
+    return;
+  }
   if (n.hasAttribute("split")) {
-    lengths = mm::makeShape(n.context(), n.integerList("split"));
+    lengths = n.clampedDims(n.integerList("split"));
   } else if (n.hasInput(1)) {
     std::optional<Shape> given = n.inputDims(1, "the split");
     if (!given)
@@ -183,8 +187,8 @@ static void importSlice(Node &n) {
   SmallVector<int64_t> axes = llvm::to_vector(llvm::seq<int64_t>(0, x.rank()));
   SmallVector<int64_t> steps;
   if (n.opset() < 10) {
-    starts = mm::makeShape(n.context(), n.integerList("starts"));
-    ends = mm::makeShape(n.context(), n.integerList("ends"));
+    starts = n.clampedDims(n.integerList("starts"));
+    ends = n.clampedDims(n.integerList("ends"));
     if (n.hasAttribute("axes"))
       axes = n.integerList("axes");
   } else {
@@ -243,7 +247,7 @@ static void importPad(Node &n) {
   std::optional<Shape> pads;
   Tensor value;
   if (n.opset() < 11) {
-    pads = mm::makeShape(n.context(), n.integerList("pads"));
+    pads = n.clampedDims(n.integerList("pads"));
     double fill = n.number("value", 0);
     if (x)
       value = n.scalar(fill, x.elementType());
@@ -315,6 +319,8 @@ static void importTile(Node &n) {
     }
     split.push_back(size);
     wide.push_back(size);
+    if (!n.checkSize({size, count}))
+      return;
     merged.push_back(size * count);
   }
   n.set(0, n.reshape(n.broadcast(n.reshape(x, split), wide), merged));

@@ -36,10 +36,22 @@ std::optional<mm::Shape> Node::inputDims(size_t index, StringRef what) {
   if (!tensor)
     return std::nullopt;
   if (tensor.known && isa<IntegerType>(tensor.elementType()))
-    if (std::optional<mm::Shape> dims = tensor.known->dims())
+    if (std::optional<mm::Shape> dims = tensor.known->dims()) {
+      // What is larger than any size means "to the end", or is absurd.
+      for (mm::Dim &size : *dims)
+        if (std::optional<int64_t> value = size.getConstant())
+          size = dim(std::clamp(*value, -kLargestSize, kLargestSize));
       return dims;
+    }
   fail(what + Twine(" depends on data that is not known before the run"));
   return std::nullopt;
+}
+
+mm::Shape Node::clampedDims(ArrayRef<int64_t> values) const {
+  mm::Shape dims;
+  for (int64_t value : values)
+    dims.push_back(dim(std::clamp(value, -kLargestSize, kLargestSize)));
+  return dims;
 }
 
 std::optional<SmallVector<int64_t>> Node::inputIntegers(size_t index,

@@ -56,6 +56,8 @@ public:
   void ignoreInput(size_t index) { readInputs.insert(index); }
   /// The elements of an input as sizes; fails if they depend on data.
   std::optional<mm::Shape> inputDims(size_t index, llvm::StringRef what);
+  /// Constants as sizes, what is absurdly large made merely too large.
+  mm::Shape clampedDims(llvm::ArrayRef<int64_t> values) const;
   /// The elements of an input; fails unless they are constants.
   std::optional<llvm::SmallVector<int64_t>> inputIntegers(size_t index,
                                                           llvm::StringRef what);

@@ -40,7 +40,7 @@ static Tensor spread(Node &n, const Tensor &parameter, const Tensor &x,
       return {};
     return n.reshape(parameter, shape);
   }
-  if (blockSize < 1 || parameter.rank() != x.rank())
+  if (blockSize < 1 || blockSize > (1 << 20) || parameter.rank() != x.rank())
     return n.fail("scale or zero point has the wrong shape");
   Shape wide = parameter.shape(), merged = wide;
   wide.insert(wide.begin() + axis + 1, n.dim(blockSize));

@@ -53,7 +53,7 @@ static void importReshape(Node &n) {
   bool allowZero = n.integer("allowzero", 0) != 0;
   std::optional<Shape> target;
   if (n.hasAttribute("shape"))
-    target = mm::makeShape(n.context(), n.integerList("shape"));
+    target = n.clampedDims(n.integerList("shape"));
   else
     target = n.inputDims(1, "the target shape");
   if (!x || !target)
@@ -84,6 +84,8 @@ static void importReshape(Node &n) {
     }
     sizes.push_back(size);
   }
+  if (!n.checkSize(sizes))
+    return;
   if (open) {
     // Equal sizes cancel, also those that no polynomial division finds.
     Shape unmatched = from;

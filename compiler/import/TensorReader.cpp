@@ -19,7 +19,7 @@ namespace mmcc::import {
 
 static constexpr int64_t kMaxInlineBytes = 1024;
 static constexpr int64_t kMaxDenseBytes = int64_t(256) << 20;
-static constexpr int64_t kMaxElements = int64_t(1) << 44;
+static constexpr int64_t kMaxElements = int64_t(1) << 40;
 static constexpr size_t kMaxRank = 32;
 
 //===----------------------------------------------------------------------===//

@@ -10,7 +10,7 @@ namespace mmcc::import {
 
 /// Larger windows, strides and pads are refused, so that no product of them
 /// can overflow.
-static constexpr int64_t kLargest = 1 << 24;
+static constexpr int64_t kLargest = 1 << 20;
 
 std::optional<Window> readWindowShape(Node &n, int64_t rank,
                                       ArrayRef<int64_t> kernel) {

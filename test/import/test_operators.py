@@ -118,7 +118,7 @@ def test_layer_norm_keeps_axis_and_epsilon(importer):
 
 def test_quantised_values_are_exact_arithmetic(importer):
     scale, zero = constant("s", 0.5, np.float32), constant("z", 3, np.uint8)
-    expected = ["div", "round", "add", "max", "min", "cast"]
+    expected = ["div", "round", "cast", "add", "max", "min", "cast"]
     assert importer.operations(one("QuantizeLinear", inputs=[scale, zero])) == expected
 
 
