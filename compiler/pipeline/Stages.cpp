@@ -80,14 +80,20 @@ static PassNames simplifyPasses(const CompileOptions &options) {
 //===----------------------------------------------------------------------===//
 
 static PassNames optimizePasses(const CompileOptions &options) {
-  // Lowering has no batch normalisation and convolves channels last.
   if (!options.optimize)
-    return {"mm-fold-batch-norm", "mm-channels-last"};
-  return {"mm-form-gelu",          "mm-form-silu",      "mm-form-layer-norm",
-          "mm-form-rms-norm",      "mm-form-attention", "mm-form-linear",
-          "mm-fold-batch-norm",    "mm-fold-scale",     "mm-merge-linears",
-          "mm-channels-last",      "canonicalize",      "mm-canonicalize-views",
-          "mm-evaluate-constants", "canonicalize",      "cse"};
+    return {};
+  std::string formAttention = "mm-form-attention";
+  if (options.explain)
+    formAttention += "{explain=true}";
+  // Attention leaves equal masks for CSE to merge; a norm over channels meets
+  // its scale only once convolutions are channels last.
+  return {"mm-form-gelu",          "mm-form-silu",       "mm-form-layer-norm",
+          "mm-form-rms-norm",      "mm-form-rope",       "mm-slice-positions",
+          "mm-form-softmax",       formAttention,        "mm-form-linear",
+          "mm-fold-batch-norm",    "mm-fold-scale",      "mm-merge-linears",
+          "mm-channels-last",      "canonicalize",       "cse",
+          "mm-canonicalize-views", "mm-form-layer-norm", "mm-form-linear",
+          "mm-evaluate-constants", "canonicalize",       "cse"};
 }
 
 //===----------------------------------------------------------------------===//

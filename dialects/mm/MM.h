@@ -1,4 +1,5 @@
-//===- MM.h - The mm dialect --------------------------------------*- C++ -*-===//
+//===- MM.h - The mm dialect --------------------------------------*- C++
+//-*-===//
 //
 // What a multimodal model means. See README.md for the families of operations
 // and for what is deliberately not here.
@@ -22,8 +23,8 @@ namespace mmcc::mm {
 /// Marks operations that compute each element of the result from the elements
 /// of the operands at the same (broadcast) position.
 template <typename ConcreteType>
-class Elementwise
-    : public mlir::OpTrait::TraitBase<ConcreteType, Elementwise> {};
+class Elementwise : public mlir::OpTrait::TraitBase<ConcreteType, Elementwise> {
+};
 } // namespace mmcc::mm
 
 #include "dialects/mm/MMDialect.h.inc"

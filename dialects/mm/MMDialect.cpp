@@ -1,4 +1,5 @@
-//===- MMDialect.cpp - Registration ----------------------------------------===//
+//===- MMDialect.cpp - Registration
+//----------------------------------------===//
 
 #include "dialects/mm/MM.h"
 #include "mlir/IR/DialectImplementation.h"

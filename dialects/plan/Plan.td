@@ -174,10 +174,16 @@ def Plan_DispatchOp : Plan_Op<"dispatch"> {
   let summary = "runs a kernel once per cell of a grid";
   let description = [{
     `grid` has three results, `sizes` one for each symbol of the kernel, all
-    over the entry's symbols.
+    over the entry's symbols. `flops` estimates the arithmetic: a launch too
+    small to share stays on one thread, and reports show it. `independent`
+    launches do not wait for the command before them.
   }];
-  let arguments = (ins FlatSymbolRefAttr:$kernel, AffineMapAttr:$grid, AffineMapAttr:$sizes, Variadic<Plan_BufferType>:$operands);
-  let assemblyFormat = "$kernel `grid` $grid `sizes` $sizes `(` $operands `)` attr-dict `:` type($operands)";
+  let arguments = (ins FlatSymbolRefAttr:$kernel, AffineMapAttr:$grid, AffineMapAttr:$sizes, Variadic<Plan_BufferType>:$operands,
+                       OptionalAttr<AffineMapAttr>:$flops, UnitAttr:$independent);
+  let assemblyFormat = [{
+    $kernel `grid` $grid `sizes` $sizes (`flops` $flops^)? (`independent` $independent^)?
+    `(` $operands `)` attr-dict `:` type($operands)
+  }];
 }
 
 def Plan_CopyOp : Plan_Op<"copy"> {

@@ -119,7 +119,7 @@ void lowerAttention(Lowering &lowering, mm::AttentionOp op) {
                  v.strides[2],
                  qBlock},
                 {q.offset, k.offset, v.offset}, scratch,
-                {Sq.ceilDiv(qBlock), H, B});
+                B * H * Sq * Skv * (D + Dv) * 2, {Sq.ceilDiv(qBlock), H, B});
   lowering.stored(chain);
 }
 

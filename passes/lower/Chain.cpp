@@ -232,7 +232,9 @@ void Lowering::prepare(Value value) {
       prepare(operand);
     return;
   }
-  view(value);
+  // An anchor may take its user along, and then has no stored result itself.
+  if (!done.contains(op))
+    lowerOp(op, /*wanted=*/true);
 }
 
 } // namespace mmcc::lower

@@ -248,6 +248,7 @@ void lowerConv(Lowering &lowering, mm::ConvOp op) {
                 : cpu::convScratchBytes(c, groups, kh, kw));
   Dim perGroup = depthwise ? C : symbols.constant(n / groups);
   kernel.finish(domain, 3, params, {view.offset, zero}, scratch,
+                x[0] * pixels * N * (kh * kw * c / groups * 2),
                 {perGroup.ceilDiv(nBlock), pixels.ceilDiv(mBlock),
                  depthwise ? x[0] : x[0] * groups});
   lowering.stored(chain);

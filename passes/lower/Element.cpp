@@ -162,8 +162,7 @@ static AffineMap linearMap(const Symbols &symbols, const View &view,
       linear = linear + getAffineDimExpr(term.position, symbols.context) *
                             symbols.expr(term.coefficient);
   } else if (linear.isPureAffine()) {
-    linear =
-        simplifyAffineExpr(linear, used.size(), symbols.names.size());
+    linear = simplifyAffineExpr(linear, used.size(), symbols.names.size());
   }
   return AffineMap::get(used.size(), symbols.names.size(), linear);
 }

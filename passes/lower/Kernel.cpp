@@ -2,10 +2,15 @@
 //--------------------------------===//
 
 #include "passes/lower/Kernel.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 
 using namespace mlir;
 
 namespace mmcc::lower {
+
+/// What an exponential, an error function or the like counts for.
+static constexpr int64_t kMathFlops = 12;
 
 Kernel::Kernel(Lowering &lowering, StringRef row, Location loc)
     : lowering(lowering), loc(loc) {
@@ -40,7 +45,8 @@ void Kernel::discard() { op.erase(); }
 
 void Kernel::finish(ArrayRef<Dim> extents, int64_t parallel,
                     ArrayRef<Dim> params, ArrayRef<Dim> offsets,
-                    const Dim &scratchBytes, ArrayRef<Dim> grid) {
+                    const Dim &scratchBytes, const Dim &flops,
+                    ArrayRef<Dim> grid) {
   const Symbols &symbols = lowering.symbols;
   op.setExtents(symbols.map(extents));
   op.setParallel(parallel);
@@ -49,7 +55,20 @@ void Kernel::finish(ArrayRef<Dim> extents, int64_t parallel,
   op.setScratch(symbols.map(scratchBytes));
   llvm::sort(written);
   op.setWritten(written);
-  lowering.dispatch(op, buffers, grid, loc);
+  // Blocks run at every point; a finish block only at the parallel ones, which
+  // does not matter for an estimate.
+  int64_t perPoint = 0;
+  op.walk([&](Operation *each) {
+    if (isa<math::MathDialect>(each->getDialect()))
+      perPoint += kMathFlops;
+    else if (isa<arith::ArithDialect>(each->getDialect()) &&
+             !isa<arith::ConstantOp>(each))
+      ++perPoint;
+    else if (isa<plan::LoadOp, plan::StoreOp>(each))
+      ++perPoint;
+  });
+  Dim total = flops + mm::product(symbols.context, extents) * perPoint;
+  lowering.dispatch(op, buffers, grid, total, loc);
 }
 
 FlatSymbolRefAttr Lowering::intern(plan::KernelOp kernel) {
@@ -69,7 +88,7 @@ FlatSymbolRefAttr Lowering::intern(plan::KernelOp kernel) {
 }
 
 void Lowering::dispatch(plan::KernelOp kernel, ArrayRef<Value> operands,
-                        ArrayRef<Dim> grid, Location loc) {
+                        ArrayRef<Dim> grid, const Dim &flops, Location loc) {
   SmallVector<Dim> three(grid);
   three.resize(3, symbols.constant(1));
   SmallVector<AffineExpr> all;
@@ -77,9 +96,10 @@ void Lowering::dispatch(plan::KernelOp kernel, ArrayRef<Value> operands,
     all.push_back(getAffineSymbolExpr(i, loc.getContext()));
   AffineMap sizes = AffineMap::get(0, all.size(), all, loc.getContext());
   FlatSymbolRefAttr name = intern(kernel);
-  builder.create<plan::DispatchOp>(loc, name,
-                                   AffineMapAttr::get(symbols.map(three)),
-                                   AffineMapAttr::get(sizes), operands);
+  builder.create<plan::DispatchOp>(
+      loc, name, AffineMapAttr::get(symbols.map(three)),
+      AffineMapAttr::get(sizes), operands,
+      AffineMapAttr::get(symbols.map(flops)), UnitAttr());
 }
 
 } // namespace mmcc::lower

@@ -19,10 +19,12 @@ public:
   /// lie in one buffer.
   void tensor(mlir::Value buffer);
   void markWritten(mlir::Value buffer);
-  /// Sets attributes, interns the kernel and dispatches it.
+  /// Sets attributes, interns the kernel and dispatches it. `flops` is the
+  /// microkernel's arithmetic; that of the blocks is added.
   void finish(llvm::ArrayRef<Dim> extents, int64_t parallel,
               llvm::ArrayRef<Dim> params, llvm::ArrayRef<Dim> offsets,
-              const Dim &scratchBytes, llvm::ArrayRef<Dim> grid);
+              const Dim &scratchBytes, const Dim &flops,
+              llvm::ArrayRef<Dim> grid);
   /// Throws the kernel away.
   void discard();
 

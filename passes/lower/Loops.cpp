@@ -97,7 +97,7 @@ bool mergeable(plan::KernelOp kernel, const Domain &domain, unsigned outer,
               if (argument.getArgNumber() == outer + i)
                 strides[i] = strides[i] + term.coefficient;
         ok &= domain.extents[outer].isConstant(1) ||
-          strides[0] == strides[1] * domain.extents[outer + 1];
+              strides[0] == strides[1] * domain.extents[outer + 1];
       });
   return ok;
 }
@@ -217,7 +217,8 @@ void buildLoops(
       simplifyDomain(kernel.op, domain, lowering.symbols);
       auto [params, cells] = cellsOf(domain, lowering.symbols);
       Dim zero = lowering.symbols.constant(0);
-      kernel.finish(domain.extents, domain.parallel, params, {}, zero, {cells});
+      kernel.finish(domain.extents, domain.parallel, params, {}, zero, zero,
+                    {cells});
       return;
     }
     kernel.discard();

@@ -98,7 +98,7 @@ public:
   /// Adds a kernel unless an equal one exists; returns its symbol.
   mlir::FlatSymbolRefAttr intern(plan::KernelOp kernel);
   void dispatch(plan::KernelOp kernel, llvm::ArrayRef<mlir::Value> operands,
-                llvm::ArrayRef<Dim> grid, mlir::Location loc);
+                llvm::ArrayRef<Dim> grid, const Dim &flops, mlir::Location loc);
   /// The view of a constant that kernels read as it is.
   View constantView(mm::ConstantOp op);
   /// A weight matrix `[k, n]` reached from constants by data movement, packed

@@ -258,7 +258,7 @@ void lowerScatter(Lowering &lowering, mm::ScatterOp op) {
   each.yield();
   Dim one = lowering.symbols.constant(1), zero = lowering.symbols.constant(0);
   kernel.finish(domain.extents, domain.extents.size(), {one, one}, {}, zero,
-                {one});
+                zero, {one});
   lowering.stored({result, target});
 }
 

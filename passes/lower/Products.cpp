@@ -190,6 +190,7 @@ void lowerLinear(Lowering &lowering, Operation *op) {
                  rows->rowStride, mBlock, nBlock},
                 {view.offset, symbols.constant(0)},
                 symbols.constant(cpu::gemmScratchBytes()),
+                rows->batch * rows->rows * N * K * 2,
                 {N.ceilDiv(nBlock), rows->rows.ceilDiv(mBlock), rows->batch});
   lowering.stored(chain);
 }
@@ -293,6 +294,7 @@ void lowerMatmul(Lowering &lowering, mm::MatmulOp op) {
        left.strides[ra - 2], left.strides[ra - 1], bStrides[0], bStrides[1],
        right.strides[rb - 2], right.strides[rb - 1], mBlock, nBlock},
       {left.offset, right.offset}, scratch,
+      extents[0] * extents[1] * M * N * K * 2,
       {N.ceilDiv(nBlock), M.ceilDiv(mBlock), extents[0] * extents[1]});
   lowering.stored(chain);
 }
