@@ -79,33 +79,34 @@ MMK_INLINE float softmaxRow(float *s, int64_t len, int64_t a, int64_t b,
   const float before = state.max;
   float max = vmaxAcross(vmax(m0, m1));
   max = max > before ? max : before;
-  // Without any key so far, 2^(-inf - 0) gives the zeros that are wanted.
-  const float shift = max == kMinusInfinity ? 0.0f : -max * factor;
+  // Without any key so far, 2^(-inf - 0) gives the zeros that are wanted. The
+  // difference comes before the factor: a mask that adds the lowest float to a
+  // whole row must not overflow.
+  const float shift = max == kMinusInfinity ? 0.0f : max;
 
   Vec f = vset(factor), d = vset(shift), s0 = vzero(), s1 = vzero();
   for (j = 0; j + 2 * kLanes <= full; j += 2 * kLanes) {
-    Vec e0 = vexp2NonPositive(vfma(vload(s + j), f, d));
-    Vec e1 = vexp2NonPositive(vfma(vload(s + j + kLanes), f, d));
+    Vec e0 = vexp2NonPositive(vmul(vsub(vload(s + j), d), f));
+    Vec e1 = vexp2NonPositive(vmul(vsub(vload(s + j + kLanes), d), f));
     vstore(s + j, e0);
     vstore(s + j + kLanes, e1);
     s0 = vadd(s0, e0);
     s1 = vadd(s1, e1);
   }
   if (j < full) {
-    Vec e0 = vexp2NonPositive(vfma(vload(s + j), f, d));
+    Vec e0 = vexp2NonPositive(vmul(vsub(vload(s + j), d), f));
     vstore(s + j, e0);
     s0 = vadd(s0, e0);
   }
   if (rest) {
-    Vec e1 = vexp2NonPositive(vfma(vloadPart(s + full, rest), f, d));
+    Vec e1 = vexp2NonPositive(vmul(vsub(vloadPart(s + full, rest), d), f));
     e1 = vkeepPart(e1, vzero(), rest);
     vstorePart(s + full, e1, rest);
     s1 = vadd(s1, e1);
   }
   float sum = vsum(vadd(s0, s1)), carry = 0.0f;
   if (before != kMinusInfinity) {
-    // From the same rounded products that the exponents used.
-    carry = vexp2NonPositive(vset(shift - -before * factor))[0];
+    carry = vexp2NonPositive(vset((before - shift) * factor))[0];
     sum += state.sum * carry;
   }
   state.max = max;

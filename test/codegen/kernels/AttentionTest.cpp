@@ -158,7 +158,11 @@ TEST_P(AttentionTest, ScoreBlock) {
   Score soft = [](const int64_t *, int64_t, int64_t j, float s) {
     return j % 3 == 0 ? s - 1e9f : s;
   };
-  for (const Score &score : {bias, mask, soft}) {
+  // The lowest float on every pair of some rows: their scores stay the same.
+  Score lowest = [](const int64_t *, int64_t i, int64_t, float s) {
+    return i % 2 ? std::numeric_limits<float>::lowest() : s;
+  };
+  for (const Score &score : {bias, mask, soft, lowest}) {
     check(GetParam(), {1, 2, 1, 50, 50, 64, 64}, score);
     check(GetParam(), {1, 2, 1, 3, 70, 64, 64}, score);
     check(GetParam(), {1, 1, 1, 50, 50, 64, 64, true}, score);
