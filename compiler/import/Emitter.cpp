@@ -281,11 +281,18 @@ std::optional<Shape> Emitter::broadcastShape(ArrayRef<Dim> a, ArrayRef<Dim> b) {
 }
 
 bool Emitter::checkSize(ArrayRef<Dim> shape) {
-  uint64_t total = 1;
-  for (const Dim &dim : shape)
-    total =
-        llvm::SaturatingMultiply(total, std::max<uint64_t>(magnitude(dim), 1));
-  if (total <= uint64_t(kLargestSize))
+  // The smallest that the tensor can be, and a bound that keeps products of
+  // its sizes within 64 bits.
+  uint64_t smallest = 1, coefficients = 1;
+  for (const Dim &dim : shape) {
+    coefficients = llvm::SaturatingMultiply(
+        coefficients, std::max<uint64_t>(magnitude(dim), 1));
+    if (magnitude(dim) <= uint64_t(1) << 52)
+      smallest = llvm::SaturatingMultiply(
+          smallest,
+          static_cast<uint64_t>(std::max<int64_t>(facts.bounds(dim).lo, 1)));
+  }
+  if (smallest <= uint64_t(kLargestSize) && coefficients <= uint64_t(1) << 62)
     return true;
   fail("a result would be absurdly large");
   return false;
