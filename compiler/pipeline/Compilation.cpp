@@ -20,7 +20,8 @@ static mlir::DialectRegistry makeRegistry() {
 Compilation::Compilation(const CompileOptions &options,
                          llvm::raw_ostream &messages)
     : options(options), messages(messages), context(makeRegistry()),
-      reporting(&context, llvm::join(options.inputs, ", "), messages) {
+      reporting(&context, llvm::join(options.inputs, ", "), messages,
+                options.explain) {
   context.loadAllAvailableDialects();
 }
 

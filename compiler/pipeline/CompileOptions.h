@@ -36,6 +36,8 @@ struct CompileOptions {
   /// Add every value that leaves a node of the model as an output, named
   /// "tap:" and the node's name.
   bool taps = false;
+  /// Report also why what looked like a pattern was left as it is.
+  bool explain = false;
   /// Recorded in the artifact: the options as the user wrote them, without
   /// paths, so that the folder does not change the bytes.
   std::string recorded;

@@ -37,8 +37,8 @@ static std::string describePosition(mlir::Location location) {
 }
 
 Messages::Messages(mlir::MLIRContext *context, std::string file,
-                   llvm::raw_ostream &os)
-    : file(std::move(file)), os(os),
+                   llvm::raw_ostream &os, bool remarks)
+    : file(std::move(file)), os(os), remarks(remarks),
       handler(context, [this](mlir::Diagnostic &diagnostic) {
         return print(diagnostic);
       }) {}
@@ -46,9 +46,13 @@ Messages::Messages(mlir::MLIRContext *context, std::string file,
 mlir::LogicalResult Messages::print(mlir::Diagnostic &diagnostic) {
   mlir::DiagnosticSeverity severity = diagnostic.getSeverity();
   bool isError = severity == mlir::DiagnosticSeverity::Error;
-  if (!isError && severity != mlir::DiagnosticSeverity::Warning)
+  bool isRemark = severity == mlir::DiagnosticSeverity::Remark;
+  if (severity == mlir::DiagnosticSeverity::Note || (isRemark && !remarks))
     return mlir::success();
-  std::string message = "mmcc: " + file + ": " + (isError ? "" : "warning: ") +
+  std::string message = "mmcc: " + file + ": " +
+                        (isError    ? ""
+                         : isRemark ? "remark: "
+                                    : "warning: ") +
                         describePosition(diagnostic.getLocation()) +
                         diagnostic.str();
   errorCount += isError;

@@ -17,10 +17,11 @@
 namespace mmcc {
 
 /// While alive, prints errors and warnings of `context` to `os`, each once,
-/// with the file it is about; notes and remarks are dropped.
+/// with the file it is about; with `remarks` also these. Notes are dropped.
 class Messages {
 public:
-  Messages(mlir::MLIRContext *context, std::string file, llvm::raw_ostream &os);
+  Messages(mlir::MLIRContext *context, std::string file, llvm::raw_ostream &os,
+           bool remarks);
 
   int errors() const { return errorCount; }
 
@@ -29,6 +30,7 @@ private:
 
   std::string file;
   llvm::raw_ostream &os;
+  bool remarks;
   int errorCount = 0;
   std::string last;
   mlir::ScopedDiagnosticHandler handler;

@@ -1,8 +1,12 @@
 """Exit codes and messages: one clear message, nothing half-written, whatever comes in."""
 
+import subprocess
+
 import numpy as np
+import onnx
 import pytest
 from conftest import ROOT, case_arrays
+from onnx import TensorProto, helper
 
 TINY = ROOT / "models" / "tiny"
 MODEL = TINY / "llava_proj.onnx"
@@ -116,8 +120,6 @@ def test_an_output_that_cannot_be_written(place, tools, tmp_path):
 def test_standard_output_that_is_full(tools):
     with open("/dev/full", "w") as full:
         command = [str(tools.binaries / "mmcc"), "compile", str(MODEL), "--stop-after=import"]
-        import subprocess
-
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 4 and "standard output" in done.stderr
 
@@ -127,6 +129,35 @@ def test_time_goes_to_standard_error(tools, tmp_path):
     assert done.returncode == 0 and done.stdout == ""
     for stage in ("import", "simplify", "optimize", "quantize", "lower", "schedule", "emit"):
         assert f"\n{stage} " in done.stderr
+
+
+def test_code_can_be_read(tools, tmp_path):
+    tools.compile(MODEL, tmp_path / "out.mmcc", f"--dump-code={tmp_path / 'code'}")
+    for level in ("x86-64-v3", "x86-64-v4"):
+        files = list((tmp_path / "code" / f"cpu-{level}").iterdir())
+        assert any(f.suffix == ".ll" and "define" in f.read_text() for f in files)
+        assert any(f.suffix == ".s" for f in files)
+
+
+def softmax_between_products(path, axis: int) -> None:
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["s"], name="scores"),
+        helper.make_node("Softmax", ["s"], ["p"], name="weights", axis=axis),
+        helper.make_node("MatMul", ["p", "x"], ["y"], name="mixed"),
+    ]
+    x, w, y = (helper.make_tensor_value_info(n, TensorProto.FLOAT, [4, 4]) for n in "xwy")
+    graph = helper.make_graph(nodes, "g", [x, w], [y])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)]), path)
+
+
+def test_strict_demands_fused_attention(tools, tmp_path):
+    tools.compile(TINY / "bert_base.onnx", tmp_path / "out.mmcc", "--strict")
+    # Normalised over the queries this is no attention, and stays in pieces.
+    softmax_between_products(tmp_path / "odd.onnx", axis=0)
+    done = tools.call("mmcc", "compile", tmp_path / "odd.onnx", "-o", tmp_path / "odd.mmcc", "--strict")
+    refused(done, 3, "weights", "--strict")
+    assert not (tmp_path / "odd.mmcc").exists()
+    tools.compile(tmp_path / "odd.onnx", tmp_path / "odd.mmcc")
 
 
 def changed(arrays: dict, name: str, array) -> dict:

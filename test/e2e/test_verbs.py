@@ -45,6 +45,20 @@ def test_explain_accounts_for_every_product(tools):
         assert name in done.stdout
 
 
+def test_explain_says_why_attention_stays_in_pieces(tools, tmp_path):
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["s"], name="scores"),
+        helper.make_node("Softmax", ["s"], ["p"], name="weights", axis=1),
+        helper.make_node("Relu", ["p"], ["y"], name="clip"),
+    ]
+    x, w, y = (helper.make_tensor_value_info(n, TensorProto.FLOAT, [4, 4]) for n in "xwy")
+    graph = helper.make_graph(nodes, "g", [x, w], [y])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)]), tmp_path / "odd.onnx")
+    done = tools.call("mmcc", "explain", tmp_path / "odd.onnx")
+    assert done.returncode == 0
+    assert "remark: node 'weights': no attention: " in done.stderr
+
+
 def test_doctor_is_content(tools):
     done = tools.call("mmcc", "doctor", TINY / "bert_base.onnx")
     assert done.returncode == 0 and done.stderr == ""

@@ -42,6 +42,7 @@ ExitCode mmcc::explain(const CommandLine &commandLine) {
   CompileOptions options = commandLine.compile;
   // One level tells it all: regions do not depend on the others.
   options.targets.resize(1);
+  options.explain = true;
   Compilation compilation(options, llvm::errs());
   if (ExitCode code = compilation.run(Stage::import); code != ExitCode::done)
     return code;

@@ -48,7 +48,8 @@ Prints entry points, shapes, kernels, sizes and options of an artifact; with
 inline constexpr char kExplainHelp[] =
     R"(mmcc explain MODEL.onnx [--target=...] [--dim ...] [-O0]
 
-Prints which nodes of the model became which kernel.
+Prints which nodes of the model became which kernel; remarks on standard error
+say why what looked like attention stayed in pieces.
 )";
 
 inline constexpr char kDoctorHelp[] = R"(mmcc doctor MODEL.onnx [--dim ...]
