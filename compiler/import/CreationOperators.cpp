@@ -201,17 +201,7 @@ static void importEyeLike(Node &n) {
 static void importTrilu(Node &n) {
   Tensor x = n.required(0);
   bool upper = n.integer("upper", 1) != 0;
-  Dim diagonal = n.dim(0);
-  if (n.hasInput(1)) {
-    std::optional<Shape> k = n.inputDims(1, "the diagonal");
-    if (!k)
-      return;
-    if (k->size() != 1) {
-      n.fail("the diagonal is not one number");
-      return;
-    }
-    diagonal = (*k)[0];
-  }
+  Tensor diagonal = n.input(1);
   if (!x)
     return;
   if (x.rank() < 2) {
@@ -221,7 +211,8 @@ static void importTrilu(Node &n) {
   int64_t rank = x.rank();
   Tensor rows = positions(n, x.dim(rank - 2), rank - 2, rank);
   Tensor columns = positions(n, x.dim(rank - 1), rank - 1, rank);
-  rows = n.add(rows, n.reshape(n.sizes(diagonal), {}));
+  if (diagonal)
+    rows = n.add(rows, n.reshape(diagonal, {}));
   Tensor keep =
       n.compare(upper ? mm::Predicate::LE : mm::Predicate::GE, rows, columns);
   n.set(0, n.select(keep, x, n.scalar(0, x.elementType())));
