@@ -166,7 +166,8 @@ template <typename Body> static void alongAxis(Node &n, Body body) {
   Tensor matrix = n.reshape(
       x, {mm::product(n.context(), ArrayRef(shape).take_front(*axis)),
           mm::product(n.context(), ArrayRef(shape).drop_front(*axis))});
-  n.set(0, n.reshape(body(matrix, 1), shape));
+  if (matrix)
+    n.set(0, n.reshape(body(matrix, 1), shape));
 }
 
 static void importSoftmax(Node &n) {

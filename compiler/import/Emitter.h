@@ -28,7 +28,10 @@ struct Tensor {
 
   explicit operator bool() const { return static_cast<bool>(type); }
   mlir::Type elementType() const { return type.getElementType(); }
-  int64_t rank() const { return type.getRank(); }
+  int64_t rank() const { return type ? type.getRank() : 0; }
+  bool hasOneElement() const {
+    return type && type.hasStaticShape() && type.getNumElements() == 1;
+  }
   mm::Shape shape() const { return mm::getShape(type); }
   mm::Dim dim(int64_t index) const { return shape()[index]; }
 };

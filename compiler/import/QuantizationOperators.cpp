@@ -30,8 +30,10 @@ static Tensor spread(Node &n, const Tensor &parameter, const Tensor &x,
                      int64_t axis, int64_t blockSize) {
   if (!parameter || !x)
     return {};
-  if (parameter.rank() == 0 || parameter.type.getNumElements() == 1)
+  if (parameter.rank() == 0 || parameter.hasOneElement())
     return n.reshape(parameter, {});
+  if (axis >= x.rank())
+    return n.fail("scale or zero point has the wrong shape");
   if (parameter.rank() == 1 && blockSize == 0) {
     Shape shape(x.rank(), n.dim(1));
     shape[axis] = parameter.dim(0);
@@ -103,7 +105,7 @@ static void importQuantizeLinear(Node &n) {
     return;
   }
   int64_t axis = 0;
-  if (scale.rank() > 0 && scale.type.getNumElements() != 1) {
+  if (scale.rank() > 0 && !scale.hasOneElement()) {
     std::optional<int64_t> normal = n.axis(given, x.rank());
     if (!normal)
       return;
@@ -134,7 +136,7 @@ static void importDequantizeLinear(Node &n) {
     return;
   }
   int64_t axis = 0;
-  if (scale.rank() > 0 && scale.type.getNumElements() != 1) {
+  if (scale.rank() > 0 && !scale.hasOneElement()) {
     std::optional<int64_t> normal = n.axis(given, x.rank());
     if (!normal)
       return;
@@ -169,13 +171,12 @@ static void importDynamicQuantizeLinear(Node &n) {
 
 /// A zero point a row of the left matrix, or a column of the right one.
 static Tensor alongRows(Node &n, const Tensor &zero) {
-  return zero && zero.rank() == 1 && zero.type.getNumElements() != 1
+  return zero && zero.rank() == 1 && !zero.hasOneElement()
              ? n.unsqueeze(zero, 1)
              : zero;
 }
 static Tensor single(Node &n, const Tensor &x) {
-  return x && x.rank() == 1 && x.type.getNumElements() == 1 ? n.reshape(x, {})
-                                                            : x;
+  return x && x.rank() == 1 && x.hasOneElement() ? n.reshape(x, {}) : x;
 }
 
 static void importMatMulInteger(Node &n) {
@@ -190,6 +191,10 @@ static void importConvInteger(Node &n) {
   Tensor zeroX = single(n, n.input(2)), zeroW = single(n, n.input(3));
   if (!x || !w)
     return;
+  if (w.rank() < 3 || x.rank() < 3) {
+    n.fail("input and weight must have the same rank, at least 3");
+    return;
+  }
   if (zeroW && zeroW.rank() == 1) {
     Shape shape(w.rank(), n.dim(1));
     shape[0] = zeroW.dim(0);
@@ -238,6 +243,10 @@ static void importQLinearConv(Node &n) {
   Tensor bias = n.input(8);
   if (n.hasFailed())
     return;
+  if (x.rank() < 3 || w.rank() != x.rank()) {
+    n.fail("input and weight must have the same rank, at least 3");
+    return;
+  }
   auto aligned = [&](const Tensor &t, int64_t axis) {
     if (t.rank() != 1)
       return t;

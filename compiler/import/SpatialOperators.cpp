@@ -181,7 +181,8 @@ static void importResize(Node &n) {
   }
   std::optional<ResizeTarget> target;
   Tensor scaleInput = n.input(2);
-  if (scaleInput && !scaleInput.dim(0).isConstant(0)) {
+  if (scaleInput &&
+      !(scaleInput.rank() == 1 && scaleInput.dim(0).isConstant(0))) {
     n.ignoreInput(3);
     if (auto scales = n.inputReals(2, "the scales"))
       target = fromScales(n, x, *scales, axes);

@@ -6,6 +6,7 @@
 
 #include "compiler/import/ExternalFolder.h"
 #include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/BuiltinTypes.h"
 #include "llvm/ADT/DenseMap.h"
 #include <optional>
 
