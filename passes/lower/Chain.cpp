@@ -166,13 +166,19 @@ Chain Lowering::chain(Value anchorResult) {
     current = next;
   }
   // Trailing data movement stays a view, unless whoever follows wants the
-  // elements in that order.
+  // elements in that order: products read rows, loops read anything but run
+  // fastest along contiguous elements, attention strides over heads and tokens.
   auto wantsOrder = [&](Value value) {
+    auto transpose = value.getDefiningOp<mm::TransposeOp>();
+    bool scatters =
+        transpose && transpose.getPermutation().back() !=
+                         int64_t(transpose.getPermutation().size()) - 1;
     return llvm::any_of(value.getUses(), [&](OpOperand &use) {
       Operation *user = use.getOwner();
-      return isa<mm::LinearOp, mm::MatmulOp, mm::ConvOp, func::ReturnOp,
-                 mm::ConcatOp>(user) ||
-             !(isViewOp(user) || isa<mm::AttentionOp>(user));
+      if (isa<mm::LinearOp, mm::MatmulOp, mm::ConvOp, func::ReturnOp,
+              mm::ConcatOp>(user))
+        return true;
+      return !scatters && !isViewOp(user) && !isa<mm::AttentionOp>(user);
     });
   };
   while (members.size() > 1 && isViewOp(members.back().getDefiningOp()) &&
