@@ -1,12 +1,14 @@
-"""Shows the compiled model at work on held-out handwriting; numpy only.
+"""Shows the compiled model at work on held-out handwriting; numpy only, but for --race.
 
 python models/digits_clip/demo.py --run build/bin/mmcc-run --artifact model.mmcc [--count 6] [--seed 0]
 """
 
 import argparse
+import json
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +49,36 @@ def show(chosen, images, labels, logits) -> None:
         print()
 
 
+def race(runner: Path, artifact: Path, model: Path, feeds: dict, threads: int, seconds: float = 1.0) -> str:
+    """Times one image against ten captions in mmcc and in ONNX Runtime, alternating; a line of medians."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    ours, theirs = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        inputs, figures = Path(folder) / "in.npz", Path(folder) / "bench.json"
+        np.savez(inputs, **feeds)
+        command = [runner, artifact, "--inputs", inputs, "--bench", seconds, "--json", figures, "--threads", threads]
+        for _ in range(3):
+            subprocess.run([str(c) for c in command], check=True)
+            ours.append(json.loads(figures.read_text())["median_ms"])
+            session.run(None, feeds)
+            samples, start = [], time.perf_counter()
+            while time.perf_counter() - start < seconds:
+                begin = time.perf_counter()
+                session.run(None, feeds)
+                samples.append(1e3 * (time.perf_counter() - begin))
+            theirs.append(float(np.median(samples)))
+    mine, peer = float(np.median(ours)), float(np.median(theirs))
+    return (
+        f"one image against ten captions, {threads} threads: mmcc {mine:.2f} ms, "
+        f"ONNX Runtime {onnxruntime.__version__} {peer:.2f} ms ({peer / mine:.1f}x)"
+    )
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, required=True, help="the mmcc-run binary")
@@ -54,6 +86,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=6, help="digits to draw")
     parser.add_argument("--seed", type=int, default=0, help="which ones")
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--race", type=Path, metavar="MODEL.onnx", help="also time the export in ONNX Runtime")
     options = parser.parse_args()
 
     with np.load(Path(__file__).parent / "samples.npz") as samples:
@@ -77,6 +110,9 @@ def main() -> int:
     equal = np.allclose(logits, reference, rtol=1e-3, atol=1e-4)
     if not equal:
         print("logits are not equal to PyTorch's within rtol 1e-3, atol 1e-4", file=sys.stderr)
+    if options.race:
+        one = dict(feeds, pixel_values=feeds["pixel_values"][:1])
+        print(race(options.run, options.artifact, options.race, one, options.threads or 2))
     return 0 if equal else 3
 
 

@@ -216,6 +216,7 @@ Status LaunchList::resolve(const ResolveContext &context, const Run &run) {
     cells_ += uint64_t(launch.cells); // 2^40 each, 2^24 commands at most
   }
   pointers_.resize(addresses_.size());
+  progress_ = std::make_unique<Progress[]>(launches_.size());
   chooseBarriers(context, run);
   return {};
 }
@@ -227,7 +228,6 @@ void LaunchList::place(uint8_t *const *buffers) {
 
 struct LaunchList::Execution {
   const LaunchList &list;
-  ThreadTeam &team;
   uint8_t *scratch;
   uint64_t scratch_stride;
   unsigned members;
@@ -258,55 +258,95 @@ static uint64_t nowNanoseconds() {
                       .count());
 }
 
-void LaunchList::executeMember(const Execution &execution,
-                               unsigned member) const {
-  int64_t members = execution.members;
+/// Adds the time since `started` to launch i and starts anew.
+static void recordTime(CommandTime *times, size_t i, uint64_t &started) {
+  uint64_t now = nowNanoseconds();
+  ++times[i].runs;
+  times[i].nanoseconds += now - started;
+  started = now;
+}
+
+void LaunchList::executeAlone(const Execution &execution) const {
   KernelArgs args;
-  args.scratch = execution.scratch + member * execution.scratch_stride;
-  uint64_t started = 0;
-  if (execution.times && member == 0)
-    started = nowNanoseconds();
+  args.scratch = execution.scratch;
+  uint64_t started = execution.times ? nowNanoseconds() : 0;
   for (size_t i = 0; i < launches_.size(); ++i) {
     const Launch &launch = launches_[i];
-    if (members > 1 && launch.barrier && !execution.times)
-      execution.team.barrier();
     args.buffers = pointers_.data() + launch.first_pointer;
     args.sizes = sizes_.data() + launch.first_size;
-    if (!launch.shared) {
-      if (member == 0)
-        runCells(launch, args, 0, launch.cells);
-    } else {
-      // Shares as equal as possible without forming cells * member, which
-      // could overflow.
-      int64_t share = launch.cells / members, extra = launch.cells % members;
-      int64_t begin = share * member + std::min<int64_t>(extra, member);
-      runCells(launch, args, begin, begin + share + (member < extra));
-    }
-    if (execution.times) {
-      if (members > 1)
-        execution.team.barrier();
-      if (member == 0) {
-        uint64_t now = nowNanoseconds();
-        ++execution.times[i].runs;
-        execution.times[i].nanoseconds += now - started;
-        started = now;
+    runCells(launch, args, 0, launch.cells);
+    if (execution.times)
+      recordTime(execution.times, i, started);
+  }
+}
+
+void LaunchList::waitFor(size_t launch) const {
+  for (unsigned count = 0;
+       progress_[launch].finished.load(std::memory_order_acquire) <
+       launches_[launch].cells;
+       ++count)
+    ThreadTeam::pause(count);
+}
+
+void LaunchList::executeMember(const Execution &execution,
+                               unsigned member) const {
+  KernelArgs args;
+  args.scratch = execution.scratch + member * execution.scratch_stride;
+  bool timed = execution.times && member == 0;
+  uint64_t started = timed ? nowNanoseconds() : 0;
+  // Launches before this one are finished.
+  size_t finished = 0;
+  for (size_t i = 0; i < launches_.size(); ++i) {
+    const Launch &launch = launches_[i];
+    if (launch.barrier || execution.times)
+      for (; finished < i; ++finished)
+        waitFor(finished);
+    args.buffers = pointers_.data() + launch.first_pointer;
+    args.sizes = sizes_.data() + launch.first_size;
+    Progress &progress = progress_[i];
+    if (launch.shared) {
+      int64_t mine = 0, cell;
+      while ((cell = progress.claimed.fetch_add(1, std::memory_order_relaxed)) <
+             launch.cells) {
+        runCells(launch, args, cell, cell + 1);
+        ++mine;
       }
+      if (mine)
+        progress.finished.fetch_add(mine, std::memory_order_release);
+    } else if (member == 0) {
+      runCells(launch, args, 0, launch.cells);
+      progress.finished.store(launch.cells, std::memory_order_release);
+    }
+    if (timed) {
+      waitFor(i);
+      recordTime(execution.times, i, started);
     }
   }
+  if (member == 0)
+    for (; finished < launches_.size(); ++finished)
+      waitFor(finished);
 }
 
 void LaunchList::execute(ThreadTeam &team, uint8_t *scratch,
                          uint64_t scratch_stride, CommandTime *times) const {
   unsigned members = single_ ? 1 : team.size();
-  Execution execution = {*this, team, scratch, scratch_stride, members, times};
+  Execution execution = {*this, scratch, scratch_stride, members, times};
   auto function = [](void *context, unsigned member) {
     const Execution &execution = *static_cast<const Execution *>(context);
-    execution.list.executeMember(execution, member);
+    if (execution.members == 1)
+      execution.list.executeAlone(execution);
+    else
+      execution.list.executeMember(execution, member);
   };
-  if (members == 1)
+  if (members == 1) {
     team.runAlone(function, &execution);
-  else
-    team.run(function, &execution);
+    return;
+  }
+  for (size_t i = 0; i < launches_.size(); ++i) {
+    progress_[i].claimed.store(0, std::memory_order_relaxed);
+    progress_[i].finished.store(0, std::memory_order_relaxed);
+  }
+  team.run(function, &execution);
 }
 
 } // namespace mmcc::runtime

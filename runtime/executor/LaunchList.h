@@ -19,7 +19,9 @@
 #include "runtime/device/cpu/ThreadTeam.h"
 #include "runtime/executor/EntryProgram.h"
 
+#include <atomic>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 namespace mmcc::runtime {
@@ -31,7 +33,7 @@ struct Launch {
   int64_t grid_x, grid_y;
   int64_t cells;
   bool shared;  // split over the team, else all of it on member 0
-  bool barrier; // wait for all members before it
+  bool barrier; // wait for all launches before it
   uint32_t command;
 };
 
@@ -75,6 +77,12 @@ private:
     int64_t offset;
   };
   struct Execution;
+  /// How far a launch is. Cells are dealt one by one: whoever is free takes the
+  /// next. Which member runs a cell does not change its result.
+  struct Progress {
+    std::atomic<int64_t> claimed{0};
+    std::atomic<int64_t> finished{0};
+  };
 
   Status dispatch(const ResolveContext &context,
                   const schema::Dispatch &dispatch, Launch &launch);
@@ -88,12 +96,15 @@ private:
                  int64_t bytes);
   void addSize(int64_t size) { sizes_.push_back(size); }
   void chooseBarriers(const ResolveContext &context, const Run &run);
+  void executeAlone(const Execution &execution) const;
   void executeMember(const Execution &execution, unsigned member) const;
+  void waitFor(size_t launch) const;
 
   std::vector<Launch> launches_;
   std::vector<Address> addresses_;
   std::vector<void *> pointers_; // parallel to addresses_
   std::vector<int64_t> sizes_;
+  std::unique_ptr<Progress[]> progress_; // parallel to launches_
   int64_t scratch_bytes_ = 0;
   uint64_t cells_ = 0;
   bool single_ = true; // no launch is shared

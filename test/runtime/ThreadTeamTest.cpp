@@ -9,36 +9,42 @@ namespace {
 
 using mmcc::runtime::ThreadTeam;
 
-struct Counter {
-  explicit Counter(ThreadTeam &team) : team(team) {}
-  ThreadTeam &team;
-  std::atomic<int> arrived{0};
-  std::atomic<int> wrong{0};
-  int rounds = 0;
+/// Cells that members claim; each must be run once, and nobody may be at work
+/// when run() has returned.
+struct Cells {
+  static constexpr int kCount = 64;
+  std::atomic<int> next{0};
+  std::atomic<int> inside{0};
+  std::atomic<int> joined{0};
+  std::atomic<int> runs[kCount] = {};
 };
 
-void countRounds(void *context, unsigned) {
-  Counter &counter = *static_cast<Counter *>(context);
-  int size = int(counter.team.size());
-  for (int round = 1; round <= counter.rounds; ++round) {
-    counter.arrived.fetch_add(1);
-    counter.team.barrier();
-    if (counter.arrived.load() < round * size)
-      counter.wrong.fetch_add(1);
-    counter.team.barrier();
-  }
+void runCells(void *context, unsigned) {
+  Cells &cells = *static_cast<Cells *>(context);
+  cells.inside.fetch_add(1);
+  cells.joined.fetch_add(1);
+  for (int cell; (cell = cells.next.fetch_add(1)) < Cells::kCount;)
+    cells.runs[cell].fetch_add(1);
+  cells.inside.fetch_sub(1);
 }
 
-TEST(ThreadTeam, nobody_passes_a_barrier_early) {
+void expectDone(const Cells &cells, unsigned size) {
+  EXPECT_EQ(cells.inside.load(), 0);
+  EXPECT_GE(cells.joined.load(), 1);
+  EXPECT_LE(cells.joined.load(), int(size));
+  for (const std::atomic<int> &runs : cells.runs)
+    EXPECT_EQ(runs.load(), 1);
+}
+
+TEST(ThreadTeam, runs_every_cell_once) {
   for (unsigned size : {1u, 2u, 3u, 7u}) {
     ThreadTeam team;
     ASSERT_TRUE(team.start(size).ok());
-    for (int repeat = 0; repeat < 20; ++repeat) {
-      Counter counter(team);
-      counter.rounds = 25;
-      team.run(countRounds, &counter);
-      EXPECT_EQ(counter.wrong.load(), 0);
-      EXPECT_EQ(counter.arrived.load(), int(size) * 25);
+    for (int repeat = 0; repeat < 500; ++repeat) {
+      // On the stack: a member that came too late would write to it.
+      Cells cells;
+      team.run(runCells, &cells);
+      expectDone(cells, size);
     }
   }
 }
@@ -55,16 +61,22 @@ TEST(Processors, quota) {
   EXPECT_GE(mmcc::runtime::availableProcessors(), 1u);
 }
 
-// Parked members wake up again.
-TEST(ThreadTeam, survives_a_pause) {
+// Parked members wake up again: member 0 waits for both.
+TEST(ThreadTeam, members_wake_up) {
   ThreadTeam team;
   ASSERT_TRUE(team.start(3).ok());
   for (int repeat = 0; repeat < 3; ++repeat) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    Counter counter(team);
-    counter.rounds = 2;
-    team.run(countRounds, &counter);
-    EXPECT_EQ(counter.arrived.load(), 6);
+    std::atomic<int> joined{0};
+    team.run(
+        [](void *context, unsigned) {
+          auto &joined = *static_cast<std::atomic<int> *>(context);
+          joined.fetch_add(1);
+          for (unsigned count = 0; joined.load() < 3; ++count)
+            ThreadTeam::pause(count);
+        },
+        &joined);
+    EXPECT_EQ(joined.load(), 3);
   }
 }
 
@@ -73,10 +85,13 @@ TEST(ThreadTeam, sets_and_restores_the_float_mode) {
   ASSERT_TRUE(team.start(2).ok());
   unsigned mine = _mm_getcsr() | 0x8040; // flush subnormals
   _mm_setcsr(mine);
-  std::atomic<unsigned> modes[2];
+  std::atomic<unsigned> modes[2] = {};
   team.run(
       [](void *context, unsigned member) {
-        static_cast<std::atomic<unsigned> *>(context)[member] = _mm_getcsr();
+        auto *modes = static_cast<std::atomic<unsigned> *>(context);
+        modes[member] = _mm_getcsr();
+        for (unsigned count = 0; !modes[0] || !modes[1]; ++count)
+          ThreadTeam::pause(count);
       },
       modes);
   EXPECT_EQ(_mm_getcsr() & 0x8040, 0x8040u);

@@ -44,16 +44,11 @@ void ThreadTeam::Signal::waitWhile(uint32_t seen) {
   sleepers.fetch_sub(1);
 }
 
-void ThreadTeam::barrier() {
-  if (size_ == 1)
-    return;
-  uint32_t phase = phase_.value.load(std::memory_order_relaxed);
-  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == size_) {
-    arrived_.store(0, std::memory_order_relaxed);
-    phase_.advance();
-  } else {
-    phase_.waitWhile(phase);
-  }
+void ThreadTeam::pause(unsigned count) {
+  if (count < kSpins)
+    _mm_pause();
+  else
+    std::this_thread::yield();
 }
 
 void ThreadTeam::work(unsigned member) {
@@ -61,11 +56,17 @@ void ThreadTeam::work(unsigned member) {
   uint32_t seen = 0;
   for (;;) {
     start_.waitWhile(seen);
-    ++seen;
+    // Read before joining: a run that starts later is not missed.
+    seen = start_.value.load();
     if (stop_)
       return;
-    function_(context_, member);
-    barrier();
+    uint32_t state = state_.load();
+    while (!(state & kClosed))
+      if (state_.compare_exchange_weak(state, state + 1)) {
+        function_(context_, member);
+        state_.fetch_sub(1);
+        break;
+      }
   }
 }
 
@@ -113,10 +114,16 @@ void ThreadTeam::run(Function function, void *context) {
   FloatMode mode;
   function_ = function;
   context_ = context;
-  if (size_ > 1)
+  if (size_ > 1) {
+    state_.store(0);
     start_.advance();
+  }
   function(context, 0);
-  barrier();
+  if (size_ > 1) {
+    state_.fetch_or(kClosed);
+    for (unsigned count = 0; state_.load() != kClosed; ++count)
+      pause(count);
+  }
 }
 
 } // namespace mmcc::runtime

@@ -1,15 +1,17 @@
 //===- ThreadTeam.h - The threads that run kernels --------------*- C++ -*-===//
 //
 // A team of `size` members: the thread that calls run() is member 0, the
-// others are persistent. All members execute the same function and meet at
-// barriers, so a list of hundreds of launches costs one wake-up and one
-// barrier a launch instead of a fork and join each.
+// others are persistent. Every member that is awake joins and executes the same
+// function; work is dealt by counters that all of them advance. A member whose
+// processor is busy elsewhere joins late or not at all, and nobody waits for
+// it: run() returns when those that joined have left.
 //
-// A barrier counts arrivals; the last one flips the phase that the others
-// watch. They watch by spinning for some tens of microseconds, which is longer
-// than members of a balanced launch differ, and then by sleeping on a futex:
-// one that wakes up is let in sooner on a busy machine than one that has spun
-// its time away.
+//     state:  closed ─ run() ─► open, 0 joined ─ join ─► open, n joined
+//                ▲                                          │ member 0 is done
+//                └────────── everybody left ◄── closed, n joined
+//
+// Waiting is by spinning for some tens of microseconds, then by giving way:
+// members sleep on a futex between runs.
 //
 //===----------------------------------------------------------------------===//
 
@@ -37,16 +39,18 @@ public:
   /// Starts size - 1 threads. Called once, with 1 <= size <= kMaxSize.
   Status start(unsigned size);
 
-  /// Runs `function` on every member and returns when all have returned. Not
-  /// for concurrent callers. Floating point works in the default mode
-  /// (round to nearest, subnormals kept) and the caller's mode comes back.
+  /// Runs `function` on member 0 and on every member that joins before member 0
+  /// returns from it; returns when all of them have. The function must do all
+  /// the work even if nobody joins. Not for concurrent callers. Floating point
+  /// works in the default mode (round to nearest, subnormals kept) and the
+  /// caller's mode comes back.
   void run(Function function, void *context);
 
   /// The same on the calling thread only, as member 0.
   void runAlone(Function function, void *context);
 
-  /// To be called by every member, from within the function of run().
-  void barrier();
+  /// One step of waiting for another member, the `count`-th so far.
+  static void pause(unsigned count);
 
   unsigned size() const { return size_; }
 
@@ -64,9 +68,11 @@ private:
 
   void work(unsigned member);
 
+  static constexpr uint32_t kClosed = uint32_t(1) << 31;
+
   Signal start_;
-  Signal phase_;
-  alignas(64) std::atomic<uint32_t> arrived_{0};
+  /// Members that joined, and kClosed.
+  alignas(64) std::atomic<uint32_t> state_{kClosed};
   Function function_ = nullptr;
   void *context_ = nullptr;
   bool stop_ = false;
