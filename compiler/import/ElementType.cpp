@@ -74,11 +74,17 @@ int64_t bytesPerElement(Type elementType) {
   return (elementType.getIntOrFloatBitWidth() + 7) / 8;
 }
 
-bool isFloat(Type elementType) { return isa<FloatType>(elementType); }
-bool isBool(Type elementType) { return elementType.isInteger(1); }
-bool isInteger(Type elementType) {
-  return isa<IntegerType>(elementType) && !isBool(elementType);
+bool isFloat(Type elementType) {
+  return isa_and_nonnull<FloatType>(elementType);
 }
-bool isUnsigned(Type elementType) { return elementType.isUnsignedInteger(); }
+bool isBool(Type elementType) {
+  return elementType && elementType.isInteger(1);
+}
+bool isInteger(Type elementType) {
+  return isa_and_nonnull<IntegerType>(elementType) && !isBool(elementType);
+}
+bool isUnsigned(Type elementType) {
+  return elementType && elementType.isUnsignedInteger();
+}
 
 } // namespace mmcc::import

@@ -113,8 +113,8 @@ Tensor Emitter::select(const Tensor &condition, const Tensor &a,
 }
 
 Tensor Emitter::castTo(const Tensor &x, Type elementType, bool saturate) {
-  if (!x || x.elementType() == elementType)
-    return x;
+  if (!x || !elementType || x.elementType() == elementType)
+    return elementType ? x : Tensor();
   RankedTensorType type = mm::makeTensorType(x.shape(), elementType);
   std::shared_ptr<Known> known;
   if (x.known)

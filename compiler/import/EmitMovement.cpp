@@ -137,8 +137,8 @@ Tensor Emitter::concat(ArrayRef<Tensor> inputs, int64_t axis) {
       return {};
     if (input.elementType() != inputs[0].elementType())
       return fail("the inputs have different element types");
-    if (input.rank() != inputs[0].rank())
-      return fail("the inputs have different ranks");
+    if (input.rank() != inputs[0].rank() || axis >= input.rank())
+      return fail("the inputs have different or too low ranks");
     // An empty part is what remains of a cache before its first use.
     if (!input.dim(axis).isConstant(0))
       parts.push_back(input);

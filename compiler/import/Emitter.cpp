@@ -131,6 +131,8 @@ Tensor Emitter::fromKnown(std::shared_ptr<Known> known) {
 }
 
 Tensor Emitter::scalar(double value, Type elementType) {
+  if (!elementType)
+    return {};
   auto type = RankedTensorType::get({}, elementType);
   if (auto floats = dyn_cast<FloatType>(elementType)) {
     APFloat number(value);
@@ -151,6 +153,8 @@ Tensor Emitter::scalar(double value, Type elementType) {
 }
 
 Tensor Emitter::whole(int64_t value, Type elementType) {
+  if (!elementType)
+    return {};
   auto known = std::make_shared<Known>();
   known->elementType = elementType;
   known->elements.push_back(Scalar::integer(context(), value));

@@ -27,12 +27,16 @@ struct Tensor {
   std::shared_ptr<Known> known;
 
   explicit operator bool() const { return static_cast<bool>(type); }
-  mlir::Type elementType() const { return type.getElementType(); }
+  /// Null for a null tensor, as scalar() and the predicates of ElementType.h
+  /// take it.
+  mlir::Type elementType() const {
+    return type ? type.getElementType() : mlir::Type();
+  }
   int64_t rank() const { return type ? type.getRank() : 0; }
   bool hasOneElement() const {
     return type && type.hasStaticShape() && type.getNumElements() == 1;
   }
-  mm::Shape shape() const { return mm::getShape(type); }
+  mm::Shape shape() const { return type ? mm::getShape(type) : mm::Shape(); }
   mm::Dim dim(int64_t index) const { return shape()[index]; }
 };
 

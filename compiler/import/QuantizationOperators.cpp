@@ -210,6 +210,10 @@ static void requantize(Node &n, const Tensor &sums, const Tensor &scaleA,
                        const Tensor &zeroY) {
   if (!sums || !scaleA || !scaleB || !scaleY || !zeroY)
     return;
+  if (!isQuantized(zeroY.elementType())) {
+    n.fail("the quantised type is not supported");
+    return;
+  }
   Tensor factor =
       n.div(n.mul(n.castTo(scaleA, f32(n)), n.castTo(scaleB, f32(n))),
             n.castTo(scaleY, f32(n)));
