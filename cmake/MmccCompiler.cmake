@@ -18,7 +18,6 @@ target_precompile_headers(mmcc_mlir_pch PRIVATE ${PROJECT_SOURCE_DIR}/cmake/pch.
 # mmcc_compiler_library(NAME SOURCES... DEPENDS targets... LINK libs...)
 function(mmcc_compiler_library name)
   cmake_parse_arguments(ARG "" "" "LINK;DEPENDS" ${ARGN})
-  mmcc_existing_sources(ARG_UNPARSED_ARGUMENTS) # TEMPORARY
   add_library(${name} STATIC ${ARG_UNPARSED_ARGUMENTS})
   target_include_directories(${name} SYSTEM PUBLIC ${MLIR_INCLUDE_DIRS} ${LLVM_INCLUDE_DIRS})
   target_compile_definitions(${name} PUBLIC ${LLVM_DEFINITIONS})
@@ -33,7 +32,6 @@ endfunction()
 # mmcc_compiler_tool(NAME SOURCES... LINK libs...)
 function(mmcc_compiler_tool name)
   cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
-  mmcc_existing_sources(ARG_UNPARSED_ARGUMENTS) # TEMPORARY
   add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
   target_include_directories(${name} SYSTEM PRIVATE ${MLIR_INCLUDE_DIRS} ${LLVM_INCLUDE_DIRS})
   target_compile_definitions(${name} PRIVATE ${LLVM_DEFINITIONS})

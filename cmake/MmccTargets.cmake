@@ -2,26 +2,9 @@
 
 set(MMCC_WARNINGS -Wall -Wextra -Wno-unused-parameter)
 
-# TEMPORARY: sources that are not written yet are left out.
-macro(mmcc_existing_sources list)
-  set(kept)
-  foreach(source ${${list}})
-    if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${source} OR EXISTS ${source} OR source MATCHES "build/")
-      list(APPEND kept ${source})
-    else()
-      message(WARNING "missing ${source}")
-    endif()
-  endforeach()
-  if(NOT kept)
-    set(kept ${PROJECT_SOURCE_DIR}/cmake/pch.cpp)
-  endif()
-  set(${list} ${kept})
-endmacro()
-
 # mmcc_library(NAME SOURCES... LINK libs...)
 function(mmcc_library name)
   cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
-  mmcc_existing_sources(ARG_UNPARSED_ARGUMENTS) # TEMPORARY
   add_library(${name} STATIC ${ARG_UNPARSED_ARGUMENTS})
   target_compile_options(${name} PRIVATE ${MMCC_WARNINGS})
   target_link_libraries(${name} PUBLIC ${ARG_LINK})
@@ -30,7 +13,6 @@ endfunction()
 # mmcc_tool(NAME SOURCES... LINK libs...)
 function(mmcc_tool name)
   cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
-  mmcc_existing_sources(ARG_UNPARSED_ARGUMENTS) # TEMPORARY
   add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
   target_compile_options(${name} PRIVATE ${MMCC_WARNINGS})
   target_link_libraries(${name} PRIVATE ${ARG_LINK})
@@ -39,7 +21,6 @@ endfunction()
 # mmcc_gtest(NAME SOURCES... LINK libs...): a GoogleTest program, run by ctest.
 function(mmcc_gtest name)
   cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
-  mmcc_existing_sources(ARG_UNPARSED_ARGUMENTS) # TEMPORARY
   find_package(GTest REQUIRED)
   add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
   target_compile_options(${name} PRIVATE ${MMCC_WARNINGS})

@@ -1,5 +1,4 @@
-//===- ConstantPacking.h - The bytes of a plan.constant ----------*- C++
-//-*-===//
+//===- ConstantPacking.h - The bytes of a plan.constant ---------*- C++ -*-===//
 //
 // Weights are read in place, from the mapped model file, and packed block by
 // block into what the artifact's writer asks for: no tensor is copied as a

@@ -1,5 +1,4 @@
-//===- EntryBuilder.h - One plan.entry to one schema entry -------*- C++
-//-*-===//
+//===- EntryBuilder.h - One plan.entry to one schema entry ------*- C++ -*-===//
 
 #ifndef MMCC_CODEGEN_ARTIFACT_ENTRYBUILDER_H
 #define MMCC_CODEGEN_ARTIFACT_ENTRYBUILDER_H

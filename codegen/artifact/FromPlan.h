@@ -1,5 +1,4 @@
-//===- FromPlan.h - plan to the artifact's program ---------------*- C++
-//-*-===//
+//===- FromPlan.h - plan to the artifact's program --------------*- C++ -*-===//
 //
 // The schema stores what plan says, one to one: plan.constant becomes a
 // Constant, plan.variant a Variant, plan.entry an Entry, whose buffers are the

@@ -1,5 +1,4 @@
-//===- StridedRead.h - Reading tensors in packed order ------------*- C++
-//-*-===//
+//===- StridedRead.h - Reading tensors in packed order ----------*- C++ -*-===//
 //
 // Both functions write a stretch of the packed bytes that starts anywhere, so
 // that a file can be written block by block.

@@ -1,5 +1,4 @@
-//===- AffineEmitter.h - Index expressions in LLVM IR ------------*- C++
-//-*-===//
+//===- AffineEmitter.h - Index expressions in LLVM IR -----------*- C++ -*-===//
 //
 // A vector's lanes run along one dimension of the index space. How an address
 // changes from lane to lane decides how memory is read: not at all (one scalar

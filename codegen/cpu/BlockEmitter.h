@@ -1,5 +1,4 @@
-//===- BlockEmitter.h - plan.block to LLVM instructions ----------*- C++
-//-*-===//
+//===- BlockEmitter.h - plan.block to LLVM instructions ---------*- C++ -*-===//
 //
 // Emits the scalar computation of a block for one point of its index space, or
 // for a vector of points along one dimension. A value that is the same in all

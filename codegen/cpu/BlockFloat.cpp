@@ -1,5 +1,4 @@
-//===- BlockFloat.cpp - Floating-point arithmetic of blocks
-//----------------===//
+//===- BlockFloat.cpp - Floating-point arithmetic of blocks ---------------===//
 //
 // f16, bf16 and float8 are computed in f32 and rounded after each operation.
 //

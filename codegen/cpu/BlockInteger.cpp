@@ -1,5 +1,4 @@
-//===- BlockInteger.cpp - Integer arithmetic and casts of blocks
-//-----------===//
+//===- BlockInteger.cpp - Integer arithmetic and casts of blocks ----------===//
 //
 // Nothing traps and nothing is undefined: dividing by zero gives zero, dividing
 // the most negative number by -1 gives itself, shifting by the width or more

@@ -1,5 +1,4 @@
-//===- BlockMemory.cpp - plan.load and plan.store
-//--------------------------===//
+//===- BlockMemory.cpp - plan.load and plan.store -------------------------===//
 
 #include "codegen/cpu/BlockEmitter.h"
 #include "codegen/cpu/NumberConversion.h"

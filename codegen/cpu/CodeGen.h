@@ -1,5 +1,4 @@
-//===- CodeGen.h - plan.variant to native code -------------------*- C++
-//-*-===//
+//===- CodeGen.h - plan.variant to native code ------------------*- C++ -*-===//
 //
 // Every plan.kernel of a variant becomes one native function (its signature is
 // in kernels/Abi.h). All of them are linked with the microkernels that they

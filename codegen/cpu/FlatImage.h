@@ -1,5 +1,4 @@
-//===- FlatImage.h - Object files to flat bytes ------------------*- C++
-//-*-===//
+//===- FlatImage.h - Object files to flat bytes -----------------*- C++ -*-===//
 //
 // LLD links the objects as a shared object whose only segment is read-execute;
 // its bytes, at their addresses, are the image. The runtime needs no ELF

@@ -1,5 +1,4 @@
-//===- KernelFrame.h - A kernel's operands inside one function ----*- C++
-//-*-===//
+//===- KernelFrame.h - A kernel's operands inside one function --*- C++ -*-===//
 
 #ifndef MMCC_CODEGEN_CPU_KERNELFRAME_H
 #define MMCC_CODEGEN_CPU_KERNELFRAME_H

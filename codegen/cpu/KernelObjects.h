@@ -1,5 +1,4 @@
-//===- KernelObjects.h - The microkernels as machine code --------*- C++
-//-*-===//
+//===- KernelObjects.h - The microkernels as machine code -------*- C++ -*-===//
 //
 // The kernels' bitcode, compiled to one object file a level when mmcc is built:
 // microkernels are the largest part of an image, and are the same in all of

@@ -1,5 +1,4 @@
-//===- KernelTable.h - kernels.inc as data ------------------------*- C++
-//-*-===//
+//===- KernelTable.h - kernels.inc as data ----------------------*- C++ -*-===//
 
 #ifndef MMCC_CODEGEN_CPU_KERNELTABLE_H
 #define MMCC_CODEGEN_CPU_KERNELTABLE_H

@@ -1,5 +1,4 @@
-//===- LaneChoice.h - Which dimension vectors run along ----------*- C++
-//-*-===//
+//===- LaneChoice.h - Which dimension vectors run along ---------*- C++ -*-===//
 
 #ifndef MMCC_CODEGEN_CPU_LANECHOICE_H
 #define MMCC_CODEGEN_CPU_LANECHOICE_H

@@ -1,5 +1,4 @@
-//===- LoopBuilder.h - Counted loops and conditions in LLVM IR ----*- C++
-//-*-===//
+//===- LoopBuilder.h - Counted loops and conditions in LLVM IR --*- C++ -*-===//
 //
 // Loops carry their state as values, the way scf.for does, so that accumulators
 // stay in registers without any help of the optimiser. Loops whose trip count

@@ -1,5 +1,4 @@
-//===- LoopKernel.h - The "loops" row -----------------------------*- C++
-//-*-===//
+//===- LoopKernel.h - The "loops" row ---------------------------*- C++ -*-===//
 //
 // A cell is `rows` flattened outer parallel indices times `columns` of the last
 // one. Vectors run along one of two dimensions, whichever makes more of the

@@ -1,5 +1,4 @@
-//===- MathLibrary.h - Elementary functions for generated code ---*- C++
-//-*-===//
+//===- MathLibrary.h - Elementary functions for generated code --*- C++ -*-===//
 //
 // The kernels' bitcode has scalar functions mmk_<name>_f32 and _f64 that do not
 // branch. For vectors they are *widened*: every instruction is copied with

@@ -1,5 +1,4 @@
-//===- MicroKernel.h - Rows of kernels.inc ------------------------*- C++
-//-*-===//
+//===- MicroKernel.h - Rows of kernels.inc ----------------------*- C++ -*-===//
 //
 // The generated function fills a MicroCall and calls the microkernel, which
 // calls the kernel's blocks back, a tile at a time (kernels/Abi.h).

@@ -1,5 +1,4 @@
-//===- ModuleCompiler.h - LLVM module to object file -------------*- C++
-//-*-===//
+//===- ModuleCompiler.h - LLVM module to object file ------------*- C++ -*-===//
 
 #ifndef MMCC_CODEGEN_CPU_MODULECOMPILER_H
 #define MMCC_CODEGEN_CPU_MODULECOMPILER_H

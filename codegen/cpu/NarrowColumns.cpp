@@ -1,5 +1,4 @@
-//===- NarrowColumns.cpp - Loops kernels with a few columns
-//----------------===//
+//===- NarrowColumns.cpp - Loops kernels with a few columns ---------------===//
 //
 // Three channels would leave 13 of 16 lanes idle. Where memory is read along
 // the dimension before, lanes run along that one, all columns are done at

@@ -1,5 +1,4 @@
-//===- NumberConversion.h - Between element types, without calls --*- C++
-//-*-===//
+//===- NumberConversion.h - Between element types, without calls ----------===//
 //
 // How plan's element types are represented in LLVM values, and conversions
 // among them as inline instructions: LLVM's own for bf16 and f64 -> f16 are

@@ -1,5 +1,4 @@
-//===- Reduction.h - Combining partial results -------------------*- C++
-//-*-===//
+//===- Reduction.h - Combining partial results ------------------*- C++ -*-===//
 //
 // A reduction keeps one accumulator a lane and several vectors of them; at the
 // end they are combined in a fixed order, so that results do not depend on

@@ -1,5 +1,4 @@
-//===- Strip.h - A run of elements cut into vectors --------------*- C++
-//-*-===//
+//===- Strip.h - A run of elements cut into vectors -------------*- C++ -*-===//
 //
 //     count = 197, width 16, copies 4
 //

@@ -1,5 +1,4 @@
-//===- TargetLevel.h - The instruction sets that code is made for -*- C++
-//-*-===//
+//===- TargetLevel.h - The instruction sets that code is made for ---------===//
 
 #ifndef MMCC_CODEGEN_CPU_TARGETLEVEL_H
 #define MMCC_CODEGEN_CPU_TARGETLEVEL_H

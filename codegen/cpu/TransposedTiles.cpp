@@ -1,5 +1,4 @@
-//===- TransposedTiles.cpp - Loops kernels that read across
-//----------------===//
+//===- TransposedTiles.cpp - Loops kernels that read across ---------------===//
 //
 // A kernel whose results run along the last dimension may read along the one
 // before it. Lane by lane, each vector would gather from as many cache lines as

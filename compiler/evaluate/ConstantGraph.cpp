@@ -1,5 +1,4 @@
-//===- ConstantGraph.cpp - Which values to compute at compile time
-//---------===//
+//===- ConstantGraph.cpp - Which values to compute at compile time --------===//
 
 #include "compiler/evaluate/ConstantGraph.h"
 #include "dialects/mm/MM.h"

@@ -1,5 +1,4 @@
-//===- EvaluateConstants.cpp - Computes constant subgraphs
-//-----------------===//
+//===- EvaluateConstants.cpp - Computes constant subgraphs ----------------===//
 
 #include "compiler/evaluate/ConstantGraph.h"
 #include "compiler/evaluate/Passes.h"

@@ -1,5 +1,4 @@
-//===- RunProgram.cpp - Runs an artifact without inputs
-//--------------------===//
+//===- RunProgram.cpp - Runs an artifact without inputs -------------------===//
 
 #include "compiler/evaluate/RunProgram.h"
 #include "mmcc/runtime.hpp"

@@ -1,5 +1,4 @@
-//===- ActivationOperators.cpp - Nonlinear functions
-//-----------------------===//
+//===- ActivationOperators.cpp - Nonlinear functions ----------------------===//
 
 #include "compiler/import/ElementType.h"
 #include "compiler/import/Node.h"

@@ -1,5 +1,4 @@
-//===- ArithmeticOperators.cpp - Elementwise maths, logic, types
-//-----------===//
+//===- ArithmeticOperators.cpp - Elementwise maths, logic, types ----------===//
 
 #include "compiler/import/ElementType.h"
 #include "compiler/import/Node.h"

@@ -1,5 +1,4 @@
-//===- AttentionOperators.cpp - Attention and rotary embedding
-//-------------===//
+//===- AttentionOperators.cpp - Attention and rotary embedding ------------===//
 
 #include "compiler/import/ElementType.h"
 #include "compiler/import/Node.h"

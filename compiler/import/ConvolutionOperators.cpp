@@ -1,5 +1,4 @@
-//===- ConvolutionOperators.cpp - Convolutions
-//-----------------------------===//
+//===- ConvolutionOperators.cpp - Convolutions ----------------------------===//
 
 #include "compiler/import/ElementType.h"
 #include "compiler/import/Window.h"

@@ -1,5 +1,4 @@
-//===- CreationOperators.cpp - Tensors from nothing or from sizes
-//----------===//
+//===- CreationOperators.cpp - Tensors from nothing or from sizes ---------===//
 
 #include "compiler/import/ElementType.h"
 #include "compiler/import/Node.h"

@@ -1,5 +1,4 @@
-//===- DimFacts.cpp - What is known about symbolic dimensions
-//--------------===//
+//===- DimFacts.cpp - What is known about symbolic dimensions -------------===//
 
 #include "compiler/import/DimFacts.h"
 #include "llvm/Support/MathExtras.h"

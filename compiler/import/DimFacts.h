@@ -1,5 +1,4 @@
-//===- DimFacts.h - What is known about symbolic dimensions -------*- C++
-//-*-===//
+//===- DimFacts.h - What is known about symbolic dimensions -----*- C++ -*-===//
 //
 // Each symbol has a range, [1, unbounded) unless the user gave another with
 // --dim. From the ranges follow bounds of expressions, and from these whether

@@ -1,5 +1,4 @@
-//===- DimParam.cpp - dim_param texts as dimensions
-//------------------------===//
+//===- DimParam.cpp - dim_param texts as dimensions -----------------------===//
 //
 //   sum     ::= product ((`+` | `-`) product)*
 //   product ::= atom ((`*` | `//`) atom)*

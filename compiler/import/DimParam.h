@@ -1,5 +1,4 @@
-//===- DimParam.h - dim_param texts as dimensions -----------------*- C++
-//-*-===//
+//===- DimParam.h - dim_param texts as dimensions ---------------*- C++ -*-===//
 
 #ifndef MMCC_COMPILER_IMPORT_DIMPARAM_H
 #define MMCC_COMPILER_IMPORT_DIMPARAM_H

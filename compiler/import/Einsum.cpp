@@ -1,5 +1,4 @@
-//===- Einsum.cpp - Einstein summation in pieces
-//---------------------------===//
+//===- Einsum.cpp - Einstein summation in pieces --------------------------===//
 //
 // Each operand carries one label a dimension. A label repeated within an
 // operand takes the diagonal; one that nobody else wants is summed away. Two

@@ -1,5 +1,4 @@
-//===- Einsum.h - Einstein summation in pieces --------------------*- C++
-//-*-===//
+//===- Einsum.h - Einstein summation in pieces ------------------*- C++ -*-===//
 
 #ifndef MMCC_COMPILER_IMPORT_EINSUM_H
 #define MMCC_COMPILER_IMPORT_EINSUM_H

@@ -1,5 +1,4 @@
-//===- ElementType.cpp - ONNX data types as MLIR types
-//---------------------===//
+//===- ElementType.cpp - ONNX data types as MLIR types --------------------===//
 
 #include "compiler/import/ElementType.h"
 #include "compiler/import/onnx.pb.h"

@@ -1,5 +1,4 @@
-//===- ElementType.h - ONNX data types as MLIR types --------------*- C++
-//-*-===//
+//===- ElementType.h - ONNX data types as MLIR types ------------*- C++ -*-===//
 
 #ifndef MMCC_COMPILER_IMPORT_ELEMENTTYPE_H
 #define MMCC_COMPILER_IMPORT_ELEMENTTYPE_H

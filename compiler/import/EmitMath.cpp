@@ -1,5 +1,4 @@
-//===- EmitMath.cpp - Building elementwise maths and reductions
-//------------===//
+//===- EmitMath.cpp - Building elementwise maths and reductions -----------===//
 
 #include "compiler/import/ElementType.h"
 #include "compiler/import/Emitter.h"

@@ -1,5 +1,4 @@
-//===- EmitMovement.cpp - Building data movement
-//---------------------------===//
+//===- EmitMovement.cpp - Building data movement --------------------------===//
 
 #include "compiler/import/ElementType.h"
 #include "compiler/import/Emitter.h"

@@ -1,5 +1,4 @@
-//===- Emitter.cpp - Checked operations, constants, sizes
-//------------------===//
+//===- Emitter.cpp - Checked operations, constants, sizes -----------------===//
 
 #include "compiler/import/Emitter.h"
 #include "compiler/import/ElementType.h"

@@ -1,5 +1,4 @@
-//===- Emitter.h - Building mm with checks and known elements -----*- C++
-//-*-===//
+//===- Emitter.h - Building mm with checks and known elements ---*- C++ -*-===//
 //
 // What the operator families build with. A Tensor is a value of the program
 // together with those of its elements that import knows; integer tensors that

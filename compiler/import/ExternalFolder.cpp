@@ -1,5 +1,4 @@
-//===- ExternalFolder.cpp - Files that a model may read
-//--------------------===//
+//===- ExternalFolder.cpp - Files that a model may read -------------------===//
 
 #include "compiler/import/ExternalFolder.h"
 #include "llvm/ADT/SmallVector.h"

@@ -1,5 +1,4 @@
-//===- ExternalFolder.h - Files that a model may read -------------*- C++
-//-*-===//
+//===- ExternalFolder.h - Files that a model may read -----------*- C++ -*-===//
 //
 // The only way by which import opens a file that a model names. A location
 // must stay inside the model's folder: no absolute path, no "..", no symbolic

@@ -1,5 +1,4 @@
-//===- GraphImporter.cpp - Graphs, subgraphs and functions
-//-----------------===//
+//===- GraphImporter.cpp - Graphs, subgraphs and functions ----------------===//
 
 #include "compiler/import/GraphImporter.h"
 

@@ -1,5 +1,4 @@
-//===- GraphImporter.h - Graphs, subgraphs and functions ----------*- C++
-//-*-===//
+//===- GraphImporter.h - Graphs, subgraphs and functions --------*- C++ -*-===//
 
 #ifndef MMCC_COMPILER_IMPORT_GRAPHIMPORTER_H
 #define MMCC_COMPILER_IMPORT_GRAPHIMPORTER_H

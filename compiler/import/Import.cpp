@@ -1,5 +1,4 @@
-//===- Import.cpp - ONNX files to mm
-//---------------------------------------===//
+//===- Import.cpp - ONNX files to mm --------------------------------------===//
 
 #include "compiler/import/Import.h"
 #include "compiler/import/GraphImporter.h"

@@ -1,5 +1,4 @@
-//===- Import.h - ONNX files to mm --------------------------------*- C++
-//-*-===//
+//===- Import.h - ONNX files to mm ------------------------------*- C++ -*-===//
 
 #ifndef MMCC_COMPILER_IMPORT_IMPORT_H
 #define MMCC_COMPILER_IMPORT_IMPORT_H

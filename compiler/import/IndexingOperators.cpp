@@ -1,5 +1,4 @@
-//===- IndexingOperators.cpp - Gathering and scattering
-//--------------------===//
+//===- IndexingOperators.cpp - Gathering and scattering -------------------===//
 
 #include "compiler/import/ElementType.h"
 #include "compiler/import/Node.h"

@@ -1,5 +1,4 @@
-//===- Known.cpp - Tensor elements known at import
-//-------------------------===//
+//===- Known.cpp - Tensor elements known at import ------------------------===//
 
 #include "compiler/import/Known.h"
 #include "compiler/import/ElementType.h"

@@ -1,5 +1,4 @@
-//===- Known.h - Tensor elements known at import ------------------*- C++
-//-*-===//
+//===- Known.h - Tensor elements known at import ----------------*- C++ -*-===//
 //
 // Exporters write shape arithmetic as tensors: Shape, Gather, Mul, Concat,
 // Reshape. Import follows the elements of small integer tensors through these

@@ -1,5 +1,4 @@
-//===- LossOperators.cpp - Losses
-//------------------------------------------===//
+//===- LossOperators.cpp - Losses -----------------------------------------===//
 
 #include "compiler/import/ElementType.h"
 #include "compiler/import/Node.h"

@@ -1,5 +1,4 @@
-//===- MappedFile.cpp - A file's bytes, mapped read-only
-//-------------------===//
+//===- MappedFile.cpp - A file's bytes, mapped read-only ------------------===//
 
 #include "compiler/import/MappedFile.h"
 #include <cerrno>

@@ -1,5 +1,4 @@
-//===- MappedFile.h - A file's bytes, mapped read-only ------------*- C++
-//-*-===//
+//===- MappedFile.h - A file's bytes, mapped read-only ----------*- C++ -*-===//
 
 #ifndef MMCC_COMPILER_IMPORT_MAPPEDFILE_H
 #define MMCC_COMPILER_IMPORT_MAPPEDFILE_H

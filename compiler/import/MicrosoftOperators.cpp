@@ -1,5 +1,4 @@
-//===- MicrosoftOperators.cpp - com.microsoft
-//------------------------------===//
+//===- MicrosoftOperators.cpp - com.microsoft -----------------------------===//
 //
 // What ONNX Runtime's graph optimiser writes into models that it saves.
 //

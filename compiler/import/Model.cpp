@@ -1,5 +1,4 @@
-//===- Model.cpp - A model's declaration, inputs and outputs
-//---------------===//
+//===- Model.cpp - A model's declaration, inputs and outputs --------------===//
 
 #include "compiler/import/DimParam.h"
 #include "compiler/import/ElementType.h"

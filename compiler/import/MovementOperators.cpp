@@ -1,5 +1,4 @@
-//===- MovementOperators.cpp - Transposing, joining, cutting, padding
-//------===//
+//===- MovementOperators.cpp - Transposing, joining, cutting, padding -----===//
 
 #include "compiler/import/ElementType.h"
 #include "compiler/import/Node.h"

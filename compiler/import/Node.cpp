@@ -1,5 +1,4 @@
-//===- Node.cpp - One ONNX node while it is imported
-//-----------------------===//
+//===- Node.cpp - One ONNX node while it is imported ----------------------===//
 
 #include "compiler/import/Node.h"
 #include "compiler/import/onnx.pb.h"

@@ -1,5 +1,4 @@
-//===- Node.h - One ONNX node while it is imported ----------------*- C++
-//-*-===//
+//===- Node.h - One ONNX node while it is imported --------------*- C++ -*-===//
 //
 // What a family of operators sees. A function of a family reads attributes and
 // inputs, builds with the Emitter that a Node is, and sets outputs:

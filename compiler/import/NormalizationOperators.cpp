@@ -1,5 +1,4 @@
-//===- NormalizationOperators.cpp - Normalisation
-//--------------------------===//
+//===- NormalizationOperators.cpp - Normalisation -------------------------===//
 
 #include "compiler/import/ElementType.h"
 #include "compiler/import/Node.h"

@@ -1,5 +1,4 @@
-//===- PoolingOperators.cpp - Pooling
-//--------------------------------------===//
+//===- PoolingOperators.cpp - Pooling -------------------------------------===//
 
 #include "compiler/import/ElementType.h"
 #include "compiler/import/Window.h"

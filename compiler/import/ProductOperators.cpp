@@ -1,5 +1,4 @@
-//===- ProductOperators.cpp - Matrix products
-//------------------------------===//
+//===- ProductOperators.cpp - Matrix products -----------------------------===//
 
 #include "compiler/import/Einsum.h"
 #include "compiler/import/ElementType.h"

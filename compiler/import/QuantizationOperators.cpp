@@ -1,5 +1,4 @@
-//===- QuantizationOperators.cpp - Quantisation as exact arithmetic
-//--------===//
+//===- QuantizationOperators.cpp - Quantisation as exact arithmetic -------===//
 //
 // quantised = saturate(round(x / scale) + zero_point), rounding ties to even
 // real      = (quantised - zero_point) * scale

@@ -1,5 +1,4 @@
-//===- ReductionOperators.cpp - Reductions along axes
-//----------------------===//
+//===- ReductionOperators.cpp - Reductions along axes ---------------------===//
 
 #include "compiler/import/ElementType.h"
 #include "compiler/import/Node.h"

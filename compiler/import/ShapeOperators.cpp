@@ -1,5 +1,4 @@
-//===- ShapeOperators.cpp - Sizes and reshaping
-//----------------------------===//
+//===- ShapeOperators.cpp - Sizes and reshaping ---------------------------===//
 
 #include "compiler/import/ElementType.h"
 #include "compiler/import/Node.h"

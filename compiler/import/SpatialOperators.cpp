@@ -1,5 +1,4 @@
-//===- SpatialOperators.cpp - Resizing and rearranging images
-//--------------===//
+//===- SpatialOperators.cpp - Resizing and rearranging images -------------===//
 
 #include "compiler/import/ElementType.h"
 #include "compiler/import/Node.h"

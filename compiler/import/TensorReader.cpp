@@ -1,5 +1,4 @@
-//===- TensorReader.cpp - Tensors of a model file
-//--------------------------===//
+//===- TensorReader.cpp - Tensors of a model file -------------------------===//
 
 #include "compiler/import/TensorReader.h"
 #include "compiler/import/ElementType.h"

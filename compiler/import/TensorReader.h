@@ -1,5 +1,4 @@
-//===- TensorReader.h - Tensors of a model file -------------------*- C++
-//-*-===//
+//===- TensorReader.h - Tensors of a model file -----------------*- C++ -*-===//
 
 #ifndef MMCC_COMPILER_IMPORT_TENSORREADER_H
 #define MMCC_COMPILER_IMPORT_TENSORREADER_H

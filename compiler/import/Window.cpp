@@ -1,5 +1,4 @@
-//===- Window.cpp - Sliding windows of convolutions and pools
-//--------------===//
+//===- Window.cpp - Sliding windows of convolutions and pools -------------===//
 
 #include "compiler/import/Window.h"
 

@@ -1,5 +1,4 @@
-//===- Window.h - Sliding windows of convolutions and pools -------*- C++
-//-*-===//
+//===- Window.h - Sliding windows of convolutions and pools -----*- C++ -*-===//
 
 #ifndef MMCC_COMPILER_IMPORT_WINDOW_H
 #define MMCC_COMPILER_IMPORT_WINDOW_H

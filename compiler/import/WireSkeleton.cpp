@@ -1,5 +1,4 @@
-//===- WireSkeleton.cpp - A model's protobuf without its weights
-//-----------===//
+//===- WireSkeleton.cpp - A model's protobuf without its weights ----------===//
 
 #include "compiler/import/WireSkeleton.h"
 #include "llvm/ADT/StringExtras.h"

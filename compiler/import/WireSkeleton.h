@@ -1,5 +1,4 @@
-//===- WireSkeleton.h - A model's protobuf without its weights ----*- C++
-//-*-===//
+//===- WireSkeleton.h - A model's protobuf without its weights --*- C++ -*-===//
 //
 // protobuf copies every bytes field that it parses, so that a model of 10 GB
 // would need 20. The skeleton is the same message with two changes: the

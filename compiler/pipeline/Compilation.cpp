@@ -1,5 +1,4 @@
-//===- Compilation.cpp - One run of the pipeline
-//---------------------------===//
+//===- Compilation.cpp - One run of the pipeline --------------------------===//
 
 #include "compiler/pipeline/Compilation.h"
 #include "compiler/pipeline/Stages.h"

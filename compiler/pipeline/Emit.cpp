@@ -1,5 +1,4 @@
-//===- Emit.cpp - Code of each variant, then the artifact
-//------------------===//
+//===- Emit.cpp - Code of each variant, then the artifact -----------------===//
 
 #include "codegen/artifact/FromPlan.h"
 #include "codegen/cpu/CodeGen.h"

@@ -1,5 +1,4 @@
-//===- Messages.cpp - One line an error
-//------------------------------------===//
+//===- Messages.cpp - One line an error -----------------------------------===//
 
 #include "compiler/pipeline/Messages.h"
 #include "mlir/IR/Location.h"

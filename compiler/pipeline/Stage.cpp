@@ -1,5 +1,4 @@
-//===- Stage.cpp - The seven stages' names
-//---------------------------------===//
+//===- Stage.cpp - The seven stages' names --------------------------------===//
 
 #include "compiler/pipeline/Stage.h"
 #include "llvm/ADT/ArrayRef.h"

@@ -1,5 +1,4 @@
-//===- StageTimes.cpp - Seconds and memory by stage
-//------------------------===//
+//===- StageTimes.cpp - Seconds and memory by stage -----------------------===//
 
 #include "compiler/pipeline/StageTimes.h"
 #include "llvm/Support/Format.h"

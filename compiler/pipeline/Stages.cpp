@@ -1,5 +1,4 @@
-//===- Stages.cpp - The seven stages, in order
-//-----------------------------===//
+//===- Stages.cpp - The seven stages, in order ----------------------------===//
 
 #include "compiler/pipeline/Stages.h"
 #include "codegen/artifact/FromPlan.h"

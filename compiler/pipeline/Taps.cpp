@@ -1,5 +1,4 @@
-//===- Taps.cpp - Every node's results as outputs
-//--------------------------===//
+//===- Taps.cpp - Every node's results as outputs -------------------------===//
 
 #include "compiler/pipeline/Taps.h"
 #include "compiler/pipeline/Messages.h"

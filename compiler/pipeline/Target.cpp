@@ -1,5 +1,4 @@
-//===- Target.cpp - What --target names
-//------------------------------------===//
+//===- Target.cpp - What --------------------------------------------------===//
 
 #include "compiler/pipeline/Target.h"
 #include "llvm/ADT/STLExtras.h"

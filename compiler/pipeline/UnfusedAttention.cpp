@@ -1,5 +1,4 @@
-//===- UnfusedAttention.cpp - What --strict refuses
-//------------------------===//
+//===- UnfusedAttention.cpp - What ----------------------------------------===//
 
 #include "compiler/pipeline/UnfusedAttention.h"
 #include "dialects/mm/MM.h"

@@ -1,5 +1,4 @@
-//===- Dim.cpp - Symbolic dimensions
-//---------------------------------------===//
+//===- Dim.cpp - Symbolic dimensions --------------------------------------===//
 
 #include "dialects/mm/Dim.h"
 #include "dialects/mm/MM.h"

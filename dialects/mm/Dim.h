@@ -1,5 +1,4 @@
-//===- Dim.h - Symbolic dimensions --------------------------------*- C++
-//-*-===//
+//===- Dim.h - Symbolic dimensions ------------------------------*- C++ -*-===//
 //
 // A dimension of a tensor in `mm` is an integer expression of named symbols
 // (`batch`, `past + 1`, `batch * seq`, `(samples - 400) floordiv 320 + 1`).

@@ -1,5 +1,4 @@
-//===- DimsAttr.cpp - #mm.dims<[batch, past + 1]>
-//--------------------------===//
+//===- DimsAttr.cpp - #mm.dims<[batch, past + 1]> -------------------------===//
 //
 //   dims  ::= `<` `[` (sum (`,` sum)*)? `]` `>`
 //   sum   ::= term (`+` term | negative-integer)*

@@ -1,5 +1,4 @@
-//===- MM.h - The mm dialect --------------------------------------*- C++
-//-*-===//
+//===- MM.h - The mm dialect ------------------------------------*- C++ -*-===//
 //
 // What a multimodal model means. See README.md for the families of operations
 // and for what is deliberately not here.

@@ -1,5 +1,4 @@
-//===- MMDialect.cpp - Registration
-//----------------------------------------===//
+//===- MMDialect.cpp - Registration ---------------------------------------===//
 
 #include "dialects/mm/MM.h"
 #include "mlir/IR/DialectImplementation.h"

@@ -1,5 +1,4 @@
-//===- Plan.h - The plan dialect ----------------------------------*- C++
-//-*-===//
+//===- Plan.h - The plan dialect --------------------------------*- C++ -*-===//
 //
 // What will be done: buffers, constants, kernels and their launches.
 //

@@ -1,5 +1,4 @@
-//===- PlanDialect.cpp - Registration and verification
-//---------------------===//
+//===- PlanDialect.cpp - Registration and verification --------------------===//
 
 #include "dialects/plan/Plan.h"
 #include "mlir/IR/DialectImplementation.h"

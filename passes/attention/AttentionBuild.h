@@ -1,5 +1,4 @@
-//===- AttentionBuild.h - Makes mm.attention from its pieces ------*- C++
-//-*-===//
+//===- AttentionBuild.h - Makes mm.attention from its pieces ----*- C++ -*-===//
 
 #ifndef MMCC_PASSES_ATTENTION_ATTENTIONBUILD_H
 #define MMCC_PASSES_ATTENTION_ATTENTIONBUILD_H

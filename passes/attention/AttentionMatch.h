@@ -1,5 +1,4 @@
-//===- AttentionMatch.h - The pieces of an attention --------------*- C++
-//-*-===//
+//===- AttentionMatch.h - The pieces of an attention ------------*- C++ -*-===//
 //
 // One match walks from a softmax back to the product of queries and keys and
 // forth to the product with the values:

@@ -1,5 +1,4 @@
-//===- ConstantMask.h - Band matrices among constants -------------*- C++
-//-*-===//
+//===- ConstantMask.h - Band matrices among constants -----------*- C++ -*-===//
 
 #ifndef MMCC_PASSES_ATTENTION_CONSTANTMASK_H
 #define MMCC_PASSES_ATTENTION_CONSTANTMASK_H

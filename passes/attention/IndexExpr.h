@@ -1,5 +1,4 @@
-//===- IndexExpr.h - Tensors that are functions of their indices --*- C++
-//-*-===//
+//===- IndexExpr.h - Tensors that are functions of their indices ----------===//
 //
 // Exporters compute causal masks from `iota`s that are reshaped, broadcast,
 // shifted by cache lengths and compared. Such an integer tensor is an affine

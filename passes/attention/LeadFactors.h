@@ -1,5 +1,4 @@
-//===- LeadFactors.h - Leading dimensions in one factorisation ----*- C++
-//-*-===//
+//===- LeadFactors.h - Leading dimensions in one factorisation --*- C++ -*-===//
 //
 // Exporters fold and unfold batch, windows and heads between the products of
 // one attention: [batch * heads], [batch, heads], [batch, windows, heads]. All

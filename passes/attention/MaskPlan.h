@@ -1,5 +1,4 @@
-//===- MaskPlan.h - What becomes of a mask ------------------------*- C++
-//-*-===//
+//===- MaskPlan.h - What becomes of a mask ----------------------*- C++ -*-===//
 
 #ifndef MMCC_PASSES_ATTENTION_MASKPLAN_H
 #define MMCC_PASSES_ATTENTION_MASKPLAN_H

@@ -1,5 +1,4 @@
-//===- MaskTerms.h - A mask taken apart ---------------------------*- C++
-//-*-===//
+//===- MaskTerms.h - A mask taken apart -------------------------*- C++ -*-===//
 //
 // What is added to attention scores is a sum of terms, and what is kept a
 // conjunction: positions (j <= i + past), padding (a gather of the caller's

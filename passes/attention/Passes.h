@@ -1,5 +1,4 @@
-//===- Passes.h - Passes that recognise attention -----------------*- C++
-//-*-===//
+//===- Passes.h - Passes that recognise attention ---------------*- C++ -*-===//
 
 #ifndef MMCC_PASSES_ATTENTION_PASSES_H
 #define MMCC_PASSES_ATTENTION_PASSES_H

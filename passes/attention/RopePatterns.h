@@ -1,5 +1,4 @@
-//===- RopePatterns.h - Channels that rotary embeddings turn ------*- C++
-//-*-===//
+//===- RopePatterns.h - Channels that rotary embeddings turn ----*- C++ -*-===//
 
 #ifndef MMCC_PASSES_ATTENTION_ROPEPATTERNS_H
 #define MMCC_PASSES_ATTENTION_ROPEPATTERNS_H

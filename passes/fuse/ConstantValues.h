@@ -1,5 +1,4 @@
-//===- ConstantValues.h - What the compiler knows of a value ------*- C++
-//-*-===//
+//===- ConstantValues.h - What the compiler knows of a value ----*- C++ -*-===//
 //
 // Patterns ask whether a value is one number everywhere (an epsilon, a scale),
 // whether it depends on constants only, and how it factors into a number and

@@ -1,5 +1,4 @@
-//===- LayoutPropagation.h - Moves layout transposes down ---------*- C++
-//-*-===//
+//===- LayoutPropagation.h - Moves layout transposes down -------*- C++ -*-===//
 //
 // A channels-last value seen channels-first is a transpose, called a *view*
 // here: [batch, spatial..., channels] -> [batch, channels, spatial...]. The

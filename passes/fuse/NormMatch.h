@@ -1,5 +1,4 @@
-//===- NormMatch.h - The pieces of a normalisation ----------------*- C++
-//-*-===//
+//===- NormMatch.h - The pieces of a normalisation --------------*- C++ -*-===//
 //
 // Layer norm and RMS norm end alike: a value times 1 / sqrt(mean square + eps).
 // They differ in whether the value had its mean taken away, which this match

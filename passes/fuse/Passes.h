@@ -1,5 +1,4 @@
-//===- Passes.h - Passes that form model-level operations ---------*- C++
-//-*-===//
+//===- Passes.h - Passes that form model-level operations -------*- C++ -*-===//
 
 #ifndef MMCC_PASSES_FUSE_PASSES_H
 #define MMCC_PASSES_FUSE_PASSES_H

@@ -1,5 +1,4 @@
-//===- Attention.cpp - Lowering of mm.attention
-//------------------------------===//
+//===- Attention.cpp - Lowering of mm.attention ---------------------------===//
 
 #include "codegen/cpu/kernels/Blocking.h"
 #include "codegen/cpu/kernels/Scratch.h"

@@ -1,5 +1,4 @@
-//===- Chain.cpp - What an anchor's kernel does beyond the anchor
-//----------===//
+//===- Chain.cpp - What an anchor's kernel does beyond the anchor ---------===//
 
 #include "passes/lower/Kernel.h"
 

@@ -1,5 +1,4 @@
-//===- Constants.cpp - Constants of the plan and how they are packed
-//--------===//
+//===- Constants.cpp - Constants of the plan and how they are packed ------===//
 //
 // A weight reaches its product through transposes, slices, reshapes and
 // concatenations of constants. None of that is carried out: the packed

@@ -1,5 +1,4 @@
-//===- Convolution.cpp - Lowering of mm.conv
-//-------------------------------===//
+//===- Convolution.cpp - Lowering of mm.conv ------------------------------===//
 
 #include "codegen/cpu/kernels/Blocking.h"
 #include "codegen/cpu/kernels/Scratch.h"

@@ -1,5 +1,4 @@
-//===- Element.cpp - One element of a tensor as scalar code
-//-----------------===//
+//===- Element.cpp - One element of a tensor as scalar code ---------------===//
 //
 // `Element::at(tensor, index)` walks back from a tensor to what is stored:
 // data movement changes the index, elementwise operations emit arithmetic,

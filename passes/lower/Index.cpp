@@ -1,5 +1,4 @@
-//===- Index.cpp - Index expressions through reshapes
-//----------------------===//
+//===- Index.cpp - Index expressions through reshapes ---------------------===//
 
 #include "passes/lower/Index.h"
 

@@ -1,5 +1,4 @@
-//===- Index.h - Index expressions through reshapes ----------------*- C++
-//-*-===//
+//===- Index.h - Index expressions through reshapes -------------*- C++ -*-===//
 //
 // Lowering follows one element backwards through data movement: which element
 // of the operand is element (i, j, k) of the result? An index is an affine

@@ -1,5 +1,4 @@
-//===- Kernel.cpp - Building one plan.kernel
-//--------------------------------===//
+//===- Kernel.cpp - Building one plan.kernel ------------------------------===//
 
 #include "passes/lower/Kernel.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"

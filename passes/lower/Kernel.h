@@ -1,5 +1,4 @@
-//===- Kernel.h - Building one plan.kernel --------------------------*- C++
-//-*-===//
+//===- Kernel.h - Building one plan.kernel ----------------------*- C++ -*-===//
 
 #ifndef MMCC_PASSES_LOWER_KERNEL_H
 #define MMCC_PASSES_LOWER_KERNEL_H

@@ -1,5 +1,4 @@
-//===- Loops.cpp - Index spaces of loops kernels
-//----------------------------===//
+//===- Loops.cpp - Index spaces of loops kernels --------------------------===//
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "passes/lower/Kernel.h"

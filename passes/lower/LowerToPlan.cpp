@@ -1,5 +1,4 @@
-//===- LowerToPlan.cpp - The pass mm-lower-to-plan
-//--------------------------===//
+//===- LowerToPlan.cpp - The pass mm-lower-to-plan ------------------------===//
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"

@@ -1,5 +1,4 @@
-//===- Lowering.cpp - One entry from mm to plan
-//-----------------------------===//
+//===- Lowering.cpp - One entry from mm to plan ---------------------------===//
 
 #include "passes/lower/Lowering.h"
 #include "passes/lower/Kernel.h"

@@ -1,5 +1,4 @@
-//===- Lowering.h - From mm to plan: shared state ------------------*- C++
-//-*-===//
+//===- Lowering.h - From mm to plan: shared state ---------------*- C++ -*-===//
 //
 // One entry is lowered at a time. Its tensors fall into three kinds:
 //

@@ -1,5 +1,4 @@
-//===- NarrowFloats.cpp - Anchors that compute in f32
-//-----------------------===//
+//===- NarrowFloats.cpp - Anchors that compute in f32 ---------------------===//
 
 #include "passes/lower/NarrowFloats.h"
 #include "dialects/mm/MM.h"

@@ -1,5 +1,4 @@
-//===- NarrowFloats.h - Anchors that compute in f32 -----------------*- C++
-//-*-===//
+//===- NarrowFloats.h - Anchors that compute in f32 -------------*- C++ -*-===//
 
 #ifndef MMCC_PASSES_LOWER_NARROWFLOATS_H
 #define MMCC_PASSES_LOWER_NARROWFLOATS_H

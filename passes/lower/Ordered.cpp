@@ -1,5 +1,4 @@
-//===- Ordered.cpp - Running sums, top-k, scatter
-//---------------------------===//
+//===- Ordered.cpp - Running sums, top-k, scatter -------------------------===//
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "passes/lower/Kernel.h"

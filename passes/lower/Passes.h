@@ -1,5 +1,4 @@
-//===- Passes.h - From mm to plan ----------------------------------*- C++
-//-*-===//
+//===- Passes.h - From mm to plan -------------------------------*- C++ -*-===//
 
 #ifndef MMCC_PASSES_LOWER_PASSES_H
 #define MMCC_PASSES_LOWER_PASSES_H

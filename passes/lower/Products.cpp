@@ -1,5 +1,4 @@
-//===- Products.cpp - Linear layers and matrix products
-//--------------------===//
+//===- Products.cpp - Linear layers and matrix products -------------------===//
 
 #include "codegen/cpu/kernels/Blocking.h"
 #include "codegen/cpu/kernels/Scratch.h"

@@ -1,5 +1,4 @@
-//===- Reductions.cpp - Reductions, softmax and norms as loops
-//--------------===//
+//===- Reductions.cpp - Reductions, softmax and norms as loops ------------===//
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"

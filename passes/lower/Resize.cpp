@@ -1,5 +1,4 @@
-//===- Resize.cpp - One interpolated element
-//---------------------------------===//
+//===- Resize.cpp - One interpolated element ------------------------------===//
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"

@@ -1,5 +1,4 @@
-//===- ScalarBody.cpp - Elementwise operations as scalar arithmetic
-//--------===//
+//===- ScalarBody.cpp - Elementwise operations as scalar arithmetic -------===//
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"

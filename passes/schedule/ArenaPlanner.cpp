@@ -1,5 +1,4 @@
-//===- ArenaPlanner.cpp - Offsets for buffers with lifetimes
-//----------------===//
+//===- ArenaPlanner.cpp - Offsets for buffers with lifetimes --------------===//
 
 #include "passes/schedule/ArenaPlanner.h"
 #include <algorithm>

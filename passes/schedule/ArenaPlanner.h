@@ -1,5 +1,4 @@
-//===- ArenaPlanner.h - Offsets for buffers with lifetimes ----------*- C++
-//-*-===//
+//===- ArenaPlanner.h - Offsets for buffers with lifetimes ------*- C++ -*-===//
 //
 // The problem is two-dimensional packing with one dimension fixed: a buffer is
 // a rectangle, lifetime wide and size high; only its height above the floor is

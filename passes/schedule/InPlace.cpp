@@ -1,5 +1,4 @@
-//===- InPlace.cpp - The pass plan-in-place
-//----------------------------------===//
+//===- InPlace.cpp - The pass plan-in-place -------------------------------===//
 
 #include "dialects/plan/Plan.h"
 #include "passes/schedule/Passes.h"

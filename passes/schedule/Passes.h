@@ -1,5 +1,4 @@
-//===- Passes.h - Placing what lower made ---------------------------*- C++
-//-*-===//
+//===- Passes.h - Placing what lower made -----------------------*- C++ -*-===//
 
 #ifndef MMCC_PASSES_SCHEDULE_PASSES_H
 #define MMCC_PASSES_SCHEDULE_PASSES_H

@@ -1,5 +1,4 @@
-//===- Schedule.cpp - The pass plan-schedule
-//--------------------------------===//
+//===- Schedule.cpp - The pass plan-schedule ------------------------------===//
 
 #include "dialects/plan/Plan.h"
 #include "passes/schedule/ArenaPlanner.h"

@@ -1,5 +1,4 @@
-//===- CastTest.cpp - Element types and integer corner cases
-//---------------===//
+//===- CastTest.cpp - Element types and integer corner cases --------------===//
 //
 // Expected bits of small floats are worked out by hand in the comments.
 //

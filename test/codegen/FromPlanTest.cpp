@@ -1,5 +1,4 @@
-//===- FromPlanTest.cpp - plan to the artifact's program
-//-------------------===//
+//===- FromPlanTest.cpp - plan to the artifact's program ------------------===//
 
 #include "codegen/artifact/FromPlan.h"
 #include "codegen/artifact/ConstantPacking.h"

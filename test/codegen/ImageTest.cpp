@@ -1,5 +1,4 @@
-//===- ImageTest.cpp - Images as a whole
-//-----------------------------------===//
+//===- ImageTest.cpp - Images as a whole ----------------------------------===//
 
 #include "test/codegen/KernelHarness.h"
 

@@ -1,5 +1,4 @@
-//===- KernelHarness.h - Compiles plan IR and calls its kernels ---*- C++
-//-*-===//
+//===- KernelHarness.h - Compiles plan IR and calls its kernels -*- C++ -*-===//
 
 #ifndef MMCC_TEST_CODEGEN_KERNELHARNESS_H
 #define MMCC_TEST_CODEGEN_KERNELHARNESS_H

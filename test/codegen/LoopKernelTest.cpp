@@ -1,5 +1,4 @@
-//===- LoopKernelTest.cpp - Elementwise kernels, gathers, order
-//------------===//
+//===- LoopKernelTest.cpp - Elementwise kernels, gathers, order -----------===//
 
 #include "test/codegen/KernelHarness.h"
 

@@ -1,5 +1,4 @@
-//===- MicroKernelTest.cpp - Microkernels with generated blocks
-//------------===//
+//===- MicroKernelTest.cpp - Microkernels with generated blocks -----------===//
 
 #include "test/codegen/KernelHarness.h"
 

@@ -1,5 +1,4 @@
-//===- ReductionTest.cpp - Softmax, norms, reductions over any dimension
-//---===//
+//===- ReductionTest.cpp - Softmax, norms, reductions over any dimension --===//
 
 #include "test/codegen/KernelHarness.h"
 

@@ -1,5 +1,4 @@
-//===- case_runner.cpp - Compiles, runs and judges a folder of cases
-//-------===//
+//===- case_runner.cpp - Compiles, runs and judges a folder of cases ------===//
 //
 //     case_runner FOLDER [--only NAME] [--isa LEVEL] [-O0] [--jobs N]
 //

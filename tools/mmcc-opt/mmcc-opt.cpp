@@ -1,5 +1,4 @@
-//===- mmcc-opt.cpp - MLIR's opt driver with our dialects and passes
-//-------===//
+//===- mmcc-opt.cpp - MLIR's opt driver with our dialects and passes ------===//
 
 #include "compiler/pipeline/Stages.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"

@@ -1,5 +1,4 @@
-//===- CommandLine.cpp - Reads mmcc's arguments
-//----------------------------===//
+//===- CommandLine.cpp - Reads mmcc's arguments ---------------------------===//
 //
 // The one file of the compiler that is built with exceptions: CLI11 throws.
 //

@@ -1,5 +1,4 @@
-//===- Comparison.cpp - Whether two tensors are equal
-//----------------------===//
+//===- Comparison.cpp - Whether two tensors are equal ---------------------===//
 
 #include "tools/mmcc/Comparison.h"
 #include "llvm/ADT/APFloat.h"

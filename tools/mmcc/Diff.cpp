@@ -1,5 +1,4 @@
-//===- Diff.cpp - Names the first node that departs
-//------------------------===//
+//===- Diff.cpp - Names the first node that departs -----------------------===//
 //
 // The reference is a compilation of the same model without optimisation. Where
 // outputs depart, both are compiled once more with every node's results as

@@ -1,5 +1,4 @@
-//===- Doctor.cpp - Everything that keeps a model from compiling
-//-----------===//
+//===- Doctor.cpp - Everything that keeps a model from compiling ----------===//
 
 #include "compiler/pipeline/Compilation.h"
 #include "tools/mmcc/Verbs.h"

@@ -1,5 +1,4 @@
-//===- Execution.cpp - Runs an artifact on arrays
-//--------------------------===//
+//===- Execution.cpp - Runs an artifact on arrays -------------------------===//
 
 #include "tools/mmcc/Execution.h"
 #include "tools/mmcc-run/TensorArrays.h"

@@ -1,5 +1,4 @@
-//===- Explain.cpp - Which nodes became which kernel
-//-----------------------===//
+//===- Explain.cpp - Which nodes became which kernel ----------------------===//
 
 #include "compiler/pipeline/Compilation.h"
 #include "dialects/plan/Plan.h"

@@ -1,5 +1,4 @@
-//===- Inspect.cpp - What is inside an artifact
-//----------------------------===//
+//===- Inspect.cpp - What is inside an artifact ---------------------------===//
 
 #include "codegen/artifact/Printer.h"
 #include "runtime/loader/Artifact.h"

@@ -1,5 +1,4 @@
-//===- mmcc.cpp - The compiler's command line
-//------------------------------===//
+//===- mmcc.cpp - The compiler's command line -----------------------------===//
 
 #include "compiler/pipeline/Compilation.h"
 #include "tools/mmcc/Verbs.h"

@@ -1,4 +1,4 @@
-//===- Abi.h - What a kernel is, on the CPU ----------------------*- C++ -*-===//
+//===- Abi.h - What a kernel is, on the CPU -------------------------------===//
 //
 // A kernel is one native function, called once per grid cell by every thread
 // of the team:
@@ -42,8 +42,8 @@ struct KernelArgs {
 /// A `post` block reads the tile and stores results; a `score` block writes
 /// its result back into the tile.
 using BlockFn = void (*)(const KernelArgs *args, const int64_t *outer,
-                         int64_t row0, int64_t col0, int64_t rows,
-                         int64_t cols, float *tile, int64_t tile_stride);
+                         int64_t row0, int64_t col0, int64_t rows, int64_t cols,
+                         float *tile, int64_t tile_stride);
 
 /// What a generated kernel hands to a microkernel.
 struct MicroCall {

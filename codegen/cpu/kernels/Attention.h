@@ -1,5 +1,4 @@
-//===- Attention.h - What both forms of attention share ----------*- C++
-//-*-===//
+//===- Attention.h - What both forms of attention share ---------*- C++ -*-===//
 //
 // The online softmax. Keys come in blocks; for each query row three things are
 // carried from block to block: the largest score so far (max), the sum of

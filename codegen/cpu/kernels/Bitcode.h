@@ -1,5 +1,4 @@
-//===- Bitcode.h - The microkernels that mmcc carries ------------*- C++
-//-*-===//
+//===- Bitcode.h - The microkernels that mmcc carries -----------*- C++ -*-===//
 
 #ifndef MMCC_CODEGEN_CPU_KERNELS_BITCODE_H
 #define MMCC_CODEGEN_CPU_KERNELS_BITCODE_H

@@ -1,5 +1,4 @@
-//===- Blocking.h - How work is cut into grid cells --------------*- C++
-//-*-===//
+//===- Blocking.h - How work is cut into grid cells -------------*- C++ -*-===//
 //
 // Pure functions of the shape and the level: never of the number of threads.
 // Cells are dealt to threads in contiguous runs, so that a cut is good when its

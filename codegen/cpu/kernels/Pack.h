@@ -1,5 +1,4 @@
-//===- Pack.h - Panels made at run time --------------------------*- C++
-//-*-===//
+//===- Pack.h - Panels made at run time -------------------------*- C++ -*-===//
 
 #ifndef MMCC_CODEGEN_CPU_KERNELS_PACK_H
 #define MMCC_CODEGEN_CPU_KERNELS_PACK_H

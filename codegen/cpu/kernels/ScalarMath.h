@@ -1,5 +1,4 @@
-//===- ScalarMath.h - What the scalar functions are made of ------*- C++
-//-*-===//
+//===- ScalarMath.h - What the scalar functions are made of -----*- C++ -*-===//
 //
 // Elementary functions for generated scalar loops. None branches, looks into a
 // table or converts between 64-bit integers and doubles by an instruction that

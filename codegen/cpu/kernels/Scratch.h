@@ -1,5 +1,4 @@
-//===- Scratch.h - Scratch memory of every CPU microkernel -------*- C++
-//-*-===//
+//===- Scratch.h - Scratch memory of every CPU microkernel ------*- C++ -*-===//
 //
 // What KernelArgs::scratch must hold, in bytes, 64-byte aligned. The results
 // serve every level. Each function is an affine expression of extents that may

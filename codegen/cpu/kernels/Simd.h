@@ -1,5 +1,4 @@
-//===- Simd.h - One vector of f32 at the level being compiled ----*- C++
-//-*-===//
+//===- Simd.h - One vector of f32 at the level being compiled ---*- C++ -*-===//
 //
 // Every microkernel is written once against this file and compiled once per
 // level. A Vec is one register: 8 lanes with AVX2, 16 with AVX-512. Part

@@ -1,5 +1,4 @@
-//===- Tile.h - The register tile under every product ------------*- C++
-//-*-===//
+//===- Tile.h - The register tile under every product -----------*- C++ -*-===//
 //
 // One routine multiplies a few rows of A by one weight panel (AVX2) or two
 // (AVX-512) and keeps all sums in registers over the whole of K:

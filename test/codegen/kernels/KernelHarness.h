@@ -1,5 +1,4 @@
-//===- KernelHarness.h - Runs a microkernel as the runtime would -*- C++
-//-*-===//
+//===- KernelHarness.h - Runs a microkernel as the runtime would ----------===//
 //
 // A level's bitcode, made a shared object, is loaded when the machine has the
 // level. Tensors end at an inaccessible page, so that reading beyond them is
