@@ -162,8 +162,6 @@ void interpret(const Raw &raw, CommandLine &commandLine) {
   if (commandLine.verb == Verb::compile) {
     if (options.output.empty() && !options.stopAfter)
       throw Refusal{"say where to write the artifact: -o OUT.mmcc"};
-    if (!options.output.empty() && options.stopAfter)
-      throw Refusal{"--stop-after prints IR to standard output; -o has no use"};
   }
   checkLaterOptions(raw);
   options.recorded = recordOptions(raw, options);
