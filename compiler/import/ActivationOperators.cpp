@@ -104,7 +104,7 @@ static void importShrink(Node &n) {
   double lambda = n.number("lambd", 0.5), bias = n.number("bias", 0);
   Tensor x = n.required(0);
   if (x && !isFloat(x.elementType()) &&
-      (lambda != int64_t(lambda) || bias != int64_t(bias))) {
+      (!isWholeNumber(lambda) || !isWholeNumber(bias))) {
     n.fail("fractions for a tensor of integers are not supported");
     return;
   }

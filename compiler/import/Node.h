@@ -22,6 +22,7 @@
 #include "compiler/import/Emitter.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSet.h"
+#include <cmath>
 
 namespace onnx {
 class AttributeProto;
@@ -30,6 +31,11 @@ class TensorProto;
 } // namespace onnx
 
 namespace mmcc::import {
+
+/// Whether a double is an integer that int64_t and double both hold exactly.
+inline bool isWholeNumber(double value) {
+  return std::fabs(value) <= 9007199254740992.0 && std::trunc(value) == value;
+}
 
 using Attributes = llvm::StringMap<const onnx::AttributeProto *>;
 

@@ -48,7 +48,7 @@ static void importGemm(Node &n) {
     return;
   }
   if (!isFloat(a.elementType()) &&
-      (alpha != int64_t(alpha) || beta != int64_t(beta))) {
+      (!isWholeNumber(alpha) || !isWholeNumber(beta))) {
     n.fail("fractional alpha or beta for integers is not supported");
     return;
   }
