@@ -3,6 +3,7 @@
     python test/fuzz/import_seeds.py FOLDER
 """
 
+import shutil
 import sys
 import warnings
 from pathlib import Path
@@ -13,7 +14,9 @@ LARGEST_BYTES = 4096
 
 
 def main(folder: Path) -> int:
-    folder.mkdir(parents=True, exist_ok=True)
+    # What an earlier run of the fuzzer kept would change what this one tries.
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     warnings.simplefilter("ignore")  # numpy's, while ONNX computes its expectations
     seen = set()
     for case in sorted(collect_testcases(None), key=lambda case: case.name):
