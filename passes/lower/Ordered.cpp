@@ -71,7 +71,6 @@ void lowerTopK(Lowering &lowering, mm::TopKOp op) {
   size_t axis = op.getAxis(), rank = shape.size();
   Type element = elementOf(input);
   Type i64 = IntegerType::get(op.getContext(), 64);
-  const Symbols &symbols = lowering.symbols;
   View ranks = lowering.allocDense(shape, i64, op.getLoc());
   Domain pairs;
   pairs.extents = shape;
@@ -148,7 +147,6 @@ void lowerTopK(Lowering &lowering, mm::TopKOp op) {
         finish.store(finish.at(input, source), values, index.take_front(rank));
         finish.yield();
       });
-  (void)symbols;
   lowering.stored({op.getValues(), values});
   lowering.stored({op.getIndices(), indices});
 }
