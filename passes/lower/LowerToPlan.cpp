@@ -24,8 +24,9 @@ struct LowerToPlan : impl::LowerToPlanBase<LowerToPlan> {
       builder.setInsertionPointToEnd(module.getBody());
       auto variant = builder.create<plan::VariantOp>(module.getLoc(), target);
       variant.getBody().emplaceBlock();
+      lower::KernelNames kernels;
       for (mlir::func::FuncOp func : funcs) {
-        lower::Lowering lowering(func, variant, module, target);
+        lower::Lowering lowering(func, variant, module, target, kernels);
         if (mlir::failed(lowering.run()))
           return signalPassFailure();
       }

@@ -9,9 +9,10 @@ using namespace mlir;
 namespace mmcc::lower {
 
 Lowering::Lowering(func::FuncOp func, plan::VariantOp variant, ModuleOp module,
-                   StringRef level)
+                   StringRef level, KernelNames &kernels)
     : level(level), func(func), variant(variant), module(module),
-      builder(func.getContext()), kernelBuilder(func.getContext()) {
+      builder(func.getContext()), kernelBuilder(func.getContext()),
+      kernels(kernels) {
   symbols.context = func.getContext();
   kernelBuilder.setInsertionPointToEnd(&variant.getBody().front());
 }

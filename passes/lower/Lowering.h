@@ -48,10 +48,13 @@ struct Chain {
   View destination;
 };
 
+/// Names of a variant's kernels by their text; all its entries share them.
+using KernelNames = llvm::StringMap<std::string>;
+
 class Lowering {
 public:
   Lowering(mlir::func::FuncOp func, plan::VariantOp variant,
-           mlir::ModuleOp module, llvm::StringRef level);
+           mlir::ModuleOp module, llvm::StringRef level, KernelNames &kernels);
   mlir::LogicalResult run();
 
   //===-- Values ----------------------------------------------------------===//
@@ -139,7 +142,7 @@ private:
   /// Anchors and chain members that are already part of a kernel.
   llvm::DenseSet<mlir::Operation *> done;
   llvm::DenseMap<mlir::Value, bool> inlined;
-  llvm::StringMap<std::string> kernels;
+  KernelNames &kernels;
   llvm::DenseMap<mlir::Value, View> concatTargets;
   llvm::DenseMap<mlir::Attribute, mlir::Value> constantBuffers;
 };
