@@ -27,6 +27,10 @@ struct CompileOptions {
   std::optional<Stage> stopAfter;
   /// False (-O0): only what lowering needs.
   bool optimize = true;
+  /// How many tokens each encoder layer merges (MergeSchedule.h); empty: none.
+  std::string tome;
+  /// Give the token that each original token became part of as an output.
+  bool tomeMap = false;
   /// Fail with a contract error if an attention stays in pieces.
   bool strict = false;
   /// Print seconds and peak memory by stage to standard error.

@@ -21,6 +21,7 @@
 #include "passes/lower/Passes.h"
 #include "passes/schedule/Passes.h"
 #include "passes/simplify/Passes.h"
+#include "passes/tokens/Passes.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Path.h"
 
@@ -86,13 +87,20 @@ static PassNames optimizePasses(const CompileOptions &options) {
     formAttention += "{explain=true}";
   // Attention leaves equal masks for CSE to merge; a norm over channels meets
   // its scale only once convolutions are channels last.
-  return {"mm-form-gelu",          "mm-form-silu",       "mm-form-layer-norm",
-          "mm-form-rms-norm",      "mm-form-rope",       "mm-slice-positions",
-          "mm-form-softmax",       formAttention,        "mm-form-linear",
-          "mm-fold-batch-norm",    "mm-fold-scale",      "mm-merge-linears",
-          "mm-channels-last",      "canonicalize",       "cse",
-          "mm-canonicalize-views", "mm-form-layer-norm", "mm-form-linear",
-          "mm-evaluate-constants", "canonicalize",       "cse"};
+  PassNames names = {"mm-form-gelu",     "mm-form-silu", "mm-form-layer-norm",
+                     "mm-form-rms-norm", "mm-form-rope", "mm-slice-positions",
+                     "mm-form-softmax",  formAttention,  "mm-form-linear"};
+  if (!options.tome.empty()) {
+    std::string explain = options.explain ? " explain=true" : "";
+    std::string map = options.tomeMap ? " map=true" : "";
+    names.push_back("mm-merge-tokens{schedule=" + options.tome + map + explain +
+                    "}");
+  }
+  names.append({"mm-fold-batch-norm", "mm-fold-scale", "mm-merge-linears",
+                "mm-channels-last", "canonicalize", "cse",
+                "mm-canonicalize-views", "mm-form-layer-norm", "mm-form-linear",
+                "mm-evaluate-constants", "canonicalize", "cse"});
+  return names;
 }
 
 //===----------------------------------------------------------------------===//
@@ -205,6 +213,7 @@ void mmcc::registerStages(DialectRegistry &registry) {
     registerSimplifyPasses();
     registerFusePasses();
     registerAttentionPasses();
+    registerTokensPasses();
     registerLowerPasses();
     registerSchedulePasses();
     registerPass([] { return createEvaluateConstantsPass(compileConstants); });

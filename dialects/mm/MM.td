@@ -3,3 +3,4 @@
 include "dialects/mm/MMTensorOps.td"
 include "dialects/mm/MMMathOps.td"
 include "dialects/mm/MMModelOps.td"
+include "dialects/mm/MMTokenOps.td"

@@ -24,6 +24,7 @@ RECIPES = {
         fusion.llava_proj,
         vision.clip_b32_b8,
         vision.vit_b16_b8,
+        vision.vit_l16_384,
         fusion.blip_fusion,
         fusion.vilt,
         fusion.vilt_fusion,
@@ -49,7 +50,7 @@ DYNAMIC = {
     "llava_proj",
 }
 LEGACY_DYNAMIC = {"clip_b32", "bert_base", "swin_t", "qwen2_decode"}
-FULL_ONLY = {"clip_b32_b8", "vit_b16_b8"}  # the .dyn forms have other batch sizes
+FULL_ONLY = {"clip_b32_b8", "vit_b16_b8", "vit_l16_384"}  # the .dyn forms have other batch sizes
 OPSET_23 = {"clip_b32", "bert_base", "qwen2_decode", "swin_t"}
 
 

@@ -75,7 +75,7 @@ def timm_classifier(name, tiny, small, batch=1):
 
     torch.manual_seed(0)
     model = seeded(timm.create_model(name, pretrained=False, **(small if tiny else {})))
-    side = small.get("img_size", 64) if tiny else 224
+    side = small.get("img_size", 64) if tiny else model.default_cfg["input_size"][-1]
     return Case(
         model,
         lambda n: dict(pixel_values=image(n, side)),
@@ -92,6 +92,11 @@ def vit_b16(tiny, batch=1):
 
 def vit_b16_b8(tiny):
     return vit_b16(tiny, 8)
+
+
+def vit_l16_384(tiny):
+    small = dict(img_size=96, embed_dim=48, depth=2, num_heads=3, num_classes=10)
+    return timm_classifier("vit_large_patch16_384", tiny, small)
 
 
 def swin_t(tiny):

@@ -151,6 +151,8 @@ void Lowering::lowerOp(Operation *op, bool wanted) {
       .Case<mm::CumulativeOp>([&](auto op) { lowerCumulative(*this, op); })
       .Case<mm::TopKOp>([&](auto op) { lowerTopK(*this, op); })
       .Case<mm::ScatterOp>([&](auto op) { lowerScatter(*this, op); })
+      .Case<mm::MatchTokensOp>([&](auto op) { lowerMatchTokens(*this, op); })
+      .Case<mm::MergeTokensOp>([&](auto op) { lowerMergeTokens(*this, op); })
       .Case<mm::ConcatOp>([&](auto op) { lowerConcat(op); })
       .Default([&](Operation *op) {
         if (!isComputable(op)) {

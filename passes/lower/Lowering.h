@@ -162,6 +162,8 @@ void lowerGroupNorm(Lowering &lowering, mm::GroupNormOp op);
 void lowerCumulative(Lowering &lowering, mm::CumulativeOp op);
 void lowerTopK(Lowering &lowering, mm::TopKOp op);
 void lowerScatter(Lowering &lowering, mm::ScatterOp op);
+void lowerMatchTokens(Lowering &lowering, mm::MatchTokensOp op);
+void lowerMergeTokens(Lowering &lowering, mm::MergeTokensOp op);
 
 /// Transposes, reshapes, slices, broadcasts.
 bool isViewOp(mlir::Operation *op);

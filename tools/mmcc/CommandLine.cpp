@@ -6,6 +6,7 @@
 
 #include "tools/mmcc/CommandLine.h"
 #include "compiler/pipeline/Target.h"
+#include "passes/tokens/MergeSchedule.h"
 #include "tools/mmcc/HelpText.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Path.h"
@@ -32,19 +33,12 @@ struct LaterOption {
 
 const std::vector<LaterOption> &laterOptions() {
   static const std::vector<LaterOption> options = {
-      {"--precision", {"f32"}, false},
-      {"--tome", {"off"}, false},
-      {"--attention", {"auto", "full"}, false},
-      {"--quantize", {"none"}, false},
-      {"--method", {}, false},
-      {"--group-size", {}, false},
-      {"--asymmetric", {}, true},
-      {"--act-order", {}, true},
-      {"--kv", {"f32"}, false},
-      {"--calibrate", {}, false},
-      {"--max-drop", {}, false},
-      {"--report", {}, false},
-      {"--tuning", {}, false},
+      {"--precision", {"f32"}, false}, {"--attention", {"auto", "full"}, false},
+      {"--quantize", {"none"}, false}, {"--method", {}, false},
+      {"--group-size", {}, false},     {"--asymmetric", {}, true},
+      {"--act-order", {}, true},       {"--kv", {"f32"}, false},
+      {"--calibrate", {}, false},      {"--max-drop", {}, false},
+      {"--report", {}, false},         {"--tuning", {}, false},
   };
   return options;
 }
@@ -52,7 +46,7 @@ const std::vector<LaterOption> &laterOptions() {
 /// Values of the options as CLI11 collects them.
 struct Raw {
   std::vector<std::string> models, targets, dims;
-  std::string from, stopAfter, level = "1";
+  std::string from, stopAfter, level = "1", tome = "off";
   std::map<std::string, std::vector<std::string>> later;
   std::map<std::string, bool> laterFlags;
   bool help = false;
@@ -98,8 +92,14 @@ void addModelOptions(CLI::App *app, Raw &raw, CompileOptions &options) {
   app->add_option("-O", raw.level)->check(CLI::IsMember({"0", "1"}));
 }
 
+void addTokenOptions(CLI::App *app, Raw &raw, CompileOptions &options) {
+  app->add_option("--tome", raw.tome)->allow_extra_args(false);
+  app->add_flag("--tome-map", options.tomeMap);
+}
+
 void addCompileOptions(CLI::App *app, Raw &raw, CompileOptions &options) {
   addModelOptions(app, raw, options);
+  addTokenOptions(app, raw, options);
   app->add_option("-o,--output", options.output);
   app->add_option("--stop-after", raw.stopAfter);
   app->add_option("--from", raw.from);
@@ -123,9 +123,29 @@ std::string recordOptions(const Raw &raw, const CompileOptions &options) {
             (dim.hi == dim.lo ? "" : ".." + std::to_string(dim.hi));
   if (!options.optimize)
     text += " -O0";
+  if (!options.tome.empty())
+    text += " --tome=" + options.tome + (options.tomeMap ? " --tome-map" : "");
   if (!raw.from.empty())
     text += " --from=" + raw.from;
   return text;
+}
+
+void interpretTokens(const Raw &raw, CompileOptions &options) {
+  if (raw.tome == "off") {
+    if (options.tomeMap)
+      throw Refusal{"--tome-map needs --tome"};
+    return;
+  }
+  std::string error;
+  if (!MergeSchedule::parse(raw.tome, error))
+    throw Refusal{"--tome=" + raw.tome + ": " + error + ", or off"};
+  if (!options.optimize)
+    throw Refusal{"--tome takes effect when the model is optimised, which -O0 "
+                  "leaves out"};
+  if (options.from && *options.from >= Stage::optimize)
+    throw Refusal{"--tome takes effect in the stage optimize, which --from=" +
+                  raw.from + " leaves out"};
+  options.tome = raw.tome;
 }
 
 void interpret(const Raw &raw, CommandLine &commandLine) {
@@ -159,6 +179,7 @@ void interpret(const Raw &raw, CommandLine &commandLine) {
     throw Refusal{"--from takes one file of IR"};
   if (options.from && !options.dims.empty())
     throw Refusal{"--dim takes effect at import, which --from leaves out"};
+  interpretTokens(raw, options);
   if (commandLine.verb == Verb::compile) {
     if (options.output.empty() && !options.stopAfter)
       throw Refusal{"say where to write the artifact: -o OUT.mmcc"};
@@ -209,6 +230,7 @@ std::optional<ExitCode> mmcc::parseCommandLine(int argc,
     commandLine.verb = Verb::explain;
     help = kExplainHelp;
     addModelOptions(&app, raw, commandLine.compile);
+    addTokenOptions(&app, raw, commandLine.compile);
   } else if (verb == "doctor") {
     commandLine.verb = Verb::doctor;
     help = kDoctorHelp;

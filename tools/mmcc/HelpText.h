@@ -26,6 +26,9 @@ inline constexpr char kCompileHelp[] =
   --dim NAME=N | NAME=LO..HI    fixes or bounds a symbolic dimension
   --precision=f32       arithmetic allowed
   --attention=auto|full placement of attention
+  --tome=r=N | r=N..M | r=N/N/... | ratio=X | off    merges similar tokens in each
+                        encoder layer; then perhaps ,protect=N and ,neighbours
+  --tome-map            also gives the token that each one became part of
   -O0                   switches every optimisation off
   --strict              exit 3 if an attention stays in pieces
   --stop-after=STAGE    prints the IR after import, simplify, optimize,
@@ -34,7 +37,7 @@ inline constexpr char kCompileHelp[] =
   --dump-code=DIR       writes the CPU kernels as .ll and .s
   --time                seconds and peak memory by stage
 
-Not supported yet, and refused: --tome, --quantize and its options, --kv,
+Not supported yet, and refused: --quantize and its options, --kv,
 --calibrate, --max-drop, --report, --tuning, CUDA targets.
 )";
 
@@ -46,7 +49,7 @@ Prints entry points, shapes, kernels, sizes and options of an artifact; with
 )";
 
 inline constexpr char kExplainHelp[] =
-    R"(mmcc explain MODEL.onnx [--target=...] [--dim ...] [-O0]
+    R"(mmcc explain MODEL.onnx [--target=...] [--dim ...] [--tome=...] [-O0]
 
 Prints which nodes of the model became which kernel; remarks on standard error
 say why what looked like attention stayed in pieces.

@@ -172,6 +172,12 @@ constexpr Blocks depthwiseBlocks(int64_t pixels, int64_t C, int64_t taps,
   return {per >= rows ? pixels : per * 8, n};
 }
 
+/// Columns of a cell of token_merge_f32: whole lines, at most 128, so that the
+/// sums of some hundred tokens stay in the second level cache.
+constexpr int64_t tokenMergeBlock(int64_t C) {
+  return C < 128 ? C < 1 ? 1 : C : 128;
+}
+
 } // namespace mmcc::cpu
 
 #endif // MMCC_CODEGEN_CPU_KERNELS_BLOCKING_H

@@ -80,6 +80,27 @@ constexpr int64_t depthwiseScratchBytes(int64_t KH, int64_t KW,
          2 * 64;
 }
 
+/// Rows of token_match_f32's score tile; 16 rows of B pass through it, too.
+constexpr int64_t kTokenScoreRows = 16;
+
+/// Row stride of that tile: a score each token of B, or a row of the metric.
+constexpr int64_t tokenScoreRow(int64_t N, int64_t D) {
+  int64_t scores = (N / 2 + 31) / 32 * 32, d = roundUp16(D);
+  return scores > d ? scores : d;
+}
+
+constexpr int64_t tokenMatchScratchBytes(int64_t N, int64_t D) {
+  int64_t rows = (N + 1) / 2 + roundUp16(N / 2);
+  return (rows * roundUp16(D) + kTokenScoreRows * tokenScoreRow(N, D) + 3 * N) *
+             4 +
+         2 * 64;
+}
+
+/// M tokens are left.
+constexpr int64_t tokenMergeScratchBytes(int64_t M, int64_t n_block) {
+  return (M * roundUp16(n_block) + M + 16) * 4 + 64;
+}
+
 } // namespace mmcc::cpu
 
 #endif // MMCC_CODEGEN_CPU_KERNELS_SCRATCH_H
