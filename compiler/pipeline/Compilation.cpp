@@ -2,6 +2,7 @@
 
 #include "compiler/pipeline/Compilation.h"
 #include "compiler/pipeline/Stages.h"
+#include "compiler/pipeline/TokenSearch.h"
 #include "mlir/Parser/Parser.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
@@ -86,7 +87,11 @@ ExitCode Compilation::run(Stage last) {
 ExitCode mmcc::compile(const CompileOptions &options,
                        llvm::raw_ostream &irStream,
                        llvm::raw_ostream &messages) {
-  Compilation compilation(options, messages);
+  CompileOptions chosen = options;
+  if (!options.calibrate.empty())
+    if (ExitCode code = searchTokens(chosen, messages); code != ExitCode::done)
+      return code;
+  Compilation compilation(chosen, messages);
   ExitCode code = compilation.run(options.stopAfter.value_or(Stage::emit));
   if (options.time)
     compilation.times().print(messages);

@@ -27,10 +27,17 @@ struct CompileOptions {
   std::optional<Stage> stopAfter;
   /// False (-O0): only what lowering needs.
   bool optimize = true;
-  /// How many tokens each encoder layer merges (MergeSchedule.h); empty: none.
+  /// How many tokens each encoder layer merges (MergeSchedule.h); empty: none;
+  /// "auto": as many as `maxDrop` allows on the samples.
   std::string tome;
   /// Give the token that each original token became part of as an output.
   bool tomeMap = false;
+  /// Folder of samples to measure accuracy on; empty: none.
+  std::string calibrate;
+  /// Points of accuracy (Accuracy.h) that may be lost.
+  std::optional<double> maxDrop;
+  /// Recorded in the artifact for people: what was measured.
+  std::vector<std::pair<std::string, std::string>> notes;
   /// Fail with a contract error if an attention stays in pieces.
   bool strict = false;
   /// Print seconds and peak memory by stage to standard error.

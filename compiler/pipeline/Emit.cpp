@@ -74,6 +74,11 @@ StageResult mmcc::runEmit(ModuleOp module, const CompileOptions &options) {
   program.producer = "mmcc " MMCC_VERSION;
   program.options = options.recorded;
   recordSources(options, program);
+  for (const auto &[key, value] : options.notes) {
+    program.notes.push_back(std::make_unique<schema::KeyValueT>());
+    program.notes.back()->key = key;
+    program.notes.back()->value = value;
+  }
   if (failed(artifact::fromPlan(module, offsets, program, constants)))
     return options.from ? StageResult::rejected : StageResult::invalid;
   std::optional<artifact::WriteError> error =

@@ -10,12 +10,12 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "compiler/calibrate/Execution.h"
 #include "compiler/pipeline/Compilation.h"
 #include "compiler/pipeline/Target.h"
-#include "tools/mmcc-run/TensorArrays.h"
 #include "tools/mmcc/Comparison.h"
-#include "tools/mmcc/Execution.h"
 #include "tools/npz/Npz.h"
+#include "tools/npz/TensorArrays.h"
 #include "llvm/ADT/StringRef.h"
 #include <algorithm>
 #include <cstdio>

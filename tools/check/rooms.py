@@ -34,7 +34,7 @@ ROOMS = {
     "dialects/plan": (set(), MLIR),
     "compiler/import": ({"dialects/mm"}, MLIR | {"protobuf"}),
     "compiler/evaluate": ({"dialects/mm", API}, MLIR),
-    "compiler/calibrate": ({"dialects/mm", API}, MLIR),
+    "compiler/calibrate": ({"dialects/mm", "tools/npz", API}, MLIR),
     "compiler/pipeline": ({"compiler", "passes", "codegen", "dialects"}, MLIR),
     "passes": ({"dialects/mm", "passes"}, MLIR),
     "passes/lower": ({"dialects", "codegen/cpu/kernels"}, MLIR),

@@ -1,7 +1,7 @@
 // mmcc-run: runs or times an artifact on arrays from an npz file. Links the
 // runtime only.
 
-#include "tools/mmcc-run/TensorArrays.h"
+#include "tools/npz/TensorArrays.h"
 
 #include <CLI/CLI.hpp>
 

@@ -37,7 +37,6 @@ const std::vector<LaterOption> &laterOptions() {
       {"--quantize", {"none"}, false}, {"--method", {}, false},
       {"--group-size", {}, false},     {"--asymmetric", {}, true},
       {"--act-order", {}, true},       {"--kv", {"f32"}, false},
-      {"--calibrate", {}, false},      {"--max-drop", {}, false},
       {"--report", {}, false},         {"--tuning", {}, false},
   };
   return options;
@@ -47,6 +46,7 @@ const std::vector<LaterOption> &laterOptions() {
 struct Raw {
   std::vector<std::string> models, targets, dims;
   std::string from, stopAfter, level = "1", tome = "off";
+  std::optional<std::string> maxDrop;
   std::map<std::string, std::vector<std::string>> later;
   std::map<std::string, bool> laterFlags;
   bool help = false;
@@ -100,6 +100,8 @@ void addTokenOptions(CLI::App *app, Raw &raw, CompileOptions &options) {
 void addCompileOptions(CLI::App *app, Raw &raw, CompileOptions &options) {
   addModelOptions(app, raw, options);
   addTokenOptions(app, raw, options);
+  app->add_option("--calibrate", options.calibrate);
+  app->add_option("--max-drop", raw.maxDrop);
   app->add_option("-o,--output", options.output);
   app->add_option("--stop-after", raw.stopAfter);
   app->add_option("--from", raw.from);
@@ -123,29 +125,53 @@ std::string recordOptions(const Raw &raw, const CompileOptions &options) {
             (dim.hi == dim.lo ? "" : ".." + std::to_string(dim.hi));
   if (!options.optimize)
     text += " -O0";
-  if (!options.tome.empty())
-    text += " --tome=" + options.tome + (options.tomeMap ? " --tome-map" : "");
+  if (options.tomeMap)
+    text += " --tome-map";
+  if (options.maxDrop)
+    text += " --max-drop=" + *raw.maxDrop;
+  if (!options.tome.empty() && options.tome != "auto")
+    text += " --tome=" + options.tome;
   if (!raw.from.empty())
     text += " --from=" + raw.from;
   return text;
 }
 
+void interpretContract(const Raw &raw, CompileOptions &options) {
+  if (raw.maxDrop) {
+    double drop;
+    if (llvm::StringRef(*raw.maxDrop).getAsDouble(drop) || !(drop >= 0))
+      throw Refusal{"--max-drop=" + *raw.maxDrop +
+                    ": expected a number of points, 0 or more"};
+    options.maxDrop = drop;
+    if (options.calibrate.empty())
+      throw Refusal{"--max-drop is measured on samples: --calibrate=FOLDER"};
+  }
+}
+
 void interpretTokens(const Raw &raw, CompileOptions &options) {
-  if (raw.tome == "off") {
+  // A bound without a schedule asks for the best that keeps it.
+  std::string tome = raw.tome == "off" && options.maxDrop ? "auto" : raw.tome;
+  if (tome == "off") {
     if (options.tomeMap)
       throw Refusal{"--tome-map needs --tome"};
+    if (!options.calibrate.empty())
+      throw Refusal{"--calibrate has nothing to measure without --tome"};
     return;
   }
   std::string error;
-  if (!MergeSchedule::parse(raw.tome, error))
-    throw Refusal{"--tome=" + raw.tome + ": " + error + ", or off"};
+  if (tome == "auto") {
+    if (!options.maxDrop)
+      throw Refusal{"--tome=auto needs --max-drop and --calibrate"};
+  } else if (!MergeSchedule::parse(tome, error)) {
+    throw Refusal{"--tome=" + tome + ": " + error + ", auto or off"};
+  }
   if (!options.optimize)
     throw Refusal{"--tome takes effect when the model is optimised, which -O0 "
                   "leaves out"};
   if (options.from && *options.from >= Stage::optimize)
     throw Refusal{"--tome takes effect in the stage optimize, which --from=" +
                   raw.from + " leaves out"};
-  options.tome = raw.tome;
+  options.tome = tome;
 }
 
 void interpret(const Raw &raw, CommandLine &commandLine) {
@@ -179,6 +205,7 @@ void interpret(const Raw &raw, CommandLine &commandLine) {
     throw Refusal{"--from takes one file of IR"};
   if (options.from && !options.dims.empty())
     throw Refusal{"--dim takes effect at import, which --from leaves out"};
+  interpretContract(raw, options);
   interpretTokens(raw, options);
   if (commandLine.verb == Verb::compile) {
     if (options.output.empty() && !options.stopAfter)

@@ -7,13 +7,13 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "compiler/calibrate/Execution.h"
 #include "compiler/pipeline/Compilation.h"
 #include "compiler/pipeline/Taps.h"
 #include "compiler/pipeline/Target.h"
-#include "tools/mmcc-run/TensorArrays.h"
 #include "tools/mmcc/Comparison.h"
-#include "tools/mmcc/Execution.h"
 #include "tools/mmcc/Verbs.h"
+#include "tools/npz/TensorArrays.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FileUtilities.h"

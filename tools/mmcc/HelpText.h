@@ -28,6 +28,8 @@ inline constexpr char kCompileHelp[] =
   --attention=auto|full placement of attention
   --tome=r=N | r=N..M | r=N/N/... | ratio=X | off    merges similar tokens in each
                         encoder layer; then perhaps ,protect=N and ,neighbours
+  --max-drop=X --calibrate=DIR    merges as many as lose at most X points of
+                        accuracy on the .npz samples in DIR (exit 3 if none)
   --tome-map            also gives the token that each one became part of
   -O0                   switches every optimisation off
   --strict              exit 3 if an attention stays in pieces
@@ -38,7 +40,7 @@ inline constexpr char kCompileHelp[] =
   --time                seconds and peak memory by stage
 
 Not supported yet, and refused: --quantize and its options, --kv,
---calibrate, --max-drop, --report, --tuning, CUDA targets.
+--report, --tuning, CUDA targets.
 )";
 
 inline constexpr char kInspectHelp[] =

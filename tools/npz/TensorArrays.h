@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef MMCC_TOOLS_MMCCRUN_TENSORARRAYS_H
-#define MMCC_TOOLS_MMCCRUN_TENSORARRAYS_H
+#ifndef MMCC_TOOLS_NPZ_TENSORARRAYS_H
+#define MMCC_TOOLS_NPZ_TENSORARRAYS_H
 
 #include "mmcc/runtime.hpp"
 #include "tools/npz/Npz.h"
@@ -28,4 +28,4 @@ std::string arrayFromTensor(const ValueInfo &info, const Tensor &tensor,
 
 } // namespace mmcc
 
-#endif // MMCC_TOOLS_MMCCRUN_TENSORARRAYS_H
+#endif // MMCC_TOOLS_NPZ_TENSORARRAYS_H

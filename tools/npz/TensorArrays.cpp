@@ -1,4 +1,4 @@
-#include "tools/mmcc-run/TensorArrays.h"
+#include "tools/npz/TensorArrays.h"
 
 #include <cstring>
 
