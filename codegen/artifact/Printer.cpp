@@ -34,6 +34,16 @@ std::string sizeText(uint64_t bytes) {
   return text;
 }
 
+/// What the planner rounds sizes to (ArenaPlanner.h).
+constexpr int64_t kArenaUnit = 64;
+
+std::string ratioText(const ArenaNeed &need) {
+  char text[32];
+  std::snprintf(text, sizeof(text), "%.3f",
+                double(need.fixed_bytes) / double(need.live_bytes));
+  return text;
+}
+
 class EntryText {
 public:
   explicit EntryText(const Entry &entry) : entry(entry) {
@@ -125,6 +135,8 @@ std::string entryText(const Variant &variant, const Entry &entry,
     }
   ArenaNeed need = arenaNeed(entry);
   out += "  arena    " + std::to_string(need.fixed_bytes) + " bytes";
+  if (need.live_bytes > 0)
+    out += " (" + ratioText(need) + " x what is alive at once)";
   if (need.placed_at_run_time_bytes > 0)
     out += " and at most " + std::to_string(need.placed_at_run_time_bytes) +
            " placed at run time";
@@ -192,6 +204,7 @@ void entryJson(JsonText &json, const Entry &entry) {
   }
   ArenaNeed need = arenaNeed(entry);
   json.field("arena_bytes", need.fixed_bytes);
+  json.field("arena_live_bytes", need.live_bytes);
   json.field("arena_run_time_bytes", need.placed_at_run_time_bytes);
   json.key("arena_unbounded").boolean(need.unbounded);
   std::map<std::string, int64_t> commands;
@@ -233,6 +246,7 @@ void variantJson(JsonText &json, const Program &program,
 
 ArenaNeed arenaNeed(const Entry &entry) {
   ArenaNeed need;
+  std::map<int64_t, uint64_t> change;
   std::vector<int64_t> symbols;
   for (uint32_t i = 0; i < lengthOf(entry.symbols()); ++i) {
     const Symbol &symbol = *entry.symbols()->Get(i);
@@ -253,8 +267,17 @@ ArenaNeed arenaNeed(const Entry &entry) {
                                  symbols.data(), offset) &&
                !__builtin_add_overflow(offset, size, &end)) {
       need.fixed_bytes = std::max(need.fixed_bytes, end);
+      // The end did not overflow; rounded to the planner's unit it may.
+      int64_t rounded = 0;
+      if (!__builtin_add_overflow(size, kArenaUnit - 1, &rounded))
+        rounded = rounded / kArenaUnit * kArenaUnit;
+      change[buffer.first_command()] += uint64_t(rounded);
+      change[int64_t(buffer.last_command()) + 1] -= uint64_t(rounded);
     }
   }
+  uint64_t live = 0;
+  for (const auto &[command, delta] : change)
+    need.live_bytes = std::max(need.live_bytes, int64_t(live += delta));
   return need;
 }
 

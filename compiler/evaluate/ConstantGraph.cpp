@@ -32,6 +32,20 @@ static bool isWeight(OpOperand &operand) {
          operand.getOperandNumber() == 1;
 }
 
+/// Whether the operand's elements are read in the order of its user's own: a
+/// scattered constant would be gathered there, element by element.
+static bool isReadInOrder(OpOperand &operand) {
+  return operand.getOwner()->hasTrait<mm::Elementwise>() ||
+         isa<mm::AttentionOp>(operand.getOwner());
+}
+
+/// Puts neighbours apart.
+static bool scatters(Operation *op) {
+  auto transpose = dyn_cast<mm::TransposeOp>(op);
+  return transpose && transpose.getPermutation().back() + 1 !=
+                          int64_t(transpose.getPermutation().size());
+}
+
 /// Bytes that a value stands for: what is only repeated or counted is not
 /// there yet. Nothing for a type that getByteSize() declines.
 static std::optional<int64_t> getStoredBytes(Value value) {
@@ -50,7 +64,7 @@ ConstantGraph::ConstantGraph(func::FuncOp func, int64_t growth) : func(func) {
     if (members.contains(&op))
       continue;
     for (OpOperand &operand : op.getOpOperands())
-      need(operand.get(), isWeight(operand));
+      need(operand.get(), isWeight(operand), isReadInOrder(operand));
   }
   // Program order, so that the outlined program does not depend on who asked
   // first.
@@ -91,17 +105,18 @@ bool ConstantGraph::isEvaluable(Operation *op, int64_t growth) const {
   return true;
 }
 
-void ConstantGraph::need(Value value, bool asWeight) {
+void ConstantGraph::need(Value value, bool asWeight, bool inOrder) {
   Operation *source = value.getDefiningOp();
   if (!source || !members.contains(source) || rootList.contains(value))
     return;
   // Only packing reads through a concatenation; elsewhere it is a copy.
-  if (!isFree(source) || (isa<mm::ConcatOp>(source) && !asWeight)) {
+  if (!isFree(source) || (isa<mm::ConcatOp>(source) && !asWeight) ||
+      (scatters(source) && inOrder)) {
     rootList.insert(value);
     return;
   }
   for (Value operand : source->getOperands())
-    need(operand, asWeight);
+    need(operand, asWeight, inOrder);
 }
 
 OwningOpRef<ModuleOp> ConstantGraph::outline() {

@@ -26,8 +26,9 @@ public:
 
 private:
   bool isEvaluable(mlir::Operation *op, int64_t growth) const;
-  /// `asWeight`: what reads the value packs it, through any data movement.
-  void need(mlir::Value value, bool asWeight);
+  /// `asWeight`: what reads the value packs it, through any data movement;
+  /// `inOrder`: it wants neighbours side by side.
+  void need(mlir::Value value, bool asWeight, bool inOrder);
 
   mlir::func::FuncOp func;
   /// All that depends on constants only, constants themselves left out.

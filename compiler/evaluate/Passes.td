@@ -14,8 +14,9 @@ def EvaluateConstants : Pass<"mm-evaluate-constants", "::mlir::ModuleOp"> {
     constants.
 
     Data movement alone is not evaluated: lowering reads constants through it.
-    (A concatenation is, unless it is a weight, which is packed piece by piece.)
-    What would grow much (a mask from two iotas) stays as well.
+    A concatenation is, unless it is a weight, which is packed piece by piece;
+    so is a transpose that puts neighbours apart in front of elementwise
+    operations and attention, which read in order. What would grow much (a mask from two iotas) stays as well.
 
     Before:
     ```mlir

@@ -12,6 +12,7 @@
 
 #include "compiler/import/MappedFile.h"
 #include "llvm/ADT/StringMap.h"
+#include <map>
 
 namespace mmcc::import {
 
@@ -29,6 +30,13 @@ public:
   /// cannot be opened.
   std::shared_ptr<const MappedFile> map(llvm::StringRef location,
                                         std::string &error);
+  /// All files that were mapped, by location.
+  std::map<std::string, std::shared_ptr<const MappedFile>> mapped() const {
+    std::map<std::string, std::shared_ptr<const MappedFile>> sorted;
+    for (const auto &entry : files)
+      sorted[entry.first().str()] = entry.second;
+    return sorted;
+  }
 
 private:
   int openBeneath(llvm::StringRef location, std::string &error);

@@ -2,6 +2,7 @@
 
 #include "compiler/import/Import.h"
 #include "compiler/import/GraphImporter.h"
+#include "llvm/Support/Path.h"
 
 using namespace mlir;
 
@@ -65,6 +66,11 @@ OwningOpRef<ModuleOp> importOnnx(const ImportOptions &options,
     if (facts.takeRestart() || (narrowed && !found.empty()))
       continue;
     errors.insert(errors.end(), found.begin(), found.end());
+    // Without its folder: where a model lies does not change what it is.
+    if (module)
+      (*module)->setAttr(
+          "mm.sources", reader->describeSources(
+                            &context, llvm::sys::path::filename(options.path)));
     return module;
   }
   errors.push_back({options.path, "", "", 0,

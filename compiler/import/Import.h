@@ -46,9 +46,10 @@ struct ImportError {
 /// text is neither.
 std::optional<DimBinding> parseDimBinding(llvm::StringRef text);
 
-/// Imports the model into a module with one func.func. The context must have
-/// the func and mm dialects loaded; weights are resources of the context that
-/// point into the mapped files and keep these mapped. If the model is at
+/// Imports the model into a module with one func.func; `mm.sources` on it lists
+/// the files it was read from with their sizes and hashes. The context must
+/// have the func and mm dialects loaded; weights are resources of the context
+/// that point into the mapped files and keep these mapped. If the model is at
 /// fault, returns null and appends every blocker found to `errors`.
 mlir::OwningOpRef<mlir::ModuleOp> importOnnx(const ImportOptions &options,
                                              mlir::MLIRContext &context,

@@ -6,9 +6,12 @@
 #include "compiler/import/onnx.pb.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "mlir/IR/AsmState.h"
+#include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinDialect.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/MathExtras.h"
+#include "llvm/Support/xxhash.h"
 #include <cstring>
 #include <limits>
 
@@ -331,6 +334,26 @@ ElementsAttr makeElements(const TensorContent &content, StringRef name) {
       DenseResourceElementsHandle::getManagerInterface(type.getContext())
           .insert(name, std::move(blob));
   return DenseResourceElementsAttr::get(type, handle);
+}
+
+ArrayAttr TensorReader::describeSources(MLIRContext *context,
+                                        StringRef name) const {
+  Builder builder(context);
+  SmallVector<Attribute> sources;
+  auto add = [&](StringRef name, ArrayRef<char> bytes) {
+    llvm::XXH128_hash_t hash = llvm::xxh3_128bits(
+        {reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size()});
+    std::string text = llvm::utohexstr(hash.high64, /*LowerCase=*/true, 16) +
+                       llvm::utohexstr(hash.low64, /*LowerCase=*/true, 16);
+    sources.push_back(builder.getDictionaryAttr(
+        {builder.getNamedAttr("name", builder.getStringAttr(name)),
+         builder.getNamedAttr("bytes", builder.getI64IntegerAttr(bytes.size())),
+         builder.getNamedAttr("hash", builder.getStringAttr(text))}));
+  };
+  add(name, file->bytes());
+  for (const auto &[location, mapped] : folder.mapped())
+    add(location, mapped->bytes());
+  return builder.getArrayAttr(sources);
 }
 
 } // namespace mmcc::import

@@ -44,6 +44,12 @@ public:
                                     mlir::MLIRContext *context,
                                     std::string &error);
 
+  /// What the model was read from: the file itself as `name`, then external
+  /// data by location. Each a dictionary of name, bytes and hash (XXH3-128 of
+  /// the content, hexadecimal).
+  mlir::ArrayAttr describeSources(mlir::MLIRContext *context,
+                                  llvm::StringRef name) const;
+
   /// The attribute made before for this proto (each start of an import asks
   /// again), or an empty place for it.
   mlir::ElementsAttr &attributeOf(const void *proto) {

@@ -3,11 +3,15 @@
 #include "compiler/pipeline/Compilation.h"
 #include "compiler/pipeline/Stages.h"
 #include "compiler/pipeline/TokenSearch.h"
+#include "dialects/plan/Plan.h"
 #include "mlir/Parser/Parser.h"
 #include "llvm/ADT/STLExtras.h"
+
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/Format.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/SourceMgr.h"
+#include <set>
 
 using namespace mmcc;
 
@@ -84,6 +88,28 @@ ExitCode Compilation::run(Stage last) {
   return ExitCode::done;
 }
 
+/// A line for each entry whose arena was planned, the same for all targets
+/// once.
+static void printArenas(mlir::ModuleOp module, llvm::raw_ostream &os) {
+  std::set<std::string> lines;
+  module.walk([&](plan::EntryOp entry) {
+    auto bound = entry->getAttrOfType<mlir::IntegerAttr>("lower_bound");
+    std::optional<mlir::AffineMap> bytes = entry.getArenaBytes();
+    if (!bound || !bytes || !bytes->isSingleConstant())
+      return;
+    int64_t arena = bytes->getSingleConstantResult();
+    std::string line;
+    llvm::raw_string_ostream(line)
+        << "arena of " << entry.getSymName() << ": " << arena << " bytes, "
+        << llvm::format("%.3f",
+                        bound.getInt() ? double(arena) / bound.getInt() : 1.0)
+        << " x what is alive at once";
+    lines.insert(line);
+  });
+  for (const std::string &line : lines)
+    os << line << "\n";
+}
+
 ExitCode mmcc::compile(const CompileOptions &options,
                        llvm::raw_ostream &irStream,
                        llvm::raw_ostream &messages) {
@@ -93,8 +119,11 @@ ExitCode mmcc::compile(const CompileOptions &options,
       return code;
   Compilation compilation(chosen, messages);
   ExitCode code = compilation.run(options.stopAfter.value_or(Stage::emit));
-  if (options.time)
+  if (options.time) {
     compilation.times().print(messages);
+    if (code == ExitCode::done)
+      printArenas(compilation.module(), messages);
+  }
   if (code == ExitCode::done && options.stopAfter) {
     // With locations, so that --from still knows the nodes' names.
     compilation.module().print(irStream,

@@ -4,11 +4,8 @@
 #include "codegen/cpu/CodeGen.h"
 #include "compiler/pipeline/Stages.h"
 #include "dialects/plan/Plan.h"
-#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
-#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
-#include "llvm/Support/xxhash.h"
 
 using namespace mmcc;
 using namespace mlir;
@@ -24,22 +21,21 @@ static std::string dumpFolder(const CompileOptions &options, StringRef target) {
   return path.str().str();
 }
 
-/// What the artifact was made of: names without folders, so that these do not
-/// change the bytes.
-static void recordSources(const CompileOptions &options,
-                          schema::ProgramT &program) {
-  for (const std::string &path : options.inputs) {
-    auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/false,
-                                              /*RequiresNullTerminator=*/false);
-    if (!buffer)
-      continue; // Standard input, or gone since it was read.
-    llvm::XXH128_hash_t hash =
-        llvm::xxh3_128bits(llvm::arrayRefFromStringRef((*buffer)->getBuffer()));
+/// What the artifact was made of, as import wrote it on the module.
+static void recordSources(ModuleOp module, schema::ProgramT &program) {
+  auto sources = module->getAttrOfType<ArrayAttr>("mm.sources");
+  for (Attribute attribute :
+       sources ? sources.getValue() : ArrayRef<Attribute>()) {
+    auto described = dyn_cast<DictionaryAttr>(attribute);
+    auto name = described ? described.getAs<StringAttr>("name") : nullptr;
+    auto bytes = described ? described.getAs<IntegerAttr>("bytes") : nullptr;
+    auto hash = described ? described.getAs<StringAttr>("hash") : nullptr;
+    if (!name || !bytes || !hash)
+      continue; // Printed IR may have been edited.
     auto source = std::make_unique<schema::SourceFileT>();
-    source->name = llvm::sys::path::filename(path).str();
-    source->bytes = (*buffer)->getBufferSize();
-    source->hash = llvm::utohexstr(hash.high64, /*LowerCase=*/true, 16) +
-                   llvm::utohexstr(hash.low64, /*LowerCase=*/true, 16);
+    source->name = name.str();
+    source->bytes = bytes.getInt();
+    source->hash = hash.str();
     program.sources.push_back(std::move(source));
   }
 }
@@ -73,7 +69,7 @@ StageResult mmcc::runEmit(ModuleOp module, const CompileOptions &options) {
   schema::ProgramT program;
   program.producer = "mmcc " MMCC_VERSION;
   program.options = options.recorded;
-  recordSources(options, program);
+  recordSources(module, program);
   for (const auto &[key, value] : options.notes) {
     program.notes.push_back(std::make_unique<schema::KeyValueT>());
     program.notes.back()->key = key;

@@ -39,6 +39,7 @@ OwningOpRef<ModuleOp> mmcc::runImport(MLIRContext *context,
                                       raw_ostream &messages) {
   OwningOpRef<ModuleOp> all = ModuleOp::create(UnknownLoc::get(context));
   bool good = true;
+  SmallVector<Attribute> sources;
   for (const std::string &path : options.inputs) {
     import::ImportOptions importing;
     importing.path = path;
@@ -51,10 +52,14 @@ OwningOpRef<ModuleOp> mmcc::runImport(MLIRContext *context,
     for (const import::ImportError &error : errors)
       messages << "mmcc: " << error.str() << "\n";
     good &= static_cast<bool>(module);
-    if (module)
-      all->getBody()->getOperations().splice(
-          all->getBody()->end(), module->getBody()->getOperations());
+    if (!module)
+      continue;
+    llvm::append_range(sources,
+                       (*module)->getAttrOfType<ArrayAttr>("mm.sources"));
+    all->getBody()->getOperations().splice(all->getBody()->end(),
+                                           module->getBody()->getOperations());
   }
+  (*all)->setAttr("mm.sources", ArrayAttr::get(context, sources));
   if (!good)
     return nullptr;
   if (options.taps)
@@ -99,7 +104,8 @@ static PassNames optimizePasses(const CompileOptions &options) {
   names.append({"mm-fold-batch-norm", "mm-fold-scale", "mm-merge-linears",
                 "mm-channels-last", "canonicalize", "cse",
                 "mm-canonicalize-views", "mm-form-layer-norm", "mm-form-linear",
-                "mm-evaluate-constants", "canonicalize", "cse"});
+                "mm-evaluate-constants", "canonicalize", "cse",
+                "mm-canonical-order"});
   return names;
 }
 

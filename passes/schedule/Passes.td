@@ -30,7 +30,8 @@ def PlanSchedule : Pass<"plan-schedule", "mlir::ModuleOp"> {
     Buffers that are never live at the same time share memory. Offsets are
     found by best fit in several orders (by size, by lifetime, by size times
     lifetime, seeded shuffles); the smallest arena wins. The lower bound is the
-    largest sum of sizes that are live at one command. Entries with a buffer of
+    largest sum of sizes that are live at one command (`lower_bound`, in bytes,
+    on the entry). Entries with a buffer of
     unknown size are left to the runtime, which places buffers once per shape.
 
     Before:

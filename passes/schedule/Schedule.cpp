@@ -63,6 +63,8 @@ struct PlanSchedule : impl::PlanScheduleBase<PlanSchedule> {
     for (auto [alloc, offset] : llvm::zip(allocs, plan.offsets))
       alloc.setOffsetAttr(AffineMapAttr::get(bytesMap(offset)));
     entry.setArenaBytesAttr(AffineMapAttr::get(bytesMap(plan.bytes)));
+    entry->setAttr("lower_bound",
+                   Builder(context).getI64IntegerAttr(plan.lowerBound));
     arenaBytes += plan.bytes;
     lowerBoundBytes += plan.lowerBound;
   }

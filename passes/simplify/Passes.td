@@ -79,4 +79,29 @@ def Algebra : Pass<"mm-algebra", "::mlir::func::FuncOp"> {
     Statistic<"numOpsAfter", "ops-after", "operations at the end">];
 }
 
+def CanonicalOrder : Pass<"mm-canonical-order", "::mlir::func::FuncOp"> {
+  let summary = "puts operations in the order in which the results need them";
+  let description = [{
+    Exporters write independent operations in orders of their own. Here each
+    operation follows its operands, the first operand's whole history before
+    the second's, the first result's before the second's; constants come first,
+    in the order of their first use. Equal graphs become equal programs.
+
+    Before:
+    ```mlir
+    %b = mm.neg %y : tensor<4xf32> -> tensor<4xf32>
+    %a = mm.abs %x : tensor<4xf32> -> tensor<4xf32>
+    %s = mm.add %a, %b : tensor<4xf32>, tensor<4xf32> -> tensor<4xf32>
+    return %s : tensor<4xf32>
+    ```
+    After:
+    ```mlir
+    %a = mm.abs %x : tensor<4xf32> -> tensor<4xf32>
+    %b = mm.neg %y : tensor<4xf32> -> tensor<4xf32>
+    %s = mm.add %a, %b : tensor<4xf32>, tensor<4xf32> -> tensor<4xf32>
+    return %s : tensor<4xf32>
+    ```
+  }];
+}
+
 #endif // MMCC_PASSES_SIMPLIFY_PASSES

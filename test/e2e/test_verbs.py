@@ -1,6 +1,7 @@
 """inspect, explain, doctor, diff."""
 
 import json
+import re
 
 import numpy as np
 import onnx
@@ -111,3 +112,23 @@ def test_diff_of_different_models(tools, tmp_path):
     done = tools.call("mmcc", "diff", tmp_path / "a.onnx", tmp_path / "b.mmcc", "--inputs", tmp_path / "in.npz")
     assert done.returncode == 3
     assert "output 'y' departs" in done.stderr and "5 instead of 3" in done.stderr
+
+
+def test_inspect_lists_external_data_among_the_sources(tools, tmp_path):
+    model = TINY / "external" / "clip_text.onnx"
+    tools.compile(model, tmp_path / "m.mmcc")
+    sources = json.loads(tools.call("mmcc", "inspect", tmp_path / "m.mmcc", "--json").stdout)["sources"]
+    files = [model, model.with_name(model.name + ".data")]
+    assert [s["name"] for s in sources] == [f.name for f in files]
+    assert [s["bytes"] for s in sources] == [f.stat().st_size for f in files]
+    assert len({s["hash"] for s in sources}) == 2
+
+
+def test_the_arena_is_held_against_its_lower_bound(tools, tmp_path):
+    done = tools.call("mmcc", "compile", TINY / "vit_b16.onnx", "-o", tmp_path / "m.mmcc", "--time")
+    assert done.returncode == 0
+    said = re.search(r"arena of vit_b16: (\d+) bytes, (\d\.\d+) x what is alive at once", done.stderr)
+    assert said and 1.0 <= float(said[2]) < 1.2
+    entry = json.loads(tools.call("mmcc", "inspect", tmp_path / "m.mmcc", "--json").stdout)["entries"][0]
+    assert entry["arena_bytes"] == int(said[1])
+    assert f"{entry['arena_bytes'] / entry['arena_live_bytes']:.3f}" == said[2]

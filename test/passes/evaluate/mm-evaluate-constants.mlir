@@ -73,3 +73,14 @@ func.func @keep_when_it_grows() -> tensor<1000xf32> {
   %c = mm.cos %f : tensor<1000xf32> -> tensor<1000xf32>
   return %c : tensor<1000xf32>
 }
+
+// A bias that is stored [j, h]: what adds it reads along j.
+// CHECK-LABEL: @evaluate_when_a_transpose_scatters
+// CHECK: %[[C:.*]] = mm.constant dense<{{\[\[}}1.000000e+00, 3.000000e+00, 5.000000e+00], [2.000000e+00, 4.000000e+00, 6.000000e+00]]>
+// CHECK: mm.add %arg0, %[[C]]
+func.func @evaluate_when_a_transpose_scatters(%x: tensor<2x3xf32>) -> tensor<2x3xf32> {
+  %b = mm.constant dense<[[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]> : tensor<3x2xf32>
+  %t = mm.transpose %b [1, 0] : tensor<3x2xf32> -> tensor<2x3xf32>
+  %a = mm.add %x, %t : tensor<2x3xf32>, tensor<2x3xf32> -> tensor<2x3xf32>
+  return %a : tensor<2x3xf32>
+}

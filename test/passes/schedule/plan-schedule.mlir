@@ -12,7 +12,7 @@ plan.variant "cpu:x86-64-v3" {
   // Bytes: a 1024, b 2048, c 1024. a and b live at the first command,
   // b and c at the second: the bound is 2048 + 1024 = 3072, and a and c share.
   // CHECK-LABEL: plan.entry @share_when_not_live_together
-  // CHECK-SAME: arena #[[ARENA:map[0-9]*]]
+  // CHECK-SAME: arena #[[ARENA:map[0-9]*]] attributes {lower_bound = 3072 : i64}
   // CHECK: plan.alloc #{{.*}} offset #[[HIGH:map[0-9]*]] : <f32>
   // CHECK: plan.alloc #{{.*}} offset #[[LOW:map[0-9]*]] : <f32>
   // CHECK: plan.alloc #{{.*}} offset #[[HIGH]] : <f32>
