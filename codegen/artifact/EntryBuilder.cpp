@@ -126,6 +126,17 @@ LogicalResult EntryBuilder::addValues() {
               list.size(), bytes);
     list.push_back(std::move(value));
   }
+  for (NamedAttribute each :
+       op.getAbsences().value_or(DictionaryAttr::get(op.getContext()))) {
+    auto absence = std::make_unique<schema::AbsenceT>();
+    absence->entry = each.getName().str();
+    for (auto [i, name] : llvm::enumerate(op.getInputNames()))
+      if (llvm::is_contained(cast<ArrayAttr>(each.getValue()), name)) {
+        absence->inputs.push_back(uint32_t(i));
+        entry->inputs[i]->optional = true;
+      }
+    entry->absences.push_back(std::move(absence));
+  }
   return success();
 }
 

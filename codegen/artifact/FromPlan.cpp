@@ -42,6 +42,13 @@ static std::string contentOf(const schema::EntryT &entry) {
                      builder.GetSize());
 }
 
+/// A feature of revision 2.
+static void require(const char *feature, schema::ProgramT &program) {
+  program.revision = 2;
+  if (!llvm::is_contained(program.features, feature))
+    program.features.push_back(feature);
+}
+
 LogicalResult fromPlan(ModuleOp module, ArrayRef<KernelOffsets> offsets,
                        schema::ProgramT &program,
                        std::vector<ByteSource> &constants) {
@@ -83,6 +90,8 @@ LogicalResult fromPlan(ModuleOp module, ArrayRef<KernelOffsets> offsets,
           EntryBuilder(entryOp, constantIndices, kernelIndices).build();
       if (failed(entry))
         return failure();
+      if (!(*entry)->absences.empty())
+        require("absences", program);
       auto [same, added] = known.try_emplace(contentOf(**entry),
                                              uint32_t(program.entries.size()));
       variant->entries.push_back(same->second);

@@ -131,8 +131,16 @@ std::string entryText(const Variant &variant, const Entry &entry,
       const Value &value = *values->Get(i);
       out += what + value.name()->str() + ": " +
              runtime::nameOf(value.dtype()) + " " + text.dims(value.dims()) +
-             "\n";
+             (value.optional() ? ", may be left out\n" : "\n");
     }
+  for (uint32_t i = 0; i < lengthOf(entry.absences()); ++i) {
+    const Absence &absence = *entry.absences()->Get(i);
+    out += "  without ";
+    for (uint32_t k = 0; k < lengthOf(absence.inputs()); ++k)
+      out += (k ? ", " : "") +
+             entry.inputs()->Get(absence.inputs()->Get(k))->name()->str();
+    out += ": entry " + absence.entry()->str() + "\n";
+  }
   ArenaNeed need = arenaNeed(entry);
   out += "  arena    " + std::to_string(need.fixed_bytes) + " bytes";
   if (need.live_bytes > 0)
@@ -202,6 +210,15 @@ void entryJson(JsonText &json, const Entry &entry) {
     }
     json.endArray();
   }
+  json.key("absences").beginObject();
+  for (uint32_t i = 0; i < lengthOf(entry.absences()); ++i) {
+    const Absence &absence = *entry.absences()->Get(i);
+    json.key(absence.entry()->c_str()).beginArray();
+    for (uint32_t input : *absence.inputs())
+      json.string(entry.inputs()->Get(input)->name()->str());
+    json.endArray();
+  }
+  json.endObject();
   ArenaNeed need = arenaNeed(entry);
   json.field("arena_bytes", need.fixed_bytes);
   json.field("arena_live_bytes", need.live_bytes);

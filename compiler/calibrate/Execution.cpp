@@ -37,6 +37,10 @@ std::string Execution::run(const std::vector<npz::Array> &arrays) {
     auto array =
         std::find_if(arrays.begin(), arrays.end(),
                      [&](const npz::Array &a) { return a.name == info.name; });
+    if (array == arrays.end() && info.optional) {
+      inputs.push_back({});
+      continue;
+    }
     if (array == arrays.end())
       return std::string("no array for input '") + info.name + "'";
     converted.push_back(*array);

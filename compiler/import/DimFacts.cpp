@@ -165,9 +165,9 @@ std::optional<Dim> DimFacts::max(const Dim &a, const Dim &b) const {
 //===----------------------------------------------------------------------===//
 
 Dim DimFacts::symbol(MLIRContext *context, StringRef name) {
-  auto key = StringAttr::get(context, name);
+  auto key = StringAttr::get(context, prefix + name);
   mentioned.insert({key, 0});
-  Dim dim = Dim::symbol(context, name);
+  Dim dim = Dim::symbol(context, key.getValue());
   // A binding may mention symbols that were bound later.
   for (size_t i = 0; i <= bindings.size(); ++i) {
     Dim next = dim.substitute(bindings);

@@ -43,6 +43,9 @@ bool canCombine(const mm::Dim &a, const mm::Dim &b);
 
 class DimFacts {
 public:
+  /// Put before the names that symbol() is asked for from here on: equal names
+  /// of two models are two symbols.
+  void setPrefix(llvm::StringRef text) { prefix = text.str(); }
   /// The dimension that `name` stands for: itself, or what it is bound to.
   mm::Dim symbol(mlir::MLIRContext *context, llvm::StringRef name);
   /// Whether symbol() has been asked for this name.
@@ -53,6 +56,11 @@ public:
   void setRange(mlir::StringAttr name, Bounds range) { ranges[name] = range; }
   /// Fixes a symbol to a dimension, before the first import.
   void bind(mlir::StringAttr name, mm::Dim dim) { bindings[name] = dim; }
+  /// Fixes a symbol from the next start on, whatever its range.
+  void rebind(mlir::StringAttr name, mm::Dim dim) {
+    bindings[name] = dim;
+    restart = true;
+  }
   Bounds range(mlir::StringAttr name) const;
   Bounds bounds(const mm::Dim &dim) const;
 
@@ -80,6 +88,7 @@ private:
   llvm::DenseMap<mlir::StringAttr, mm::Dim> bindings;
   /// Order of first mention: the earlier symbol survives a binding.
   llvm::MapVector<mlir::StringAttr, char> mentioned;
+  std::string prefix;
   bool restart = false;
   bool narrowed = false;
 };

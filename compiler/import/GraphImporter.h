@@ -3,6 +3,7 @@
 #ifndef MMCC_COMPILER_IMPORT_GRAPHIMPORTER_H
 #define MMCC_COMPILER_IMPORT_GRAPHIMPORTER_H
 
+#include "compiler/import/EntryFunction.h"
 #include "compiler/import/Import.h"
 #include "compiler/import/Node.h"
 #include "compiler/import/onnx.pb.h"
@@ -33,6 +34,15 @@ struct Scope {
   Entry *find(llvm::StringRef name);
 };
 
+/// A value that stands for an input of a graph, from a graph before it.
+struct GivenInput {
+  mlir::Value value;
+  /// Where the two were connected, for messages: file, and field with names.
+  std::string file, field;
+  /// This dimension is 0, whatever the graph declares; -1: none.
+  int64_t emptyAxis = -1;
+};
+
 /// One attempt to import a model. If it ends with DimFacts wanting a restart,
 /// result and errors are to be thrown away.
 class GraphImporter {
@@ -40,7 +50,17 @@ public:
   GraphImporter(TensorReader &reader, DimFacts &facts,
                 const ImportOptions &options, mlir::MLIRContext &context,
                 std::vector<ImportError> &errors);
+  /// The graph as a function.
   mlir::OwningOpRef<mlir::ModuleOp> run();
+  /// Adds to `block` an argument for each input that `connected` does not hold.
+  /// The graph is imported later, by another importer with the same facts, and
+  /// is given them.
+  std::vector<NamedValue> addArguments(mlir::Block &block,
+                                       const llvm::StringSet<> &connected);
+  /// Adds the graph to the end of `block`. Inputs that are not `given` become
+  /// arguments of it. Null after an error, or if a restart is wanted.
+  std::optional<GraphPart> importInto(mlir::Block &block,
+                                      const llvm::StringMap<GivenInput> &given);
 
 private:
   void fail(const llvm::Twine &reason);
@@ -49,12 +69,15 @@ private:
 
   // Model.cpp
   bool checkModel();
+  void collectPlainDims();
   bool declareInputs(Scope &scope, mlir::Block &block,
-                     llvm::SmallVectorImpl<mlir::DictionaryAttr> &attributes);
+                     const llvm::StringMap<GivenInput> &given,
+                     std::vector<std::string> &arguments);
+  void checkGiven(llvm::StringRef input, mlir::RankedTensorType declared,
+                  const GivenInput &given);
   mlir::RankedTensorType inputType(const onnx::ValueInfoProto &input);
   mm::Dim inputDim(const onnx::TensorShapeProto::Dimension &dim,
                    llvm::StringRef input, int index);
-  mlir::DictionaryAttr symbolRanges(mlir::TypeRange types);
 
   // GraphImporter.cpp
   void importNodesOf(const onnx::GraphProto &graph, Scope &scope);
@@ -94,6 +117,18 @@ private:
   int64_t nodesImported = 0;
   bool stopped = false;
 };
+
+/// Tells `facts` what the user said of dimensions; `prefix` as in setPrefix().
+void declareDims(DimFacts &facts, llvm::ArrayRef<DimBinding> dims,
+                 llvm::StringRef prefix, mlir::MLIRContext &context);
+
+/// Starts `attempt` again until `facts` wants no restart.
+mlir::OwningOpRef<mlir::ModuleOp>
+settle(DimFacts &facts, const std::string &file,
+       std::vector<ImportError> &errors,
+       llvm::function_ref<
+           mlir::OwningOpRef<mlir::ModuleOp>(std::vector<ImportError> &)>
+           attempt);
 
 /// "ai.onnx" is the long form of "".
 inline llvm::StringRef normalDomain(llvm::StringRef domain) {

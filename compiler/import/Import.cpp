@@ -38,6 +38,17 @@ std::optional<DimBinding> parseDimBinding(StringRef text) {
   return binding;
 }
 
+void declareDims(DimFacts &facts, ArrayRef<DimBinding> dims, StringRef prefix,
+                 MLIRContext &context) {
+  for (const DimBinding &binding : dims) {
+    auto name = StringAttr::get(&context, prefix + binding.name);
+    if (binding.lo == binding.hi)
+      facts.bind(name, mm::Dim::constant(&context, binding.lo));
+    else
+      facts.setRange(name, {binding.lo, binding.hi});
+  }
+}
+
 OwningOpRef<ModuleOp> importOnnx(const ImportOptions &options,
                                  MLIRContext &context,
                                  std::vector<ImportError> &errors) {
@@ -49,32 +60,37 @@ OwningOpRef<ModuleOp> importOnnx(const ImportOptions &options,
     return {};
   }
   DimFacts facts;
-  for (const DimBinding &binding : options.dims) {
-    auto name = StringAttr::get(&context, binding.name);
-    if (binding.lo == binding.hi)
-      facts.bind(name, mm::Dim::constant(&context, binding.lo));
-    else
-      facts.setRange(name, {binding.lo, binding.hi});
-  }
+  declareDims(facts, options.dims, "", context);
+  OwningOpRef<ModuleOp> module =
+      settle(facts, options.path, errors, [&](std::vector<ImportError> &found) {
+        return GraphImporter(*reader, facts, options, context, found).run();
+      });
+  // Without its folder: where a model lies does not change what it is.
+  if (module)
+    (*module)->setAttr("mm.sources",
+                       reader->describeSources(
+                           &context, llvm::sys::path::filename(options.path)));
+  return module;
+}
+
+OwningOpRef<ModuleOp>
+settle(DimFacts &facts, const std::string &file,
+       std::vector<ImportError> &errors,
+       llvm::function_ref<OwningOpRef<ModuleOp>(std::vector<ImportError> &)>
+           attempt) {
   for (int start = 0; start < kMaxStarts; ++start) {
     std::vector<ImportError> found;
-    GraphImporter importer(*reader, facts, options, context, found);
-    OwningOpRef<ModuleOp> module = importer.run();
+    OwningOpRef<ModuleOp> module = attempt(found);
     // What an operator demands of the sizes may decide what an earlier one
     // could not tell.
     bool narrowed = facts.takeNarrowed();
     if (facts.takeRestart() || (narrowed && !found.empty()))
       continue;
     errors.insert(errors.end(), found.begin(), found.end());
-    // Without its folder: where a model lies does not change what it is.
-    if (module)
-      (*module)->setAttr(
-          "mm.sources", reader->describeSources(
-                            &context, llvm::sys::path::filename(options.path)));
     return module;
   }
-  errors.push_back({options.path, "", "", 0,
-                    "the demands on its input sizes do not settle"});
+  errors.push_back(
+      {file, "", "", 0, "the demands on its input sizes do not settle"});
   return {};
 }
 

@@ -46,6 +46,14 @@ struct ImportError {
 /// text is neither.
 std::optional<DimBinding> parseDimBinding(llvm::StringRef text);
 
+/// Imports what a Description (Description.h) tells of: a function an entry,
+/// one for the connected entries, and one for each set of inputs that may be
+/// missing from it. A size is named `batch` in whatever model has it, or
+/// `image.batch` in the model of one entry. `options.entry` is not used.
+mlir::OwningOpRef<mlir::ModuleOp>
+importDescription(const ImportOptions &options, mlir::MLIRContext &context,
+                  std::vector<ImportError> &errors);
+
 /// Imports the model into a module with one func.func; `mm.sources` on it lists
 /// the files it was read from with their sizes and hashes. The context must
 /// have the func and mm dialects loaded; weights are resources of the context

@@ -3,8 +3,6 @@
 #include "compiler/import/DimParam.h"
 #include "compiler/import/ElementType.h"
 #include "compiler/import/GraphImporter.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/IR/Verifier.h"
 
 using namespace mlir;
 using mmcc::mm::Dim;
@@ -100,14 +98,76 @@ RankedTensorType GraphImporter::inputType(const onnx::ValueInfoProto &input) {
   return mm::makeTensorType(shape, elementType);
 }
 
-bool GraphImporter::declareInputs(Scope &scope, Block &block,
-                                  SmallVectorImpl<DictionaryAttr> &attributes) {
-  const onnx::GraphProto &graph = model.graph();
-  for (const onnx::ValueInfoProto &input : graph.input())
+/// "f32 [batch, 16, 64]"
+static std::string describe(RankedTensorType type) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  os << type.getElementType() << " [";
+  llvm::interleaveComma(mm::getShape(type), os,
+                        [&](const Dim &dim) { dim.print(os); });
+  return text + "]";
+}
+
+void GraphImporter::checkGiven(StringRef input, RankedTensorType declared,
+                               const GivenInput &given) {
+  auto type = cast<RankedTensorType>(given.value.getType());
+  auto refuse = [&](const Twine &reason) {
+    errors.push_back({given.file, "", "", 0,
+                      (given.field + ": " + describe(type) + " does not fit " +
+                       describe(declared) + reason)
+                          .str()});
+  };
+  if (type.getElementType() != declared.getElementType())
+    return refuse(": the element types differ");
+  if (type.getRank() != declared.getRank())
+    return refuse(": the numbers of dimensions differ");
+  Shape from = mm::getShape(type), to = mm::getShape(declared);
+  for (int64_t i = 0; i < type.getRank(); ++i) {
+    if (i == given.emptyAxis) {
+      // A size of the model that is this one is 0 wherever else it stands.
+      if (to[i].symbols().size() == 1 &&
+          to[i] == Dim::symbol(&context, to[i].symbols()[0].getValue()))
+        facts.rebind(to[i].symbols()[0], from[i]);
+    } else if (!facts.demandEqual(to[i], from[i])) {
+      return refuse(" in dimension " + Twine(i));
+    }
+  }
+}
+
+void GraphImporter::collectPlainDims() {
+  for (const onnx::ValueInfoProto &input : model.graph().input())
     for (const auto &dim : input.type().tensor_type().shape().dim())
       if (dim.has_dim_param() && isPlainDimName(dim.dim_param()))
         plainDims.insert(dim.dim_param());
+}
+
+std::vector<NamedValue>
+GraphImporter::addArguments(Block &block, const llvm::StringSet<> &connected) {
+  const onnx::GraphProto &graph = model.graph();
+  llvm::StringSet<> initializers;
+  for (const onnx::TensorProto &tensor : graph.initializer())
+    initializers.insert(tensor.name());
+  for (const onnx::SparseTensorProto &tensor : graph.sparse_initializer())
+    initializers.insert(tensor.values().name());
+  collectPlainDims();
+  std::vector<NamedValue> arguments;
+  for (const onnx::ValueInfoProto &input : graph.input()) {
+    if (connected.contains(input.name()) || initializers.contains(input.name()))
+      continue;
+    Location loc = NameLoc::get(builder.getStringAttr(input.name()), fileLoc);
+    if (RankedTensorType type = inputType(input))
+      arguments.push_back({input.name(), block.addArgument(type, loc)});
+  }
+  return arguments;
+}
+
+bool GraphImporter::declareInputs(Scope &scope, Block &block,
+                                  const llvm::StringMap<GivenInput> &given,
+                                  std::vector<std::string> &arguments) {
+  const onnx::GraphProto &graph = model.graph();
+  collectPlainDims();
   bool complete = true;
+  llvm::StringSet<> taken;
   for (const onnx::ValueInfoProto &input : graph.input()) {
     Entry *known = scope.find(input.name());
     // An initializer that is also an input is its default; it is taken as a
@@ -121,62 +181,60 @@ bool GraphImporter::declareInputs(Scope &scope, Block &block,
     }
     RankedTensorType type = inputType(input);
     Entry entry;
-    if (type) {
-      Location loc = NameLoc::get(builder.getStringAttr(input.name()), fileLoc);
-      entry.tensor = {type, block.addArgument(type, loc), nullptr};
-      attributes.push_back(builder.getDictionaryAttr(builder.getNamedAttr(
-          "mm.name", builder.getStringAttr(input.name()))));
-    } else {
+    auto source = given.find(input.name());
+    if (!type) {
       entry.failed = true;
       complete = false;
+    } else if (source != given.end()) {
+      checkGiven(input.name(), type, source->second);
+      Value value = source->second.value;
+      entry.tensor = {cast<RankedTensorType>(value.getType()), value, nullptr};
+      taken.insert(input.name());
+    } else {
+      Location loc = NameLoc::get(builder.getStringAttr(input.name()), fileLoc);
+      entry.tensor = {type, block.addArgument(type, loc), nullptr};
+      arguments.push_back(input.name());
     }
     scope.entries[input.name()] = std::move(entry);
   }
+  for (const auto &entry : given)
+    if (complete && !taken.contains(entry.getKey()))
+      errors.push_back({entry.getValue().file, "", "", 0,
+                        (entry.getValue().field + ": " + options.path +
+                         " has no input '" + entry.getKey() + "'")
+                            .str()});
   return complete;
 }
 
-DictionaryAttr GraphImporter::symbolRanges(TypeRange types) {
-  NamedAttrList ranges;
-  llvm::StringSet<> seen;
-  for (Type type : types)
-    for (const Dim &dim : mm::getShape(type))
-      for (StringAttr name : dim.symbols())
-        if (seen.insert(name.getValue()).second) {
-          Bounds range = facts.range(name);
-          ranges.append(
-              name, builder.getDenseI64ArrayAttr(
-                        {range.lo, range.isUnboundedAbove() ? -1 : range.hi}));
-        }
-  return ranges.getDictionary(&context);
-}
-
 //===----------------------------------------------------------------------===//
-// The function
+// The graph
 //===----------------------------------------------------------------------===//
 
-OwningOpRef<ModuleOp> GraphImporter::run() {
+std::optional<GraphPart>
+GraphImporter::importInto(Block &block,
+                          const llvm::StringMap<GivenInput> &given) {
   if (!checkModel())
-    return {};
-  OwningOpRef<ModuleOp> module = ModuleOp::create(fileLoc);
-  auto block = std::make_unique<Block>();
-  builder.setInsertionPointToStart(block.get());
+    return std::nullopt;
+  size_t errorsBefore = errors.size();
+  builder.setInsertionPointToEnd(&block);
   Scope scope;
   for (const auto &import : model.opset_import())
     scope.opsets[normalDomain(import.domain())] = import.version();
   const onnx::GraphProto &graph = model.graph();
   declareInitializers(graph, scope);
-  SmallVector<DictionaryAttr> inputAttributes, outputAttributes;
-  declareInputs(scope, *block, inputAttributes);
+  GraphPart part;
+  declareInputs(scope, block, given, part.arguments);
   if (!options.allowUnknownDims)
     for (const DimBinding &binding : options.dims)
       if (!facts.isMentioned(builder.getStringAttr(binding.name)))
         fail("--dim " + binding.name + ": no input has a size of this name");
-  importNodesOf(graph, scope);
+  // A graph that is given what does not fit would only fail once more.
+  if (given.empty() || errors.size() == errorsBefore)
+    importNodesOf(graph, scope);
   if (graph.output_size() == 0)
     fail("the graph has no outputs");
-  SmallVector<Value> results;
   for (const onnx::ValueInfoProto &output : graph.output()) {
-    if (stopped)
+    if (stopped || (!given.empty() && errors.size() != errorsBefore))
       break;
     Tensor tensor = resolve(output.name(), scope, nullptr);
     if (!tensor)
@@ -190,36 +248,24 @@ OwningOpRef<ModuleOp> GraphImporter::run() {
     Emitter emitter(
         builder, facts,
         NameLoc::get(builder.getStringAttr(output.name()), fileLoc));
-    results.push_back(emitter.value(tensor));
-    outputAttributes.push_back(builder.getDictionaryAttr(
-        builder.getNamedAttr("mm.name", builder.getStringAttr(output.name()))));
+    part.outputs.push_back({output.name(), emitter.value(tensor)});
   }
-  if (stopped || facts.wantsRestart() || !errors.empty()) {
+  if (stopped || facts.wantsRestart() || errors.size() != errorsBefore)
+    return std::nullopt;
+  return part;
+}
+
+OwningOpRef<ModuleOp> GraphImporter::run() {
+  auto block = std::make_unique<Block>();
+  std::optional<GraphPart> part = importInto(*block, {});
+  if (!part) {
     block->dropAllReferences();
     return {};
   }
-  builder.create<func::ReturnOp>(fileLoc, results);
-  TypeRange inputTypes = block->getArgumentTypes();
-  auto function = func::FuncOp::create(
-      fileLoc, options.entry,
-      builder.getFunctionType(inputTypes, TypeRange(ValueRange(results))));
-  function.setAllArgAttrs(inputAttributes);
-  function.setAllResultAttrs(outputAttributes);
-  function.getBody().push_back(block.release());
-  if (DictionaryAttr ranges =
-          symbolRanges(function.getFunctionType().getInputs());
-      !ranges.empty())
-    function->setAttr("mm.symbols", ranges);
-  module->push_back(function);
-  // What shape arithmetic has left behind.
-  for (Operation &op :
-       llvm::make_early_inc_range(llvm::reverse(function.front())))
-    if (isOpTriviallyDead(&op))
-      op.erase();
-  if (failed(verify(*module))) {
+  OwningOpRef<ModuleOp> module =
+      makeEntryFunction(options.entry, std::move(block), *part, facts, fileLoc);
+  if (!module)
     fail("the imported program does not verify");
-    return {};
-  }
   return module;
 }
 

@@ -38,8 +38,13 @@ std::unique_ptr<TensorReader> TensorReader::open(const std::string &path,
                                                  bool allowHardLinks,
                                                  std::string &error) {
   std::shared_ptr<const MappedFile> file = MappedFile::open(path, error);
-  if (!file)
-    return nullptr;
+  return file ? parse(std::move(file), path, allowHardLinks, error) : nullptr;
+}
+
+std::unique_ptr<TensorReader>
+TensorReader::parse(std::shared_ptr<const MappedFile> file,
+                    const std::string &path, bool allowHardLinks,
+                    std::string &error) {
   std::optional<std::string> skeleton = buildSkeleton(file->bytes(), error);
   if (!skeleton)
     return nullptr;
@@ -336,24 +341,25 @@ ElementsAttr makeElements(const TensorContent &content, StringRef name) {
   return DenseResourceElementsAttr::get(type, handle);
 }
 
+DictionaryAttr describeFile(MLIRContext *context, StringRef name,
+                            ArrayRef<char> bytes) {
+  Builder builder(context);
+  llvm::XXH128_hash_t hash = llvm::xxh3_128bits(
+      {reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size()});
+  std::string text = llvm::utohexstr(hash.high64, /*LowerCase=*/true, 16) +
+                     llvm::utohexstr(hash.low64, /*LowerCase=*/true, 16);
+  return builder.getDictionaryAttr(
+      {builder.getNamedAttr("name", builder.getStringAttr(name)),
+       builder.getNamedAttr("bytes", builder.getI64IntegerAttr(bytes.size())),
+       builder.getNamedAttr("hash", builder.getStringAttr(text))});
+}
+
 ArrayAttr TensorReader::describeSources(MLIRContext *context,
                                         StringRef name) const {
-  Builder builder(context);
-  SmallVector<Attribute> sources;
-  auto add = [&](StringRef name, ArrayRef<char> bytes) {
-    llvm::XXH128_hash_t hash = llvm::xxh3_128bits(
-        {reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size()});
-    std::string text = llvm::utohexstr(hash.high64, /*LowerCase=*/true, 16) +
-                       llvm::utohexstr(hash.low64, /*LowerCase=*/true, 16);
-    sources.push_back(builder.getDictionaryAttr(
-        {builder.getNamedAttr("name", builder.getStringAttr(name)),
-         builder.getNamedAttr("bytes", builder.getI64IntegerAttr(bytes.size())),
-         builder.getNamedAttr("hash", builder.getStringAttr(text))}));
-  };
-  add(name, file->bytes());
+  SmallVector<Attribute> sources = {describeFile(context, name, file->bytes())};
   for (const auto &[location, mapped] : folder.mapped())
-    add(location, mapped->bytes());
-  return builder.getArrayAttr(sources);
+    sources.push_back(describeFile(context, location, mapped->bytes()));
+  return ArrayAttr::get(context, sources);
 }
 
 } // namespace mmcc::import

@@ -32,6 +32,11 @@ public:
   /// Maps and parses `path`. Null with `error` set if that fails.
   static std::unique_ptr<TensorReader>
   open(const std::string &path, bool allowHardLinks, std::string &error);
+  /// The same for a file that is mapped already; `path` says in which folder
+  /// its external data lie.
+  static std::unique_ptr<TensorReader>
+  parse(std::shared_ptr<const MappedFile> file, const std::string &path,
+        bool allowHardLinks, std::string &error);
   ~TensorReader();
 
   const onnx::ModelProto &model() const { return *parsed; }
@@ -68,6 +73,11 @@ private:
   std::unique_ptr<onnx::ModelProto> parsed;
   llvm::DenseMap<const void *, mlir::ElementsAttr> attributes;
 };
+
+/// A file for `mm.sources`: its name, its bytes and their hash.
+mlir::DictionaryAttr describeFile(mlir::MLIRContext *context,
+                                  llvm::StringRef name,
+                                  llvm::ArrayRef<char> bytes);
 
 /// The attribute for `mm.constant`: up to 1 KiB in the IR, anything larger a
 /// resource named after `name` that points at the content, kept alive by it.

@@ -48,7 +48,9 @@ OwningOpRef<ModuleOp> mmcc::runImport(MLIRContext *context,
     importing.entry = llvm::sys::path::stem(path).str();
     std::vector<import::ImportError> errors;
     OwningOpRef<ModuleOp> module =
-        import::importOnnx(importing, *context, errors);
+        llvm::StringRef(path).ends_with(".json")
+            ? import::importDescription(importing, *context, errors)
+            : import::importOnnx(importing, *context, errors);
     for (const import::ImportError &error : errors)
       messages << "mmcc: " << error.str() << "\n";
     good &= static_cast<bool>(module);

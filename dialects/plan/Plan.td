@@ -140,14 +140,18 @@ def Plan_EntryOp : Plan_Op<"entry", [Symbol, IsolatedFromAbove, SingleBlock, NoT
     name s0, s1, ...; `ranges` holds lo, hi pairs (hi -1: unbounded).
     `shapes` has one affine map (no dimensions, over the symbols) an argument.
     A symbol's value is the size of the first input dimension that is this
-    symbol alone; every other dimension is a constraint.
+    symbol alone; every other dimension is a constraint. `absences` names other
+    entries of the variant that stand in for this one in calls that leave out
+    inputs, and which ones: `{"chat-without-image" = ["image.pixels"]}`.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, StrArrayAttr:$symbols, DenseI64ArrayAttr:$ranges, StrArrayAttr:$input_names,
-                       StrArrayAttr:$output_names, ArrayAttr:$element_types, ArrayAttr:$shapes, OptionalAttr<AffineMapAttr>:$arena_bytes);
+                       StrArrayAttr:$output_names, ArrayAttr:$element_types, ArrayAttr:$shapes, OptionalAttr<AffineMapAttr>:$arena_bytes,
+                       OptionalAttr<DictionaryAttr>:$absences);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
     $sym_name `symbols` $symbols `ranges` $ranges `inputs` $input_names `outputs` $output_names
-    `types` $element_types `shapes` $shapes (`arena` $arena_bytes^)? attr-dict-with-keyword $body
+    `types` $element_types `shapes` $shapes (`arena` $arena_bytes^)? (`absences` $absences^)?
+    attr-dict-with-keyword $body
   }];
   let hasVerifier = 1;
 }
@@ -177,12 +181,17 @@ def Plan_DispatchOp : Plan_Op<"dispatch"> {
     over the entry's symbols. `flops` estimates the arithmetic: a launch too
     small to share stays on one thread, and reports show it. `independent`
     launches do not wait for the command before them.
+
+    Launches of one `stream` (default 0) follow each other, those of different
+    ones may run at the same time. `waits` names streams whose launches so far
+    are to be finished first.
   }];
   let arguments = (ins FlatSymbolRefAttr:$kernel, AffineMapAttr:$grid, AffineMapAttr:$sizes, Variadic<Plan_BufferType>:$operands,
-                       OptionalAttr<AffineMapAttr>:$flops, UnitAttr:$independent);
+                       OptionalAttr<AffineMapAttr>:$flops, UnitAttr:$independent,
+                       OptionalAttr<I64Attr>:$stream, OptionalAttr<DenseI64ArrayAttr>:$waits);
   let assemblyFormat = [{
     $kernel `grid` $grid `sizes` $sizes (`flops` $flops^)? (`independent` $independent^)?
-    `(` $operands `)` attr-dict `:` type($operands)
+    (`stream` $stream^)? (`waits` $waits^)? `(` $operands `)` attr-dict `:` type($operands)
   }];
 }
 

@@ -55,6 +55,15 @@ LogicalResult EntryOp::verify() {
     return emitOpError("needs a name, a type and a shape for each argument");
   if (getRanges().size() != 2 * getSymbols().size())
     return emitOpError("needs a lower and an upper bound for each symbol");
+  for (NamedAttribute absence :
+       getAbsences().value_or(DictionaryAttr::get(getContext()))) {
+    auto inputs = dyn_cast<ArrayAttr>(absence.getValue());
+    if (!inputs || !llvm::all_of(inputs, [&](Attribute input) {
+          return llvm::is_contained(getInputNames(), input);
+        }))
+      return emitOpError("the absence '")
+             << absence.getName().getValue() << "' names what is no input";
+  }
   return success();
 }
 

@@ -98,7 +98,8 @@ void Lowering::dispatch(plan::KernelOp kernel, ArrayRef<Value> operands,
   builder.create<plan::DispatchOp>(
       loc, name, AffineMapAttr::get(symbols.map(three)),
       AffineMapAttr::get(sizes), operands,
-      AffineMapAttr::get(symbols.map(flops)), UnitAttr());
+      AffineMapAttr::get(symbols.map(flops)), UnitAttr(), IntegerAttr(),
+      DenseI64ArrayAttr());
 }
 
 } // namespace mmcc::lower

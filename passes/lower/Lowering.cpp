@@ -75,7 +75,7 @@ void Lowering::createEntry() {
       func.getLoc(), func.getSymName(), builder.getStrArrayAttr(names), ranges,
       builder.getArrayAttr(inputNames), builder.getArrayAttr(outputNames),
       builder.getArrayAttr(elements), builder.getArrayAttr(shapes),
-      AffineMapAttr());
+      AffineMapAttr(), func->getAttrOfType<DictionaryAttr>("mm.absences"));
   Block &body = entry.getBody().emplaceBlock();
   for (Type type : types)
     body.addArgument(

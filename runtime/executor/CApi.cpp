@@ -238,6 +238,10 @@ mmcc_code mmcc_session_run(mmcc_session *session, const mmcc_tensor *inputs,
   });
 }
 
+uint64_t mmcc_session_launches(const mmcc_session *session) {
+  return const_cast<mmcc_session *>(session)->session.launches();
+}
+
 uint32_t mmcc_session_threads(const mmcc_session *session) {
   return session->session.threads();
 }

@@ -51,6 +51,8 @@ static Status checkTensor(const Value &input, const mmcc_tensor &tensor,
     return {Code::unsupported,
             nameOfInput(input) + " is of a kind that this runtime cannot take"};
   DType given = DType(tensor.dtype);
+  if (given == DType::undefined)
+    return invalid(nameOfInput(input) + " is missing");
   if (given != input.dtype())
     return invalid(nameOfInput(input) + " is " + nameOf(input.dtype()) +
                    ", but " + nameOf(given) + " was given");

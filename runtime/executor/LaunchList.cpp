@@ -195,7 +195,7 @@ Status LaunchList::resolve(const ResolveContext &context, const Run &run) {
   addresses_.clear();
   sizes_.clear();
   scratch_bytes_ = 0;
-  cells_ = 0;
+  cells_ = launch_count_ = 0;
   for (uint32_t i = run.first; i < run.first + run.count; ++i) {
     const Command &command = context.program.command(run.block, i);
     Launch launch = {};
@@ -214,6 +214,7 @@ Status LaunchList::resolve(const ResolveContext &context, const Run &run) {
               context.program.nameOf(command, i) + ": " + status.message()};
     launches_.push_back(launch);
     cells_ += uint64_t(launch.cells); // 2^40 each, 2^24 commands at most
+    launch_count_ += launch.cells > 0;
   }
   pointers_.resize(addresses_.size());
   progress_ = std::make_unique<Progress[]>(launches_.size());

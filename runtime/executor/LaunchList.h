@@ -69,6 +69,8 @@ public:
   int64_t scratchBytes() const { return scratch_bytes_; }
   /// Calls of kernels.
   uint64_t cells() const { return cells_; }
+  /// Launches that have cells.
+  uint64_t launchCount() const { return launch_count_; }
   const std::vector<Launch> &launches() const { return launches_; }
 
 private:
@@ -107,6 +109,7 @@ private:
   std::unique_ptr<Progress[]> progress_; // parallel to launches_
   int64_t scratch_bytes_ = 0;
   uint64_t cells_ = 0;
+  uint64_t launch_count_ = 0;
   bool single_ = true; // no launch is shared
 };
 

@@ -28,7 +28,7 @@ ResolveContext Session::resolveContext() {
 
 Status Session::bind(Span<const mmcc_tensor> inputs, bool check_data) {
   ++call_;
-  steps_ = 0;
+  steps_ = launches_ = 0;
   MMCC_RETURN_IF_ERROR(
       bindInputs(program_.entry, inputs, check_data, symbols_, values_));
   for (size_t i = 0; i < inputs.size(); ++i)
@@ -136,7 +136,7 @@ Status Session::enterStage(uint32_t stage, Span<const mmcc_tensor> inputs,
   }
   uint64_t stride = (uint64_t(plan.scratch_bytes) + 4095) / 4096 * 4096;
   scratch_stride_ = std::max(scratch_stride_, stride);
-  if (!scratch_.reserve(scratch_stride_ * team_.size()))
+  if (!scratch_.reserve(scratch_stride_ * team_->size()))
     return {Code::out_of_memory, "no memory for the kernels' scratch"};
   return {};
 }
@@ -147,16 +147,17 @@ Status Session::executeRun(const Run &run) {
     MMCC_RETURN_IF_ERROR(varying_.resolve(resolveContext(), run));
     uint64_t stride = (uint64_t(varying_.scratchBytes()) + 4095) / 4096 * 4096;
     scratch_stride_ = std::max(scratch_stride_, stride);
-    if (!scratch_.reserve(scratch_stride_ * team_.size()))
+    if (!scratch_.reserve(scratch_stride_ * team_->size()))
       return {Code::out_of_memory, "no memory for the kernels' scratch"};
   } else {
     list = &stages_[run.stage].current->runs[run.slot];
   }
   MMCC_RETURN_IF_ERROR(spend(list->cells()));
+  launches_ += list->launchCount();
   list->place(buffers_.data());
   if (profiling_)
     times_.assign(run.count, {});
-  list->execute(team_, scratch_.data(), scratch_stride_,
+  list->execute(*team_, scratch_.data(), scratch_stride_,
                 profiling_ ? times_.data() : nullptr);
   if (profiling_)
     recordProfile(run, *list);
@@ -264,7 +265,13 @@ Status Session::run(Span<const mmcc_tensor> inputs, Span<mmcc_tensor> outputs) {
                       "the entry has " + std::to_string(output_data_.size()) +
                           " outputs, but " + std::to_string(outputs.size()) +
                           " were given"});
-  Status status = bind(inputs, true);
+  Alternative *alternative = nullptr;
+  Status status = findAlternative(inputs, alternative);
+  last_run_ = alternative ? alternative->session.get() : this;
+  if (alternative)
+    return last_run_->run(alternative->inputs, outputs);
+  if (status.ok())
+    status = bind(inputs, true);
   if (status.ok())
     status = enterStage(0, inputs, outputs);
   if (status.ok())
@@ -277,6 +284,10 @@ Status Session::outputShapes(Span<const mmcc_tensor> inputs,
   std::lock_guard<std::mutex> lock(mutex_);
   if (outputs.size() != output_data_.size())
     return withEntry({Code::invalid_argument, "wrong number of outputs"});
+  Alternative *alternative = nullptr;
+  MMCC_RETURN_IF_ERROR(withEntry(findAlternative(inputs, alternative)));
+  if (alternative)
+    return alternative->session->outputShapes(alternative->inputs, outputs);
   MMCC_RETURN_IF_ERROR(withEntry(bind(inputs, false)));
   MMCC_RETURN_IF_ERROR(withEntry(findPlan(0)));
   for (uint32_t i = 0; i < outputs.size(); ++i) {

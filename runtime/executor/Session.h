@@ -34,6 +34,7 @@ public:
   Session(std::shared_ptr<const Artifact> artifact, const schema::Entry &entry,
           uint64_t max_arena_bytes, uint64_t max_steps);
 
+  /// Once, before anything else.
   Status start(unsigned threads);
 
   Status run(Span<const mmcc_tensor> inputs, Span<mmcc_tensor> outputs);
@@ -42,8 +43,9 @@ public:
 
   const std::vector<ValueDescription> &inputs() const { return inputs_; }
   const std::vector<ValueDescription> &outputs() const { return outputs_; }
-  unsigned threads() const { return team_.size(); }
+  unsigned threads() const { return team_->size(); }
   uint64_t arenaBytes();
+  uint64_t launches();
 
   void setProfiling(bool on);
   size_t profileSize();
@@ -58,6 +60,19 @@ private:
     Slab arena;
   };
 
+  /// Runs a call that leaves inputs out, with the same threads.
+  struct Alternative {
+    std::vector<uint8_t> absent; // of our inputs, which are left out
+    std::vector<uint32_t> taken; // of our inputs, which it takes, in its order
+    std::vector<mmcc_tensor> inputs;
+    std::unique_ptr<Session> session;
+  };
+
+  void startAlternatives();
+  /// The alternative that leaves out what the call does; null: none is needed.
+  Status findAlternative(Span<const mmcc_tensor> inputs,
+                         Alternative *&alternative);
+  std::string describeAbsent(const std::vector<uint8_t> &absent) const;
   Status bind(Span<const mmcc_tensor> inputs, bool check_data);
   Status findPlan(uint32_t stage);
   Status enterStage(uint32_t stage, Span<const mmcc_tensor> inputs,
@@ -85,7 +100,9 @@ private:
   uint64_t max_arena_bytes_;
   uint64_t max_steps_;
   std::mutex mutex_;
-  ThreadTeam team_;
+  std::shared_ptr<ThreadTeam> team_;
+  std::vector<Alternative> alternatives_;
+  Session *last_run_ = this;
   std::vector<ValueDescription> inputs_, outputs_;
 
   // The current call.
@@ -97,6 +114,7 @@ private:
   std::vector<uint8_t *> output_data_;
   uint32_t stage_ = 0;
   uint64_t steps_ = 0;
+  uint64_t launches_ = 0;
   uint64_t call_ = 0;
 
   std::vector<Stage> stages_;

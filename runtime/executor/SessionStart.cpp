@@ -65,7 +65,12 @@ Session::Session(std::shared_ptr<const Artifact> artifact, const Entry &entry,
   }
 }
 
-Status Session::start(unsigned threads) { return team_.start(threads); }
+Status Session::start(unsigned threads) {
+  team_ = std::make_shared<ThreadTeam>();
+  MMCC_RETURN_IF_ERROR(team_->start(threads));
+  startAlternatives();
+  return {};
+}
 
 uint64_t Session::arenaBytes() {
   std::lock_guard<std::mutex> lock(mutex_);
@@ -76,6 +81,8 @@ uint64_t Session::arenaBytes() {
       largest = std::max(largest, uint64_t(plan.arena_bytes));
     total += largest;
   }
+  for (Alternative &alternative : alternatives_)
+    total += alternative.session->arenaBytes();
   return total;
 }
 
@@ -83,6 +90,8 @@ void Session::setProfiling(bool on) {
   std::lock_guard<std::mutex> lock(mutex_);
   profiling_ = on;
   profile_.clear();
+  for (Alternative &alternative : alternatives_)
+    alternative.session->setProfiling(on);
 }
 
 void Session::recordProfile(const Run &run, const LaunchList &list) {
@@ -114,11 +123,13 @@ void Session::recordProfile(const Run &run, const LaunchList &list) {
 
 size_t Session::profileSize() {
   std::lock_guard<std::mutex> lock(mutex_);
-  return profile_.size();
+  return last_run_ == this ? profile_.size() : last_run_->profileSize();
 }
 
 bool Session::profileRow(size_t index, mmcc_profile_row &row) {
   std::lock_guard<std::mutex> lock(mutex_);
+  if (last_run_ != this)
+    return last_run_->profileRow(index, row);
   if (index >= profile_.size())
     return false;
   const ProfileRow &from = profile_[index];

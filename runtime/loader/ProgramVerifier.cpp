@@ -25,7 +25,7 @@ static std::string_view viewOf(const flatbuffers::String *text) {
 }
 
 static Status verifyFeatures(const Program &program) {
-  static constexpr std::string_view known[] = {"branch", "loop"};
+  static constexpr std::string_view known[] = {"branch", "loop", "absences"};
   if (program.revision() == 0 || program.revision() > kKnownRevision)
     return {Code::unsupported,
             "the program has revision " + std::to_string(program.revision()) +
@@ -145,6 +145,9 @@ Status verifyProgram(const Program &program, uint64_t segments_begin,
     if (!targets.insert(viewOf(variant.target())).second)
       return invalid(where + " repeats another one's target");
     MMCC_RETURN_IF_ERROR(verifyVariant(program, variant, where));
+    Status absences = verifyAbsences(program, variant);
+    if (!absences.ok())
+      return {absences.code(), where + ": " + std::string(absences.message())};
     uint64_t kernels = lengthOf(variant.kernels());
     for (uint32_t i = 0; i < lengthOf(variant.entries()); ++i) {
       auto [known, added] =

@@ -21,7 +21,7 @@
 namespace mmcc::runtime {
 
 constexpr uint32_t kMaxRank = 16;
-constexpr uint32_t kKnownRevision = 1;
+constexpr uint32_t kKnownRevision = 2;
 
 /// Segments must lie in [segments_begin, segments_end) of the file.
 Status verifyProgram(const schema::Program &program, uint64_t segments_begin,
@@ -32,6 +32,10 @@ Status verifyEntry(const schema::Program &program, const schema::Entry &entry);
 
 /// The entry's commands, against one variant's kernels.
 Status verifyCommands(const schema::Entry &entry, uint64_t kernel_count);
+
+/// Calls that leave inputs out find an entry that takes the others.
+Status verifyAbsences(const schema::Program &program,
+                      const schema::Variant &variant);
 
 /// For each symbol the number of the DefineSymbol command of block 0 that
 /// gives its value, counted from 1; 0 for a symbol that is known at the call.

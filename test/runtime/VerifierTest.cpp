@@ -55,7 +55,7 @@ DispatchT &dispatchOf(TestArtifact &t) {
 }
 
 TEST(Verifier, program) {
-  expectRefused([](TestArtifact &t) { t.program.revision = 2; }, "revision 2",
+  expectRefused([](TestArtifact &t) { t.program.revision = 3; }, "revision 3",
                 MMCC_UNSUPPORTED);
   expectRefused([](TestArtifact &t) { t.program.features = {"teleport"}; },
                 "teleport", MMCC_UNSUPPORTED);

@@ -32,7 +32,7 @@ ROOMS = {
     "cmake": (set(), MLIR),
     "dialects/mm": (set(), MLIR),
     "dialects/plan": (set(), MLIR),
-    "compiler/import": ({"dialects/mm"}, MLIR | {"protobuf"}),
+    "compiler/import": ({"dialects/mm", "tools/npz"}, MLIR | {"protobuf", "JSON"}),
     "compiler/evaluate": ({"dialects/mm", API}, MLIR),
     "compiler/calibrate": ({"dialects/mm", "tools/npz", API}, MLIR),
     "compiler/pipeline": ({"compiler", "passes", "codegen", "dialects"}, MLIR),

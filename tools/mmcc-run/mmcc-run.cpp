@@ -90,13 +90,15 @@ std::string jsonText(const mmcc::Model &model, const mmcc::Session &session,
       "  \"p90_ms\": %.6f,\n  \"p99_ms\": %.6f,\n  \"runs\": %zu,\n"
       "  \"load_ms\": %.6f,\n  \"first_ms\": %.6f,\n"
       "  \"peak_rss_bytes\": %llu,\n  \"arena_bytes\": %llu,\n"
-      "  \"weights_bytes\": %llu,\n  \"isa\": \"%s\",\n  \"threads\": %u\n}\n",
+      "  \"weights_bytes\": %llu,\n  \"launches\": %llu,\n"
+      "  \"isa\": \"%s\",\n  \"threads\": %u\n}\n",
       quantile(runs, 0.5), runs.front(), total / double(runs.size()),
       quantile(runs, 0.9), quantile(runs, 0.99), runs.size(), timings.load_ms,
       timings.first_ms, (unsigned long long)peakResidentBytes(),
       (unsigned long long)mmcc_session_arena_bytes(session.get()),
       (unsigned long long)mmcc_model_weights_bytes(model.get()),
-      mmcc_model_isa(model.get()), mmcc_session_threads(session.get()));
+      (unsigned long long)session.launches(), mmcc_model_isa(model.get()),
+      mmcc_session_threads(session.get()));
   return text;
 }
 
@@ -181,6 +183,10 @@ int Runner::readInputs() {
         std::find_if(arrays.begin(), arrays.end(), [&](const auto &array) {
           return array.name == info.name;
         });
+    if (array == arrays.end() && info.optional) {
+      inputs.push_back({}); // left out
+      continue;
+    }
     if (array == arrays.end())
       return fail(kInput,
                   options.inputs + ": no array for input '" + info.name + "'");
@@ -259,7 +265,8 @@ int main(int argc, char **argv) {
   CLI::App app{"Runs or times a compiled model."};
   app.add_option("FILE", options.file, "the artifact (.mmcc)")->required();
   app.add_option("--inputs", options.inputs,
-                 "npz with an array for each input of the model")
+                 "npz with an array for each input of the model, but for\n"
+                 "optional ones that are left out")
       ->required();
   app.add_option("--outputs", options.outputs, "npz to write");
   app.add_option("--entry", options.entry, "entry point, if there are several");

@@ -179,8 +179,8 @@ void interpret(const Raw &raw, CommandLine &commandLine) {
   options.inputs = raw.models;
   std::set<std::string> stems;
   for (const std::string &path : raw.models) {
-    if (llvm::StringRef(path).ends_with(".json"))
-      throw Refusal{"not supported yet: a JSON description of entry points"};
+    if (llvm::StringRef(path).ends_with(".json") && raw.models.size() > 1)
+      throw Refusal{path + " names all models; give no others beside it"};
     std::string stem = llvm::sys::path::stem(path).str();
     if (!stems.insert(stem).second)
       throw Refusal{"two models would give entry points named '" + stem + "'"};

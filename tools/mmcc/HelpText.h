@@ -19,7 +19,9 @@ Exit codes: 0 done, 1 the input is at fault, 2 the command line is,
 )";
 
 inline constexpr char kCompileHelp[] =
-    R"(mmcc compile MODEL.onnx -o OUT.mmcc [options]
+    R"(mmcc compile MODEL.onnx... | PROGRAM.json -o OUT.mmcc [options]
+An entry point each; {"entries": {"a": "A.onnx", "b": "B.onnx"}, "connect":
+[["a.y", "b.x"]], "missing": {"a": "zero"}} in PROGRAM.json joins them to one more.
 
   --target=cpu | cpu:LEVEL,... | cpu:native   may be given more than once; default
                         cpu: all levels (x86-64-v3, x86-64-v4)

@@ -115,21 +115,15 @@ int64_t Array::elements() const {
   return count;
 }
 
-std::string readNpz(const std::string &path, std::vector<Array> &arrays) {
-  arrays.clear();
-  int code = 0;
-  struct stat info;
-  if (stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode))
-    return path + ": no such file";
-  Archive archive(zip_open(path.c_str(), ZIP_RDONLY, &code));
-  if (!archive)
-    return openError(path, code);
+static std::string readArchive(zip_t *archive, uint64_t file_bytes,
+                               const std::string &path,
+                               std::vector<Array> &arrays) {
   std::unordered_set<std::string> names;
-  zip_int64_t count = zip_get_num_entries(archive.get(), 0);
+  zip_int64_t count = zip_get_num_entries(archive, 0);
   for (zip_int64_t i = 0; i < count; ++i) {
     zip_stat_t stat;
-    if (zip_stat_index(archive.get(), zip_uint64_t(i), 0, &stat) != 0)
-      return path + ": " + zip_strerror(archive.get());
+    if (zip_stat_index(archive, zip_uint64_t(i), 0, &stat) != 0)
+      return path + ": " + zip_strerror(archive);
     constexpr zip_uint64_t needed = ZIP_STAT_NAME | ZIP_STAT_SIZE |
                                     ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD;
     if ((stat.valid & needed) != needed)
@@ -141,15 +135,45 @@ std::string readNpz(const std::string &path, std::vector<Array> &arrays) {
         array.name.compare(array.name.size() - suffix.size(), suffix.size(),
                            suffix) == 0)
       array.name.resize(array.name.size() - suffix.size());
-    std::string error =
-        names.insert(array.name).second
-            ? readArray(archive.get(), stat, uint64_t(info.st_size), array)
-            : "there are two arrays of this name";
+    std::string error = names.insert(array.name).second
+                            ? readArray(archive, stat, file_bytes, array)
+                            : "there are two arrays of this name";
     if (!error.empty())
       return path + ": array '" + array.name + "': " + error;
     arrays.push_back(std::move(array));
   }
   return "";
+}
+
+std::string readNpz(const std::string &path, std::vector<Array> &arrays) {
+  arrays.clear();
+  int code = 0;
+  struct stat info;
+  if (stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode))
+    return path + ": no such file";
+  Archive archive(zip_open(path.c_str(), ZIP_RDONLY, &code));
+  if (!archive)
+    return openError(path, code);
+  return readArchive(archive.get(), uint64_t(info.st_size), path, arrays);
+}
+
+std::string readNpz(std::string_view bytes, const std::string &name,
+                    std::vector<Array> &arrays) {
+  arrays.clear();
+  zip_error_t error;
+  zip_error_init(&error);
+  zip_source_t *source =
+      zip_source_buffer_create(bytes.data(), bytes.size(), 0, &error);
+  Archive archive(source ? zip_open_from_source(source, ZIP_RDONLY, &error)
+                         : nullptr);
+  std::string text;
+  if (!archive) {
+    text = name + ": " + zip_error_strerror(&error);
+    zip_source_free(source);
+  }
+  zip_error_fini(&error);
+  return archive ? readArchive(archive.get(), bytes.size(), name, arrays)
+                 : text;
 }
 
 std::string writeNpz(const std::string &path,

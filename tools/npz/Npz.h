@@ -26,6 +26,10 @@ struct Array {
 /// on success, else a message that names the file and the array.
 std::string readNpz(const std::string &path, std::vector<Array> &arrays);
 
+/// The same from a file's bytes; `name` is the file's in messages.
+std::string readNpz(std::string_view bytes, const std::string &name,
+                    std::vector<Array> &arrays);
+
 /// Writes the arrays uncompressed. The file appears complete or not at all;
 /// equal arrays give equal bytes. Empty on success, else a message.
 std::string writeNpz(const std::string &path, const std::vector<Array> &arrays);

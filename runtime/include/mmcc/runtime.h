@@ -180,7 +180,9 @@ MMCC_API mmcc_code mmcc_session_output_shapes(
     mmcc_session *session, const mmcc_tensor *inputs, size_t input_count,
     mmcc_tensor *outputs, size_t output_count, mmcc_error *error);
 
-/* Runs the entry. Inputs and outputs are in the model's order, all of them.
+/* Runs the entry. Inputs and outputs are in the model's order, all of them. An
+ * optional input is left out by giving a tensor that is all zero (its dtype is
+ * MMCC_UNDEFINED); inputs that belong together are left out together.
  * An output whose `data` is null is put into memory of the session, which is
  * valid until the session's next run or its end; else it is written to `data`,
  * where `bytes` bytes must be enough. Its other fields are filled in. Outputs
@@ -191,6 +193,8 @@ MMCC_API mmcc_code mmcc_session_run(mmcc_session *session,
                                     size_t input_count, mmcc_tensor *outputs,
                                     size_t output_count, mmcc_error *error);
 
+/* Kernels, copies and fills that the last run launched. */
+MMCC_API uint64_t mmcc_session_launches(const mmcc_session *session);
 MMCC_API uint32_t mmcc_session_threads(const mmcc_session *session);
 /* Bytes set aside for intermediate results so far. */
 MMCC_API uint64_t mmcc_session_arena_bytes(const mmcc_session *session);

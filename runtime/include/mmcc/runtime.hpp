@@ -55,6 +55,7 @@ public:
                                       &error) == MMCC_OK;
   }
 
+  /// A tensor that is all zero leaves an optional input out.
   /// `outputs` is made as long as there are outputs; those without data get
   /// memory of the session, valid until its next run.
   bool run(const std::vector<Tensor> &inputs, std::vector<Tensor> &outputs,
@@ -63,6 +64,9 @@ public:
     return mmcc_session_run(get(), inputs.data(), inputs.size(), outputs.data(),
                             outputs.size(), &error) == MMCC_OK;
   }
+
+  /// Of the last run.
+  uint64_t launches() const { return mmcc_session_launches(get()); }
 
 private:
   struct Free {
