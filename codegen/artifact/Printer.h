@@ -28,8 +28,8 @@ std::string printJson(const schema::Program &program, const std::string &file,
 struct ArenaNeed {
   /// End of the highest buffer that the compiler has placed.
   int64_t fixed_bytes = 0;
-  /// The largest sum of such buffers that hold data at one command: no placement
-  /// takes less.
+  /// The largest sum of such buffers that hold data at one command: no
+  /// placement takes less.
   int64_t live_bytes = 0;
   /// Buffers left to the runtime, side by side: an upper bound.
   int64_t placed_at_run_time_bytes = 0;
