@@ -162,15 +162,16 @@ FailureOr<ByteSource> packPanels(plan::ConstantOp op, int64_t width) {
   panels.n = 0;
   for (auto [source, attribute] : llvm::zip(op.getSources(), op.getPieces())) {
     auto piece = dyn_cast<DenseI64ArrayAttr>(attribute);
-    if (!piece || piece.size() != 8)
-      return op.emitOpError("needs eight numbers a piece");
+    if (!piece || piece.size() != 10)
+      return op.emitOpError("needs ten numbers a piece");
     FailureOr<Elements> elements = elementsOf(op, source);
     if (failed(elements))
       return failure();
     Dimension dims[] = {{panels.groups, piece[1]},
                         {piece[2], piece[3]},
                         {piece[4], piece[5]},
-                        {piece[6], piece[7]}};
+                        {piece[6], piece[7]},
+                        {piece[8], piece[9]}};
     for (Dimension dim : dims)
       if (dim.extent < 1 || dim.extent > INT32_MAX)
         return op.emitOpError("has an impossible extent");
@@ -179,14 +180,17 @@ FailureOr<ByteSource> packPanels(plan::ConstantOp op, int64_t width) {
     if (elements->splat)
       for (Dimension &dim : dims)
         dim.stride = 0;
-    int64_t k = dims[1].extent * dims[2].extent;
+    int64_t k = productUpTo({dims[1].extent, dims[2].extent, dims[3].extent},
+                            INT32_MAX);
+    if (k < 0)
+      return op.emitOpError("has an impossible extent");
     if (!panels.pieces.empty() && k != panels.k)
       return op.emitOpError("has pieces of different K");
     panels.k = k;
     panels.pieces.push_back(
         {elements->data + (elements->splat ? 0 : piece[0] * width),
-         dims[0].stride, dims[1], dims[2], dims[3], panels.n});
-    panels.n += dims[3].extent;
+         dims[0].stride, dims[1], dims[2], dims[3], dims[4], panels.n});
+    panels.n += dims[4].extent;
     packed.owned.push_back(elements->owned);
   }
   int64_t bytes = op.getBytes();

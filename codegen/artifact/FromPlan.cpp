@@ -26,10 +26,10 @@ static std::unique_ptr<schema::ConstantT> describe(plan::ConstantOp op) {
   constant->layout = op.getLayout().str();
   uint64_t columns = 0;
   for (size_t i = 0; i < op.getPieces().size(); ++i)
-    columns += uint64_t(piece(i)[6]);
+    columns += uint64_t(piece(i)[8]);
   if (op.getGroups() > 1)
     constant->dims.push_back(op.getGroups());
-  constant->dims.push_back(uint64_t(piece(0)[2] * piece(0)[4]));
+  constant->dims.push_back(uint64_t(piece(0)[2] * piece(0)[4] * piece(0)[6]));
   constant->dims.push_back(columns);
   return constant;
 }

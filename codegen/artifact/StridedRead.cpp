@@ -61,7 +61,7 @@ void DenseRead::read(int64_t first, int64_t count, char *into) const {
   }
 }
 
-/// Rows [k, k + rows) of one panel, which have the same first index of K.
+/// Rows [k, k + rows) of one panel, which differ in the last index of K only.
 template <typename T>
 static void readRows(const MatrixPiece &piece, int64_t group, int64_t panel,
                      int64_t k, int64_t rows, char *into) {
@@ -71,11 +71,12 @@ static void readRows(const MatrixPiece &piece, int64_t group, int64_t panel,
   if (begin >= end)
     return;
   const char *from =
-      piece.data +
-      (group * piece.group_stride + k / piece.k2.extent * piece.k1.stride +
-       k % piece.k2.extent * piece.k2.stride +
-       (begin - piece.first_column) * piece.n.stride) *
-          int64_t(sizeof(T));
+      piece.data + (group * piece.group_stride +
+                    k / piece.k2.extent / piece.k1.extent * piece.k0.stride +
+                    k / piece.k2.extent % piece.k1.extent * piece.k1.stride +
+                    k % piece.k2.extent * piece.k2.stride +
+                    (begin - piece.first_column) * piece.n.stride) *
+                       int64_t(sizeof(T));
   char *to = into + (begin - panel * kPanelColumns) * int64_t(sizeof(T));
   int64_t from_row = piece.k2.stride * int64_t(sizeof(T));
   int64_t to_row = kPanelColumns * int64_t(sizeof(T));

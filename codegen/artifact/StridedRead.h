@@ -32,11 +32,11 @@ struct DenseRead {
   void read(int64_t first, int64_t count, char *into) const;
 };
 
-/// Columns of a panels16 matrix [K = K1 * K2, N], of each group.
+/// Columns of a panels16 matrix [K = K0 * K1 * K2, N], of each group.
 struct MatrixPiece {
   const char *data; // of the first element read
   int64_t group_stride;
-  Dimension k1, k2, n;
+  Dimension k0, k1, k2, n;
   int64_t first_column;
 };
 

@@ -25,9 +25,9 @@ def Plan_ConstantOp : Plan_Op<"constant", [Symbol]> {
     `[ceil(N/16)][K][16]`, zero-filled), the latter repeated `groups` times.
     Each piece is a source tensor with the strides (in elements) at which it is
     read and the extents it contributes: for dense, `[offset, n0, s0, n1, s1,
-    ...]`; for panels16 `[offset, group stride, K1, K1 stride, K2, K2 stride, N,
-    N stride]` with K = K1 * K2 (taps, channels), pieces following each other
-    along N.
+    ...]`; for panels16 `[offset, group stride, K0, K0 stride, K1, K1 stride, K2,
+    K2 stride, N, N stride]` with K = K0 * K1 * K2 (rows and columns of taps,
+    channels), pieces following each other along N.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, TypeAttr:$element_type, StrAttr:$layout, I64Attr:$bytes, I64Attr:$groups,
                        ArrayAttr:$sources, ArrayAttr:$pieces);

@@ -179,8 +179,8 @@ static bool matrixPieces(Value matrix, SmallVectorImpl<Attribute> &sources,
         sources.push_back(source->value);
         pieces.push_back(DenseI64ArrayAttr::get(
             matrix.getContext(),
-            {source->offset, 0, 1, 0, shape[1], source->strides[1], shape[0],
-             source->strides[0]}));
+            {source->offset, 0, 1, 0, 1, 0, shape[1], source->strides[1],
+             shape[0], source->strides[0]}));
       }
       return true;
     }
@@ -190,7 +190,7 @@ static bool matrixPieces(Value matrix, SmallVectorImpl<Attribute> &sources,
   auto shape = cast<RankedTensorType>(matrix.getType()).getShape();
   sources.push_back(source->value);
   pieces.push_back(DenseI64ArrayAttr::get(
-      matrix.getContext(), {source->offset, 0, 1, 0, shape[0],
+      matrix.getContext(), {source->offset, 0, 1, 0, 1, 0, shape[0],
                             source->strides[0], shape[1], source->strides[1]}));
   return true;
 }
@@ -217,19 +217,19 @@ Value Lowering::packedFilter(Value filter, int64_t groups) {
   if (!source)
     return {};
   ArrayRef<int64_t> shape = type.getShape();
-  // Taps as one dimension: the kernel's dimensions must step evenly.
-  int64_t taps = 1, tapStride = source->strides.back();
-  for (size_t i = shape.size(); i-- > 2;) {
-    if (shape[i] != 1 && source->strides[i] != tapStride * taps)
-      return {};
-    taps *= shape[i];
-  }
+  int64_t rank = shape.size();
+  if (rank < 3 || rank > 4)
+    return {};
+  bool flat = rank == 3;
+  int64_t taps = shape[rank - 1] * (flat ? 1 : shape[2]);
   int64_t n = shape[0] / groups;
   int64_t bytes = groups * ((n + 15) / 16 * 16) * taps * shape[1] * 4;
   auto piece = DenseI64ArrayAttr::get(
       filter.getContext(),
-      {source->offset, n * source->strides[0], taps, tapStride, shape[1],
-       source->strides[1], n, source->strides[0]});
+      {source->offset, n * source->strides[0], flat ? 1 : shape[2],
+       flat ? 0 : source->strides[2], shape[rank - 1],
+       source->strides[rank - 1], shape[1], source->strides[1], n,
+       source->strides[0]});
   return internConstant(type.getElementType(), "panels16", bytes, groups,
                         {source->value}, {piece});
 }
