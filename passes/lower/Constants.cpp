@@ -209,6 +209,23 @@ Value Lowering::packedWeight(Value matrix) {
                         pieces);
 }
 
+Value Lowering::tiedTable(Value table) {
+  auto type = cast<RankedTensorType>(table.getType());
+  if (!table.getDefiningOp<mm::ConstantOp>() || type.getRank() != 2)
+    return {};
+  for (Operation *user : table.getUsers()) {
+    auto transpose = dyn_cast<mm::TransposeOp>(user);
+    if (!transpose || transpose.getPermutation() != ArrayRef<int64_t>{1, 0})
+      continue;
+    for (OpOperand &use : transpose.getResult().getUses())
+      if (isa<mm::LinearOp, mm::MatmulOp>(use.getOwner()) &&
+          use.getOperandNumber() == 1)
+        if (Value packed = packedWeight(transpose.getResult()))
+          return packed;
+  }
+  return {};
+}
+
 Value Lowering::packedFilter(Value filter, int64_t groups) {
   auto type = cast<RankedTensorType>(filter.getType());
   if (!type.hasStaticShape() || !type.getElementType().isF32())

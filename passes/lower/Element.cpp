@@ -286,6 +286,23 @@ AffineExpr Element::gatherIndex(Value indices, ArrayRef<AffineExpr> where,
   return clamped(computedDim(index, extent), extent);
 }
 
+Value Element::panelElement(Value panels, Value table, AffineExpr row,
+                            AffineExpr column) {
+  const Symbols &symbols = kernel.lowering.symbols;
+  Shape shape = mm::getShape(table.getType());
+  Dim panel = symbols.constant(16);
+  Value number = indexValue(row), width = indexConstant(16);
+  AffineExpr which =
+      computedDim(builder.create<arith::DivUIOp>(loc, number, width),
+                  shape[0].ceilDiv(panel));
+  AffineExpr lane =
+      computedDim(builder.create<arith::RemUIOp>(loc, number, width), panel);
+  View view{panels,
+            symbols.constant(0),
+            {shape[1] * panel, panel, symbols.constant(1)}};
+  return load(view, {which, column, lane}, elementOf(table));
+}
+
 Value Element::compute(Operation *op, ArrayRef<AffineExpr> index) {
   Lowering &lowering = kernel.lowering;
   Type element = elementOf(op->getResult(0));
@@ -349,6 +366,9 @@ Value Element::compute(Operation *op, ArrayRef<AffineExpr> index) {
     source.push_back(
         gatherIndex(gather.getIndices(), index.slice(axis, rank), input[axis]));
     llvm::append_range(source, index.drop_front(axis + rank));
+    if (axis == 0)
+      if (Value panels = lowering.tiedTable(gather.getInput()))
+        return panelElement(panels, gather.getInput(), source[0], source[1]);
     return at(gather.getInput(), source);
   }
   if (auto gather = dyn_cast<mm::GatherElementsOp>(op)) {

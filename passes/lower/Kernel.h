@@ -91,6 +91,10 @@ private:
   mlir::AffineExpr gatherIndex(mlir::Value indices,
                                llvm::ArrayRef<mlir::AffineExpr> at,
                                const Dim &extent);
+  /// Element (row, column) of a table that is stored as the panels of its
+  /// transpose.
+  mlir::Value panelElement(mlir::Value panels, mlir::Value table,
+                           mlir::AffineExpr row, mlir::AffineExpr column);
   mlir::Value padElement(mm::PadOp op, llvm::ArrayRef<mlir::AffineExpr> index);
   mlir::Value concatElement(mm::ConcatOp op,
                             llvm::ArrayRef<mlir::AffineExpr> index);

@@ -106,6 +106,10 @@ public:
   /// A weight matrix `[k, n]` reached from constants by data movement, packed
   /// into 16-wide panels; null if it is not of that form.
   mlir::Value packedWeight(mlir::Value matrix);
+  /// The panels of the transpose of an embedding table `[rows, k]` that a
+  /// product reads as its weight, too (tied input and output embeddings): one
+  /// copy serves both. Null if there is no such product.
+  mlir::Value tiedTable(mlir::Value table);
   /// Convolution weights `[n, c, kernel...]` as panels, taps before channels.
   mlir::Value packedFilter(mlir::Value filter, int64_t groups);
   /// Depthwise weights `[c, 1, kernel...]` as `[taps, c]`.
