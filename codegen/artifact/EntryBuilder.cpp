@@ -1,6 +1,8 @@
 #include "codegen/artifact/EntryBuilder.h"
 
 #include "mlir/IR/SymbolTable.h"
+#include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;
 
@@ -256,27 +258,27 @@ LogicalResult EntryBuilder::addBuffers() {
 // Commands
 //===----------------------------------------------------------------------===//
 
-/// The name of the model's node, if the location knows one.
-static StringRef nameIn(Location location) {
-  if (auto name = dyn_cast<NameLoc>(location))
-    return name.getName();
-  if (auto fused = dyn_cast<FusedLoc>(location))
-    for (Location each : fused.getLocations())
-      if (StringRef name = nameIn(each); !name.empty())
-        return name;
-  if (auto call = dyn_cast<CallSiteLoc>(location))
-    return nameIn(call.getCallee());
-  return StringRef();
+/// The names of the model's nodes that the location knows, each once, joined by
+/// ", ". Import writes a node as loc("node"(loc("file"))).
+static std::string nodesIn(Location location) {
+  llvm::SetVector<StringRef> nodes;
+  location->walk([&](Location inner) {
+    auto named = dyn_cast<NameLoc>(inner);
+    if (named && isa<NameLoc>(named.getChildLoc()))
+      nodes.insert(named.getName());
+    return WalkResult::advance();
+  });
+  return llvm::join(nodes, ", ");
 }
 
 int32_t EntryBuilder::nodeName(Location location) {
-  StringRef name = nameIn(location);
+  std::string name = nodesIn(location);
   if (name.empty())
     return -1;
   auto [known, added] =
       nodes.try_emplace(name, int32_t(entry->node_names.size()));
   if (added)
-    entry->node_names.push_back(name.str());
+    entry->node_names.push_back(name);
   return known->second;
 }
 

@@ -101,8 +101,9 @@ struct AttachBias : OpRewritePattern<mm::AddOp> {
         continue;
       Value vector = reshapeTo(rewriter, op.getLoc(), bias,
                                mm::makeShape(op.getContext(), {width}));
-      Value result = rewriter.create<mm::LinearOp>(
-          op.getLoc(), linear.getInput(), linear.getWeight(), vector);
+      Location loc = rewriter.getFusedLoc({linear.getLoc(), op.getLoc()});
+      Value result = rewriter.create<mm::LinearOp>(loc, linear.getInput(),
+                                                   linear.getWeight(), vector);
       replaceWithValue(rewriter, op, result);
       ++count;
       return success();

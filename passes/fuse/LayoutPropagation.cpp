@@ -86,10 +86,12 @@ struct SinkThroughElementwise : OpTraitRewritePattern<mm::Elementwise> {
       return failure();
     bool anyView = false;
     for (Value operand : op->getOperands()) {
+      // In 1-D both orders view each other: what is a mere reshape either way
+      // is no reason to turn the rest.
       Value viewed = getViewed(operand);
       if (viewed && getTensorType(viewed).getRank() == rank)
-        anyView = true;
-      else if (!isCheapToTurn(operand))
+        anyView |= !isLine(operand);
+      else if (!isLine(operand) && !isConstantExpression(operand))
         return failure();
     }
     if (!anyView)
@@ -104,15 +106,10 @@ struct SinkThroughElementwise : OpTraitRewritePattern<mm::Elementwise> {
     return success();
   }
 
-  /// Constants, and values with at most one dimension that is not 1, whose
-  /// transpose is a mere reshape.
-  static bool isCheapToTurn(Value value) {
-    if (isConstantExpression(value))
-      return true;
-    int64_t wide = 0;
-    for (int64_t size : getTensorType(value).getShape())
-      wide += size != 1;
-    return wide <= 1;
+  /// Has at most one dimension that is not 1: its transpose is a reshape.
+  static bool isLine(Value value) {
+    return llvm::count_if(getTensorType(value).getShape(),
+                          [](int64_t size) { return size != 1; }) <= 1;
   }
 
   static Value turn(PatternRewriter &rewriter, Value value, int64_t rank) {

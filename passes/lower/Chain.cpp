@@ -192,6 +192,8 @@ Chain Lowering::chain(Value anchorResult) {
         prepare(operand);
   Chain result;
   result.last = members.back();
+  for (Value member : members)
+    result.locations.push_back(member.getLoc());
   result.destination = destination(result.last);
   return result;
 }

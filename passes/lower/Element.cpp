@@ -194,6 +194,10 @@ void Element::storeChain(const Chain &chain, Value anchorResult,
   SmallVector<AffineExpr> at_ =
       kernel.lowering.chainIndex(anchorResult, chain, index, extents);
   store(at(chain.last, at_), chain.destination, at_);
+  // A launch names all nodes whose work it does, the one it stores last.
+  SmallVector<Location> locations{kernel.loc};
+  llvm::append_range(locations, chain.locations);
+  kernel.loc = builder.getFusedLoc(locations);
 }
 
 //===----------------------------------------------------------------------===//

@@ -46,6 +46,8 @@ using ElementFn =
 struct Chain {
   mlir::Value last;
   View destination;
+  /// Where the members come from, in order.
+  llvm::SmallVector<mlir::Location> locations;
 };
 
 /// Names of a variant's kernels by their text; all its entries share them.

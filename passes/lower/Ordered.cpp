@@ -147,8 +147,8 @@ void lowerTopK(Lowering &lowering, mm::TopKOp op) {
         finish.store(finish.at(input, source), values, index.take_front(rank));
         finish.yield();
       });
-  lowering.stored({op.getValues(), values});
-  lowering.stored({op.getIndices(), indices});
+  lowering.stored({op.getValues(), values, {}});
+  lowering.stored({op.getIndices(), indices, {}});
 }
 
 void lowerScatter(Lowering &lowering, mm::ScatterOp op) {
@@ -256,7 +256,7 @@ void lowerScatter(Lowering &lowering, mm::ScatterOp op) {
   Dim one = lowering.symbols.constant(1), zero = lowering.symbols.constant(0);
   kernel.finish(domain.extents, domain.extents.size(), {one, one}, {}, zero,
                 zero, {one});
-  lowering.stored({result, target});
+  lowering.stored({result, target, {}});
 }
 
 } // namespace mmcc::lower

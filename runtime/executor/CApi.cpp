@@ -254,6 +254,11 @@ void mmcc_session_set_profiling(mmcc_session *session, int on) {
   session->session.setProfiling(on != 0);
 }
 
+void mmcc_session_set_observer(mmcc_session *session, mmcc_observer observer,
+                               void *context) {
+  session->session.setObserver(observer, context);
+}
+
 size_t mmcc_session_profile_size(const mmcc_session *session) {
   return const_cast<mmcc_session *>(session)->session.profileSize();
 }

@@ -21,6 +21,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -64,6 +65,12 @@ public:
   /// for each member. Adds to `times[i]` for launch i unless null.
   void execute(ThreadTeam &team, uint8_t *scratch, uint64_t scratch_stride,
                CommandTime *times) const;
+
+  /// Executes them one by one on the calling thread; `after` is called behind
+  /// each with the addresses of its operands.
+  void executeObserved(
+      uint8_t *scratch,
+      const std::function<void(const Launch &, void *const *)> &after) const;
 
   /// Of the most demanding kernel.
   int64_t scratchBytes() const { return scratch_bytes_; }

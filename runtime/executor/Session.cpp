@@ -155,6 +155,13 @@ Status Session::executeRun(const Run &run) {
   MMCC_RETURN_IF_ERROR(spend(list->cells()));
   launches_ += list->launchCount();
   list->place(buffers_.data());
+  if (observer_) {
+    list->executeObserved(scratch_.data(),
+                          [&](const Launch &launch, void *const *buffers) {
+                            observe(run, launch, buffers);
+                          });
+    return {};
+  }
   if (profiling_)
     times_.assign(run.count, {});
   list->execute(*team_, scratch_.data(), scratch_stride_,

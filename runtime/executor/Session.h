@@ -48,6 +48,7 @@ public:
   uint64_t launches();
 
   void setProfiling(bool on);
+  void setObserver(mmcc_observer observer, void *context);
   size_t profileSize();
   bool profileRow(size_t index, mmcc_profile_row &row);
 
@@ -89,7 +90,10 @@ private:
                      Span<mmcc_tensor> outputs);
   /// Reads `bytes` bytes at the operand.
   Status readOperand(const schema::Operand &operand, void *into, int64_t bytes);
+  const char *nodeOf(const schema::Command &command) const;
+  const char *kernelOf(const schema::Command &command) const;
   void recordProfile(const Run &run, const LaunchList &list);
+  void observe(const Run &run, const Launch &launch, void *const *buffers);
   /// Counts what the call does against max_steps.
   Status spend(uint64_t steps);
   ResolveContext resolveContext();
@@ -124,6 +128,8 @@ private:
   Slab scratch_;
   uint64_t scratch_stride_ = 0;
 
+  mmcc_observer observer_ = nullptr;
+  void *observer_context_ = nullptr;
   bool profiling_ = false;
   std::vector<CommandTime> times_;
   std::vector<ProfileRow> profile_;

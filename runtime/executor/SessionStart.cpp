@@ -86,12 +86,64 @@ uint64_t Session::arenaBytes() {
   return total;
 }
 
+const char *Session::nodeOf(const Command &command) const {
+  if (command.node() < 0)
+    return "";
+  return program_.entry.node_names()->Get(uint32_t(command.node()))->c_str();
+}
+
+const char *Session::kernelOf(const Command &command) const {
+  if (const Dispatch *dispatch = command.body_as_Dispatch())
+    return artifact_->variant()
+        .kernels()
+        ->Get(dispatch->kernel())
+        ->name()
+        ->c_str();
+  return command.body_type() == CommandBody::Copy ? "copy" : "fill";
+}
+
 void Session::setProfiling(bool on) {
   std::lock_guard<std::mutex> lock(mutex_);
   profiling_ = on;
   profile_.clear();
   for (Alternative &alternative : alternatives_)
     alternative.session->setProfiling(on);
+}
+
+void Session::setObserver(mmcc_observer observer, void *context) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  observer_ = observer;
+  observer_context_ = context;
+  for (Alternative &alternative : alternatives_)
+    alternative.session->setObserver(observer, context);
+}
+
+void Session::observe(const Run &run, const Launch &launch,
+                      void *const *buffers) {
+  const Command &command = program_.command(run.block, launch.command);
+  mmcc_observation observation = {nodeOf(command), kernelOf(command), nullptr,
+                                  0};
+  auto report = [&](const Operand &operand, const void *data) {
+    int64_t offset = 0, bytes = 0;
+    if (operand.offset() >= 0 &&
+        !values_.get(uint32_t(operand.offset()), offset))
+      return;
+    if (operand.bytes() < 0)
+      bytes = buffer_bytes_[operand.buffer()] - offset;
+    else if (!values_.get(uint32_t(operand.bytes()), bytes))
+      return;
+    observation.data = data;
+    observation.bytes = uint64_t(bytes);
+    observer_(&observation, observer_context_);
+  };
+  const Dispatch *dispatch = command.body_as_Dispatch();
+  if (!dispatch)
+    return;
+  for (uint32_t i = 0; i < lengthOf(dispatch->operands()); ++i) {
+    const Operand &operand = *dispatch->operands()->Get(i);
+    if (operand.access() & uint32_t(Access::write))
+      report(operand, buffers[i]);
+  }
 }
 
 void Session::recordProfile(const Run &run, const LaunchList &list) {
@@ -134,18 +186,8 @@ bool Session::profileRow(size_t index, mmcc_profile_row &row) {
     return false;
   const ProfileRow &from = profile_[index];
   const Command &command = program_.command(from.block, from.command);
-  row.node =
-      command.node() >= 0
-          ? program_.entry.node_names()->Get(uint32_t(command.node()))->c_str()
-          : "";
-  if (const Dispatch *dispatch = command.body_as_Dispatch())
-    row.kernel = artifact_->variant()
-                     .kernels()
-                     ->Get(dispatch->kernel())
-                     ->name()
-                     ->c_str();
-  else
-    row.kernel = command.body_type() == CommandBody::Copy ? "copy" : "fill";
+  row.node = nodeOf(command);
+  row.kernel = kernelOf(command);
   row.runs = from.time.runs;
   row.nanoseconds = from.time.nanoseconds;
   row.flops = from.flops;

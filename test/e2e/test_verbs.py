@@ -132,3 +132,40 @@ def test_the_arena_is_held_against_its_lower_bound(tools, tmp_path):
     entry = json.loads(tools.call("mmcc", "inspect", tmp_path / "m.mmcc", "--json").stdout)["entries"][0]
     assert entry["arena_bytes"] == int(said[1])
     assert f"{entry['arena_bytes'] / entry['arena_live_bytes']:.3f}" == said[2]
+
+
+def planted(tools, model, tensor: str, folder, change) -> dict:
+    """Compiles a copy of a tiny model with one initializer changed, and compares it with the original."""
+    original = TINY / f"{model}.onnx"
+    copy = onnx.load(original)
+    (initializer,) = (i for i in copy.graph.initializer if i.name == tensor)
+    initializer.CopyFrom(numpy_helper.from_array(change(numpy_helper.to_array(initializer)), tensor))
+    onnx.save(copy, folder / original.name)
+    tools.compile(folder / original.name, folder / "changed.mmcc")
+    inputs, _ = case_arrays(TINY / f"{model}.npz")
+    np.savez(folder / "in.npz", **inputs)
+    done = tools.call("mmcc", "diff", original, folder / "changed.mmcc", "--inputs", folder / "in.npz")
+    assert done.returncode == 3
+    return done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("place", [0, 1, 2, -1], ids=["first", "second", "third", "last"])
+def test_diff_finds_the_node_of_a_planted_error(place, tools, tmp_path):
+    """Each product of the encoder is fused with its bias, and with GELU or a residual: the error is inside a kernel."""
+    graph = onnx.load(TINY / "vit_b16.onnx").graph
+    weights = {i.name for i in graph.initializer}
+    products = [n for n in graph.node if n.op_type == "MatMul" and n.input[1] in weights]
+    node = products[place]
+    said = planted(tools, "vit_b16", node.input[1], tmp_path, lambda w: w + 0.05 * np.sign(w))
+    assert "the first node that departs is" in said
+    named = re.findall(r"'([^']+)'", said)
+    # The region that computes the product, and nothing before it.
+    before = {n.name for n in graph.node[: list(graph.node).index(node)]}
+    assert node.name in named and not before & set(named)
+
+
+def test_diff_finds_an_error_in_a_norm(tools, tmp_path):
+    graph = onnx.load(TINY / "vit_b16.onnx").graph
+    norm = [n for n in graph.node if n.op_type == "LayerNormalization"][1]
+    said = planted(tools, "vit_b16", norm.input[1], tmp_path, lambda w: w * 1.5)
+    assert re.search(r"departs is '([^']+)'", said)[1] == norm.name

@@ -1,9 +1,11 @@
 //===- Diff.cpp - Names the first node that departs -----------------------===//
 //
-// The reference is a compilation of the same model without optimisation. Where
-// outputs depart, both are compiled once more with every node's results as
-// further outputs (which keeps some fusions from happening), and these are
-// compared in the model's order.
+// The reference is a compilation of the same model without optimisation and
+// with every node's results as further outputs. Where outputs depart, the
+// artifact runs once more, watched: what each launch stores is compared with
+// the result of the node it stores. If all of that agrees, the model is
+// compiled once more, optimised, with every node's results as outputs (which
+// keeps some fusions from happening), and these are compared.
 //
 //===----------------------------------------------------------------------===//
 
@@ -12,6 +14,7 @@
 #include "compiler/pipeline/Taps.h"
 #include "compiler/pipeline/Target.h"
 #include "tools/mmcc/Comparison.h"
+#include "tools/mmcc/Departure.h"
 #include "tools/mmcc/Verbs.h"
 #include "tools/npz/TensorArrays.h"
 #include "llvm/ADT/StringRef.h"
@@ -72,11 +75,11 @@ static ExitCode readReference(const std::string &path,
   return ExitCode::done;
 }
 
-/// Prints the first tap that departs.
-static ExitCode nameFirstNode(const CommandLine &commandLine,
-                              const std::string &stem,
-                              const std::vector<npz::Array> &arrays,
-                              const Execution &reference, llvm::StringRef isa) {
+/// Prints the first tap of the optimised model that departs.
+static ExitCode nameFirstTap(const CommandLine &commandLine,
+                             const std::string &stem,
+                             const std::vector<npz::Array> &arrays,
+                             const Execution &reference, llvm::StringRef isa) {
   CompileOptions options = commandLine.compile;
   options.targets = {("cpu:" + isa).str()};
   options.taps = true;
@@ -147,9 +150,16 @@ ExitCode mmcc::diff(const CommandLine &commandLine) {
     llvm::errs() << "mmcc diff: output '" << artifact.names[i]
                  << "' departs: " << comparison.detail << "\n";
   }
-  if (departs)
-    return nameFirstNode(commandLine, stem, arrays, reference,
-                         mmcc_model_isa(artifact.model.get()));
+  if (departs) {
+    // First in what the artifact itself stores on its way, then in what the
+    // model's optimised form does with every value kept.
+    std::string found = findDeparture(artifact, arrays, reference);
+    if (!found.empty())
+      return fail(ExitCode::contract,
+                  "the first node that departs is " + found);
+    return nameFirstTap(commandLine, stem, arrays, reference,
+                        mmcc_model_isa(artifact.model.get()));
+  }
   llvm::outs() << artifact.names.size() << " outputs agree"
                << llvm::format(", largest difference %.3g\n", worst);
   return ExitCode::done;

@@ -215,6 +215,23 @@ MMCC_API size_t mmcc_session_profile_size(const mmcc_session *session);
 MMCC_API mmcc_code mmcc_session_profile(const mmcc_session *session,
                                         size_t index, mmcc_profile_row *row);
 
+/* A range of memory that a command has just written. */
+typedef struct mmcc_observation {
+  const char *node; /* the model's nodes that the command stands for, joined
+                       by ", "; what it stores is the last one's */
+  const char *kernel;
+  const void *data; /* until the observer returns */
+  uint64_t bytes;
+} mmcc_observation;
+typedef void (*mmcc_observer)(const mmcc_observation *observation,
+                              void *context);
+
+/* Has `observer` called, on the calling thread, after each command of a run,
+ * once for each range that it may have written. Runs then use one thread. Null
+ * ends it. */
+MMCC_API void mmcc_session_set_observer(mmcc_session *session,
+                                        mmcc_observer observer, void *context);
+
 #ifdef __cplusplus
 } /* extern "C" */
 #endif

@@ -74,3 +74,16 @@ func.func @keep_when_reshape_mixes_channels(%x: tensor<1x3x2x3xf32>) -> tensor<1
   %1 = mm.reshape %0 : tensor<1x4x2x3xf32> -> tensor<1x24xf32>
   return %1 : tensor<1x24xf32>
 }
+
+// In 1-D the two orders are views of each other: a sum of two lines does not
+// turn for ever.
+// CHECK-LABEL: @keep_when_all_operands_are_lines
+// CHECK: mm.conv {{.*}}channels_last = true
+// CHECK: mm.add %{{.*}}, %{{.*}} : tensor<1x{{.*}}xf32>
+func.func @keep_when_all_operands_are_lines(%x: tensor<4x4x1xf32>, %w: tensor<8x4x1xf32>) -> tensor<1x8x1xf32> {
+  %c = mm.conv %x, %w {dilations = array<i64: 1>, groups = 1 : i64, pads = array<i64: 0, 0>, strides = array<i64: 2>} : tensor<4x4x1xf32>, tensor<8x4x1xf32> -> tensor<4x8x1xf32>
+  %m = mm.reduce max %c axes [0] keep true : tensor<4x8x1xf32> -> tensor<1x8x1xf32>
+  %l = mm.log %m : tensor<1x8x1xf32> -> tensor<1x8x1xf32>
+  %s = mm.add %l, %m : tensor<1x8x1xf32>, tensor<1x8x1xf32> -> tensor<1x8x1xf32>
+  return %s : tensor<1x8x1xf32>
+}

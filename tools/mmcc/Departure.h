@@ -1,0 +1,24 @@
+//===- Departure.h - Where an artifact leaves its model ---------*- C++ -*-===//
+
+#ifndef MMCC_TOOLS_MMCC_DEPARTURE_H
+#define MMCC_TOOLS_MMCC_DEPARTURE_H
+
+#include "compiler/calibrate/Execution.h"
+
+namespace mmcc {
+
+/// Runs the artifact again and compares what each of its launches stores with
+/// the taps of `reference` (Taps.h), in the order of the launches. A buffer may
+/// hold a tensor in another order than the model has it: both are compared by
+/// value, sorted. Returns the first launch that departs, as
+///
+///     'Gelu_4' (computed together with 'MatMul_3'): 1.5 instead of 0.5
+///
+/// or nothing if all that can be compared agrees.
+std::string findDeparture(Execution &artifact,
+                          const std::vector<npz::Array> &inputs,
+                          const Execution &reference);
+
+} // namespace mmcc
+
+#endif // MMCC_TOOLS_MMCC_DEPARTURE_H
