@@ -34,8 +34,9 @@ TEST(Printer, text) {
         "variant   cpu:x86-64-v3: ", "cpu:x86-64-v3: entry main\n",
         "  symbol   n: 1..4096 (input a, dimension 0)\n",
         "  input    b: f32 [n]\n", "  output   out: f32 [n]\n",
-        // 64 + 4 * 4096 and 8 * 4096.
-        "  arena    16448 bytes and at most 32768 placed at run time\n",
+        // 64 + 4 * 4096, of which 4 * 4096 are alive, and 8 * 4096.
+        "  arena    16448 bytes (1.004 x what is alive at once) and at most "
+        "32768 placed at run time\n",
         "kernel0 (ceildiv(n, 64) x 1 x 1) on input 0, input 1, output 0"})
     EXPECT_NE(text.find(line), std::string::npos) << line << "\n" << text;
 }
@@ -48,6 +49,7 @@ TEST(Printer, json) {
   std::string json = artifact::printJson(artifact.program(), "x", 7);
   for (const char *part :
        {"\"file_bytes\": 7,\n", "\"arena_bytes\": 16448,\n",
+        "\"arena_live_bytes\": 16384,\n",
         "\"producer\": \"\xef\xbf\xbd\xc3\xa9\\u000a\\\"\",\n",
         "\"Dispatch\": 1\n", "\"shape\": [\n            \"n\"\n          ]",
         "\"weights_bytes\": 12,\n"})
