@@ -241,9 +241,9 @@ const char kVariants[] = R"(
       %a = plan.alloc affine_map<()[s0, s1] -> (s0 * s1)> : !plan.buffer<f32>
       %b = plan.alloc affine_map<()[s0, s1] -> (s0 * 3)> offset affine_map<()[s0, s1] -> (128)> : !plan.buffer<f32>
       plan.dispatch @k grid affine_map<()[s0, s1] -> (s0 ceildiv 8, 1, 1)> sizes affine_map<()[s0, s1] -> (s1 * 3)>
-        (%x, %w, %a) : !plan.buffer<f32>, !plan.buffer<f32>, !plan.buffer<f32> loc("first"(loc("m.onnx")))
+        (%x, %w, %a) : !plan.buffer<f32>, !plan.buffer<f32>, !plan.buffer<f32> loc("first"("m.onnx"))
       plan.dispatch @k grid affine_map<()[s0, s1] -> (s0 ceildiv 8, 1, 1)> sizes affine_map<()[s0, s1] -> (s0)>
-        (%a, %w, %b) : !plan.buffer<f32>, !plan.buffer<f32>, !plan.buffer<f32> loc("second"(loc("m.onnx")))
+        (%a, %w, %b) : !plan.buffer<f32>, !plan.buffer<f32>, !plan.buffer<f32> loc("second"("m.onnx"))
       plan.copy %b to %y bytes affine_map<()[s0, s1] -> (s0 * 8)> : !plan.buffer<f32> to !plan.buffer<i64>
     }
   }
