@@ -70,7 +70,7 @@ LogicalResult fromPlan(ModuleOp module, ArrayRef<KernelOffsets> offsets,
     auto variant = std::make_unique<schema::VariantT>();
     variant->target = op.getTarget().str();
     llvm::StringMap<uint64_t> offsetOf;
-    for (const auto &[name, offset] : offsets[number++])
+    for (const auto &[name, offset] : offsets[number])
       offsetOf[name] = offset;
     EntryBuilder::Indices kernelIndices;
     for (auto kernelOp : op.getBody().getOps<plan::KernelOp>()) {
@@ -84,6 +84,14 @@ LogicalResult fromPlan(ModuleOp module, ArrayRef<KernelOffsets> offsets,
         kernel->scratch_bytes = kernelOp.getScratch().getSingleConstantResult();
       kernelIndices[kernel->name] = uint32_t(variant->kernels.size());
       variant->kernels.push_back(std::move(kernel));
+    }
+    for (const auto &[name, offset] : offsets[number++]) {
+      if (kernelIndices.contains(name))
+        continue;
+      auto function = std::make_unique<schema::KernelT>();
+      function->name = name;
+      function->entry_offset = offset;
+      variant->functions.push_back(std::move(function));
     }
     for (auto entryOp : op.getBody().getOps<plan::EntryOp>()) {
       auto entry =

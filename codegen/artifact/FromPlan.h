@@ -22,7 +22,7 @@
 
 namespace mmcc::artifact {
 
-/// Where a variant's kernels start in its image, by name.
+/// Where a variant's kernels, and what they call, start in its image, by name.
 using KernelOffsets = std::vector<std::pair<std::string, uint64_t>>;
 
 /// Fills in `program` (constants, variants, entries) from `module`, and

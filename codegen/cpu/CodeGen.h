@@ -27,7 +27,7 @@
 
 namespace mmcc::cpu {
 
-struct KernelSymbol {
+struct CodeSymbol {
   std::string name;
   /// Of the function's first instruction, from the start of the image.
   uint64_t offset;
@@ -36,7 +36,9 @@ struct KernelSymbol {
 struct CodeImage {
   std::vector<uint8_t> bytes;
   /// In the order of the variant's kernels.
-  std::vector<KernelSymbol> kernels;
+  std::vector<CodeSymbol> kernels;
+  /// What they call, in the order of the code.
+  std::vector<CodeSymbol> functions;
 };
 
 struct CpuOptions {

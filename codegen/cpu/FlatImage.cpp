@@ -2,14 +2,19 @@
 
 #include "lld/Common/CommonLinkerContext.h"
 #include "lld/Common/Driver.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/ScopeExit.h"
+#include "llvm/Demangle/Demangle.h"
 #include "llvm/Object/ELFObjectFile.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
 
+#include <cstdlib>
+#include <memory>
 #include <mutex>
+#include <tuple>
 
 LLD_HAS_DRIVER(elf)
 
@@ -52,6 +57,17 @@ static const char *whatNeedsLoader(const ElfFile &elf,
   return nullptr;
 }
 
+/// A C++ function's name without its types, for people.
+static std::string readable(llvm::StringRef symbol) {
+  llvm::ItaniumPartialDemangler demangler;
+  if (demangler.partialDemangle(symbol.str().c_str()) ||
+      !demangler.isFunction())
+    return symbol.str();
+  std::unique_ptr<char, decltype(&std::free)> name(
+      demangler.getFunctionName(nullptr, nullptr), std::free);
+  return name ? name.get() : symbol.str();
+}
+
 static llvm::Expected<CodeImage> flatten(llvm::StringRef file,
                                          llvm::ArrayRef<std::string> symbols) {
   auto fail = [](const llvm::Twine &message) {
@@ -84,6 +100,7 @@ static llvm::Expected<CodeImage> flatten(llvm::StringRef file,
   }
 
   llvm::StringMap<uint64_t> addresses;
+  std::vector<CodeSymbol> &functions = image.functions;
   for (const ElfFile::Elf_Shdr &section : *sections) {
     if (section.sh_type != llvm::ELF::SHT_SYMTAB)
       continue;
@@ -97,11 +114,17 @@ static llvm::Expected<CodeImage> flatten(llvm::StringRef file,
       auto name = symbol.getName(*names);
       if (!name)
         return name.takeError();
-      if (symbol.isDefined() && symbol.getType() == llvm::ELF::STT_FUNC &&
-          symbol.getBinding() == llvm::ELF::STB_GLOBAL)
+      if (!symbol.isDefined() || symbol.getType() != llvm::ELF::STT_FUNC)
+        continue;
+      if (symbol.getBinding() == llvm::ELF::STB_GLOBAL)
         addresses[*name] = symbol.st_value;
+      else if (symbol.st_value < image.bytes.size())
+        functions.push_back({readable(*name), symbol.st_value});
     }
   }
+  llvm::sort(functions, [](const CodeSymbol &a, const CodeSymbol &b) {
+    return std::tie(a.offset, a.name) < std::tie(b.offset, b.name);
+  });
   for (const std::string &name : symbols) {
     auto found = addresses.find(name);
     if (found == addresses.end() || found->second >= image.bytes.size())

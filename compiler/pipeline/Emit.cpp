@@ -58,8 +58,9 @@ StageResult mmcc::runEmit(ModuleOp module, const CompileOptions &options) {
     if (failed(image))
       return options.from ? StageResult::rejected : StageResult::invalid;
     offsets.emplace_back();
-    for (const cpu::KernelSymbol &kernel : image->kernels)
-      offsets.back().emplace_back(kernel.name, kernel.offset);
+    for (const auto *symbols : {&image->kernels, &image->functions})
+      for (const cpu::CodeSymbol &symbol : *symbols)
+        offsets.back().emplace_back(symbol.name, symbol.offset);
     images.push_back(artifact::ByteSource::fromVector(std::move(image->bytes)));
   }
   if (images.empty()) {

@@ -2,15 +2,13 @@
 
 #include "runtime/core/DType.h"
 #include "runtime/device/cpu/Processors.h"
+#include "runtime/executor/PerfMap.h"
 #include "runtime/executor/Session.h"
 #include "runtime/loader/ProgramVerifier.h"
 
 #include <algorithm>
-#include <cinttypes>
-#include <cstdio>
 #include <cstring>
 #include <new>
-#include <unistd.h>
 
 using namespace mmcc::runtime;
 namespace schema = mmcc::schema;
@@ -125,30 +123,7 @@ uint64_t mmcc_model_weights_bytes(const mmcc_model *model) {
 mmcc_code mmcc_model_write_perf_map(const mmcc_model *model,
                                     mmcc_error *error) {
   return guarded(error, [&]() -> Status {
-    if (!model)
-      return missing("model");
-    const Artifact &artifact = *model->artifact;
-    const schema::Variant &variant = artifact.variant();
-    std::vector<uint64_t> ends;
-    for (uint32_t i = 0; i < lengthOf(variant.kernels()); ++i)
-      ends.push_back(variant.kernels()->Get(i)->entry_offset());
-    ends.push_back(variant.image_bytes());
-    std::sort(ends.begin(), ends.end());
-    std::string path = "/tmp/perf-" + std::to_string(getpid()) + ".map";
-    std::FILE *file = std::fopen(path.c_str(), "a");
-    if (!file)
-      return {Code::io_error, "cannot write " + path};
-    for (uint32_t i = 0; i < lengthOf(variant.kernels()); ++i) {
-      const schema::Kernel &kernel = *variant.kernels()->Get(i);
-      uint64_t begin = kernel.entry_offset();
-      uint64_t end = *std::upper_bound(ends.begin(), ends.end() - 1, begin);
-      std::fprintf(file, "%" PRIxPTR " %" PRIx64 " %s\n",
-                   reinterpret_cast<uintptr_t>(artifact.image()) + begin,
-                   end - begin, kernel.name()->c_str());
-    }
-    if (std::fclose(file) != 0)
-      return {Code::io_error, "cannot write " + path};
-    return {};
+    return model ? writePerfMap(*model->artifact) : missing("model");
   });
 }
 

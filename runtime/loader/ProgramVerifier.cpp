@@ -110,6 +110,10 @@ static Status verifyVariant(const Program &program, const Variant &variant,
       return invalid(where + ": " + numbered("kernel", i) +
                      " asks for too much scratch memory");
   }
+  for (uint32_t i = 0; i < lengthOf(variant.functions()); ++i)
+    if (variant.functions()->Get(i)->entry_offset() >= variant.image_bytes())
+      return invalid(where + ": " + numbered("function", i) +
+                     " begins outside the code");
   std::unordered_set<std::string_view> names;
   for (uint32_t i = 0; i < lengthOf(variant.entries()); ++i) {
     uint32_t index = variant.entries()->Get(i);

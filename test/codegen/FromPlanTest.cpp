@@ -34,6 +34,7 @@ protected:
         offsets.back().emplace_back(kernel.getSymName().str(), next);
         next += 128;
       }
+      offsets.back().emplace_back("helper", next);
     }
     return mlir::succeeded(fromPlan(*module, offsets, program, constants));
   }
@@ -258,6 +259,9 @@ TEST_F(FromPlan, entry) {
   EXPECT_EQ(variant.kernels[0]->scratch_bytes, 96u);
   EXPECT_EQ(variant.kernels[1]->scratch_bytes, 0u);
   EXPECT_EQ(variant.kernels[1]->entry_offset, 192u);
+  ASSERT_EQ(variant.functions.size(), 1u);
+  EXPECT_EQ(variant.functions[0]->name, "helper");
+  EXPECT_EQ(variant.functions[0]->entry_offset, 320u);
   EXPECT_EQ(variant.entries, (std::vector<uint32_t>{0}));
 
   const schema::EntryT &entry = *program.entries[0];

@@ -58,7 +58,7 @@ void Program::run(const std::string &kernel, std::array<int64_t, 3> grid,
   ASSERT_TRUE(compiled()) << message;
   using Kernel = void (*)(const cpu::KernelArgs *, int64_t, int64_t, int64_t);
   Kernel function = nullptr;
-  for (const cpu::KernelSymbol &symbol : image.kernels)
+  for (const cpu::CodeSymbol &symbol : image.kernels)
     if (symbol.name == kernel)
       function = reinterpret_cast<Kernel>(static_cast<char *>(mapping) +
                                           symbol.offset);

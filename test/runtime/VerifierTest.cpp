@@ -110,6 +110,13 @@ TEST(Verifier, constants_and_kernels) {
       "kernel 3 begins outside the code");
   expectRefused(
       [](TestArtifact &t) {
+        auto function = std::make_unique<KernelT>();
+        function->entry_offset = 1 << 20;
+        t.program.variants[0]->functions.push_back(std::move(function));
+      },
+      "function 0 begins outside the code");
+  expectRefused(
+      [](TestArtifact &t) {
         t.program.variants[0]->kernels[3]->scratch_bytes = 1ull << 40;
       },
       "too much scratch");

@@ -127,8 +127,9 @@ MMCC_API const char *mmcc_model_entry_name(const mmcc_model *model,
                                            size_t index);
 /* Bytes of all constants, those that are shared counted once. */
 MMCC_API uint64_t mmcc_model_weights_bytes(const mmcc_model *model);
-/* Appends the kernels' addresses and names to /tmp/perf-PID.map, where `perf
- * report` looks for them. */
+/* Appends addresses and names of the code to /tmp/perf-PID.map, where `perf
+ * report` looks for them: kernels, with the model's nodes that they work for,
+ * and what they call. */
 MMCC_API mmcc_code mmcc_model_write_perf_map(const mmcc_model *model,
                                              mmcc_error *error);
 
