@@ -22,15 +22,15 @@ EXTERNAL = "clip_text"
 LIMIT = 20_000_000  # bytes, all of models/tiny
 
 
-def write(name: str, form: str) -> dict:
+def write(recipe, name: str, form: str, folder: Path) -> dict:
     torch.manual_seed(0)
-    case = RECIPES[name](True)
-    path = HERE / f"{name}{form}.onnx"
+    case = recipe(True)
+    path = folder / f"{name}{form}.onnx"
     record = onnx_file.export(case, path, form, external=False)
     onnx_file.without_metadata(path)
     record["bytes"] = path.stat().st_size
     del record["seconds"]  # so that the same versions write the same bytes
-    stem = HERE / f"{name}{form}"
+    stem = folder / f"{name}{form}"
     worst = onnx_file.write_reference(case, case.size, path, Path(f"{stem}.npz"))
     if ".dyn" in form:
         worst = max(worst, onnx_file.write_reference(case, case.other_size, path, Path(f"{stem}.2.npz")))
@@ -61,7 +61,7 @@ def main(wanted: list[str]) -> int:
         for form in variants(name):
             key = name + form
             try:
-                records[key] = write(name, form)
+                records[key] = write(RECIPES[name], name, form, HERE)
                 r = records[key]
                 print(
                     f"{key:26s} {r['nodes']:5d} nodes {r['bytes']:9,d} bytes  {r['onnxruntime_error']:.1e}", flush=True

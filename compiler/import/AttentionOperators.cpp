@@ -1,7 +1,7 @@
 //===- AttentionOperators.cpp - Attention and rotary embedding ------------===//
 
 #include "compiler/import/ElementType.h"
-#include "compiler/import/Node.h"
+#include "compiler/import/Heads.h"
 #include "compiler/import/onnx.pb.h"
 #include <cmath>
 #include <limits>
@@ -12,8 +12,7 @@ using mmcc::mm::Shape;
 
 namespace mmcc::import {
 
-/// [batch, tokens, heads * dim] as [batch, heads, tokens, dim].
-static Tensor splitHeads(Node &n, const Tensor &x, int64_t heads) {
+Tensor splitHeads(Node &n, const Tensor &x, int64_t heads) {
   if (!x)
     return {};
   std::optional<Dim> width =
@@ -24,12 +23,17 @@ static Tensor splitHeads(Node &n, const Tensor &x, int64_t heads) {
                      {0, 2, 1, 3});
 }
 
-/// The inverse.
-static Tensor mergeHeads(Node &n, const Tensor &x) {
+Tensor mergeHeads(Node &n, const Tensor &x) {
   if (!x)
     return {};
   return n.reshape(n.transpose(x, {0, 2, 1, 3}),
                    {x.dim(0), x.dim(2), x.dim(1) * x.dim(3)});
+}
+
+Tensor pairPositions(Node &n, const Dim &length, int64_t axis) {
+  Shape shape(4, n.dim(1));
+  shape[axis] = length;
+  return n.reshape(n.iota(n.dim(0), 1, length), shape);
 }
 
 namespace {
@@ -43,7 +47,6 @@ private:
   bool readInputs();
   void applyCausalAndWindow();
   void restrict(const Tensor &allowed);
-  Tensor positions(const Dim &length, int64_t axis);
   void emitPieces(int64_t outputMode);
 
   Node &n;
@@ -105,13 +108,6 @@ bool AttentionImport::readInputs() {
                        "key and value differ in length");
 }
 
-/// 0, 1, ... along `axis` of [batch, heads, q_tokens, kv_tokens].
-Tensor AttentionImport::positions(const Dim &length, int64_t axis) {
-  Shape shape(4, n.dim(1));
-  shape[axis] = length;
-  return n.reshape(n.iota(n.dim(0), 1, length), shape);
-}
-
 /// Adds a boolean condition to the mask.
 void AttentionImport::restrict(const Tensor &allowed) {
   if (!mask)
@@ -159,7 +155,7 @@ void AttentionImport::applyCausalAndWindow() {
       window = left + 1;
     return;
   }
-  Tensor j = positions(keys, 3), i = positions(queries, 2);
+  Tensor j = pairPositions(n, keys, 3), i = pairPositions(n, queries, 2);
   if (nonPad) {
     Tensor length =
         n.reshape(n.castTo(nonPad, IntegerType::get(n.context(), 64)),
@@ -186,9 +182,9 @@ void AttentionImport::emitPieces(int64_t outputMode) {
   Type type = query.elementType();
   Dim queries = query.dim(2), keys = key.dim(2);
   if (causal) {
-    Tensor i =
-        n.add(positions(queries, 2), n.reshape(n.sizes(keys - keyTokens), {}));
-    Tensor j = positions(keys, 3);
+    Tensor i = n.add(pairPositions(n, queries, 2),
+                     n.reshape(n.sizes(keys - keyTokens), {}));
+    Tensor j = pairPositions(n, keys, 3);
     restrict(n.compare(mm::Predicate::LE, j, i));
     if (window > 0)
       restrict(n.compare(
@@ -259,6 +255,24 @@ void AttentionImport::run() {
 
 static void importAttention(Node &n) { AttentionImport(n).run(); }
 
+Tensor rotate(Node &n, const Tensor &x, const Tensor &cos, const Tensor &sin,
+              const Tensor &ids, int64_t rotaryDim, bool interleaved) {
+  // The table's rows at the positions, for each head: [batch, 1, tokens, dim].
+  auto rows = [&](Tensor table) -> Tensor {
+    if (ids)
+      table = n.gather(table, ids, 0);
+    if (!table)
+      return {};
+    if (table.rank() != 3)
+      return n.fail("the cosines and sines do not fit position_ids");
+    table = n.unsqueeze(table, 1);
+    return interleaved ? table : n.concat({table, table}, 3);
+  };
+  return n.emit<mm::RopeOp>(
+      {x, rows(cos), rows(sin)},
+      {n.named("rotary_dim", rotaryDim), n.flag("interleaved", interleaved)});
+}
+
 static void importRotaryEmbedding(Node &n) {
   bool interleaved = n.integer("interleaved", 0) != 0;
   int64_t rotary = n.integer("rotary_embedding_dim", 0);
@@ -281,22 +295,8 @@ static void importRotaryEmbedding(Node &n) {
     n.fail("the size of a head is not fixed");
     return;
   }
-  if (rotary == 0)
-    rotary = *width;
-  // The table's rows at the positions, for each head: [batch, 1, tokens, dim].
-  auto rows = [&](Tensor table) -> Tensor {
-    if (ids)
-      table = n.gather(table, ids, 0);
-    if (!table)
-      return {};
-    if (table.rank() != 3)
-      return n.fail("the cosines and sines do not fit position_ids");
-    table = n.unsqueeze(table, 1);
-    return interleaved ? table : n.concat({table, table}, 3);
-  };
-  Tensor result = n.emit<mm::RopeOp>(
-      {x, rows(cos), rows(sin)},
-      {n.named("rotary_dim", rotary), n.flag("interleaved", interleaved)});
+  Tensor result =
+      rotate(n, x, cos, sin, ids, rotary == 0 ? *width : rotary, interleaved);
   n.set(0, flat ? mergeHeads(n, result) : result);
 }
 

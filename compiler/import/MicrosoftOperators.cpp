@@ -81,6 +81,9 @@ ArrayRef<OperatorRow> microsoftOperators() {
       {"SkipLayerNormalization", importSkipNorm},
       {"SkipSimplifiedLayerNormalization", importSkipNorm},
       {"FusedMatMul", importFusedMatMul},
+      {"Attention", importMicrosoftAttention},
+      {"MultiHeadAttention", importMultiHeadAttention},
+      {"GroupQueryAttention", importGroupQueryAttention},
   };
   return rows;
 }

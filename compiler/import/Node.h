@@ -134,6 +134,11 @@ llvm::ArrayRef<OperatorRow> shapeOperators();
 llvm::ArrayRef<OperatorRow> spatialOperators();
 llvm::ArrayRef<OperatorRow> microsoftOperators();
 
+// com.microsoft's attention, in MicrosoftAttention.cpp.
+void importMicrosoftAttention(Node &node);
+void importMultiHeadAttention(Node &node);
+void importGroupQueryAttention(Node &node);
+
 } // namespace mmcc::import
 
 #endif // MMCC_COMPILER_IMPORT_NODE_H

@@ -1,6 +1,6 @@
 """The architectures, and which forms of each are exported."""
 
-from . import decoder, fusion, speech, text, vision
+from . import attention, decoder, fusion, speech, text, vision
 
 RECIPES = {
     recipe.__name__: recipe
@@ -61,3 +61,29 @@ def variants(name: str) -> list[str]:
     found += [".op23"] if name in OPSET_23 else []
     found += [".legacy"] if name in LEGACY else []
     return found + ([".legacy.dyn"] if name in LEGACY_DYNAMIC else [])
+
+
+# Forms of attention: models/attention, by the exports that each is written as.
+ATTENTION = {
+    "div_where": [".legacy", ".dyn"],
+    "mul_add": [".legacy"],
+    "keys_filled": [""],
+    "folded_add": [""],
+    "sdpa_grouped": [".dyn", ".op23"],
+    "interleaved_mqa": ["", ".legacy"],
+    "gpt2_eager": [""],
+    "gptj_eager": [""],
+    "phi_eager": [""],
+    "phi3_sdpa": [""],
+    "mistral_sdpa": [".dyn"],
+    "mistral_eager": [".legacy"],
+    "gemma2_eager": [""],
+    "qwen2vl_text": ["", ".op23"],
+    "bloom_alibi": [".dyn"],
+    "mpt_alibi": [""],
+    "t5_bias": ["", ".dyn"],
+    "beit_bias": [""],
+    "sam_vision": [""],
+    "gated_cross": [".legacy", ".dyn"],
+    "flamingo_cross": [""],
+}

@@ -104,6 +104,18 @@ Value getValue(PatternRewriter &rewriter, Location loc,
       SmallVector<int64_t>(shape.size(), 1));
 }
 
+/// What a reshape of the dimensions before the channels makes `value` from: one
+/// head of one image stands in other dimensions than it is sliced in.
+Value behindReshape(Value value) {
+  auto reshape = value.getDefiningOp<mm::ReshapeOp>();
+  if (!reshape || getTensorType(value).getRank() == 0 ||
+      getTensorType(reshape.getInput()).getRank() == 0 ||
+      mm::getShape(reshape.getInput().getType()).back() !=
+          mm::getShape(reshape.getType()).back())
+    return value;
+  return reshape.getInput();
+}
+
 /// x * cos + rotate_half(x) * sin
 struct FormRotateHalf : OpRewritePattern<mm::AddOp> {
   FormRotateHalf(MLIRContext *context, Pass::Statistic &count)
@@ -118,16 +130,27 @@ struct FormRotateHalf : OpRewritePattern<mm::AddOp> {
     for (auto [plain, turned] :
          {std::pair(left, right), std::pair(right, left)})
       for (int side : {0, 1}) {
-        std::optional<Channels> rotated =
-            matchRotateHalf(turned->getOperand(side));
+        Value half = turned->getOperand(side);
+        bool reshaped = false;
+        std::optional<Channels> rotated = matchRotateHalf(half);
+        if (!rotated) {
+          half = behindReshape(half);
+          rotated = matchRotateHalf(half);
+          reshaped = true;
+        }
         if (!rotated)
           continue;
         Value sin = turned->getOperand(1 - side);
         for (int plainSide : {0, 1}) {
           Value x = plain->getOperand(plainSide);
           Value cos = plain->getOperand(1 - plainSide);
-          std::optional<Channels> channels = getChannels(x);
-          bool same = x == rotated->base && rotated->begin == 0 && channels &&
+          Value sliced = reshaped ? behindReshape(x) : x;
+          if (sliced.getType() != half.getType() ||
+              x.getType() != turned->getOperand(side).getType())
+            continue;
+          std::optional<Channels> channels = getChannels(sliced);
+          bool same = sliced == rotated->base && rotated->begin == 0 &&
+                      channels &&
                       getTensorType(x).getShape().back() == rotated->count;
           same |= channels && channels->base == rotated->base &&
                   channels->step == 1 && channels->begin == rotated->begin &&

@@ -71,6 +71,67 @@ static MaskTerms viewTerms(OpBuilder &builder, Operation *view,
 }
 
 //===----------------------------------------------------------------------===//
+// Two numbers
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// A value that has one number where a condition holds and another elsewhere.
+struct TwoValued {
+  Value condition;
+  double onTrue, onFalse;
+};
+} // namespace
+
+/// Follows arithmetic with numbers: (1 - cast(b)) * -10000 and its relatives.
+static std::optional<TwoValued> getTwoValued(Value value, int depth = 0) {
+  Operation *op = value.getDefiningOp();
+  if (!op || depth > 8)
+    return std::nullopt;
+  if (auto select = dyn_cast<mm::SelectOp>(op)) {
+    std::optional<double> onTrue = getSplat(select.getOnTrue());
+    std::optional<double> onFalse = getSplat(select.getOnFalse());
+    if (!onTrue || !onFalse)
+      return std::nullopt;
+    return TwoValued{select.getCondition(), *onTrue, *onFalse};
+  }
+  if (auto cast = dyn_cast<mm::CastOp>(op)) {
+    Value input = cast.getInput();
+    if (getElementTypeOrSelf(input).isInteger(1))
+      return TwoValued{input, 1.0, 0.0};
+    if (getElementTypeOrSelf(value).isInteger(1))
+      return std::nullopt;
+    return getTwoValued(input, depth + 1);
+  }
+  auto apply = [&](Value operand, auto &&function) {
+    std::optional<TwoValued> result = getTwoValued(operand, depth + 1);
+    if (result) {
+      result->onTrue = function(result->onTrue);
+      result->onFalse = function(result->onFalse);
+    }
+    return result;
+  };
+  if (!isa<FloatType>(getElementTypeOrSelf(value)))
+    return std::nullopt;
+  if (isa<mm::NegOp>(op))
+    return apply(op->getOperand(0), [](double x) { return -x; });
+  if (!isa<mm::AddOp, mm::SubOp, mm::MulOp, mm::DivOp>(op))
+    return std::nullopt;
+  if (std::optional<double> b = getSplat(op->getOperand(1)))
+    return apply(op->getOperand(0), [&](double x) {
+      return isa<mm::AddOp>(op)   ? x + *b
+             : isa<mm::SubOp>(op) ? x - *b
+             : isa<mm::MulOp>(op) ? x * *b
+                                  : x / *b;
+    });
+  std::optional<double> a = getSplat(op->getOperand(0));
+  if (a && !isa<mm::DivOp>(op))
+    return apply(op->getOperand(1), [&](double x) {
+      return isa<mm::AddOp>(op) ? *a + x : isa<mm::SubOp>(op) ? *a - x : *a * x;
+    });
+  return std::nullopt;
+}
+
+//===----------------------------------------------------------------------===//
 // Conditions
 //===----------------------------------------------------------------------===//
 
@@ -132,6 +193,24 @@ static MaskTerms atPositions(MaskTerm term, ArrayRef<IndexExpr> positions) {
   return terms;
 }
 
+/// The condition that a comparison of its two numbers with a third says again,
+/// or (true in the second place) its opposite.
+static std::optional<std::pair<Value, bool>>
+getCompared(mm::CompareOp compare) {
+  bool isEqual = compare.getPredicate() == mm::Predicate::EQ;
+  if (!isEqual && compare.getPredicate() != mm::Predicate::NE)
+    return std::nullopt;
+  std::optional<TwoValued> two = getTwoValued(compare.getLhs());
+  std::optional<double> number = getSplat(compare.getRhs());
+  if (!two || !number)
+    return std::nullopt;
+  bool onTrue = (two->onTrue == *number) == isEqual;
+  bool onFalse = (two->onFalse == *number) == isEqual;
+  if (onTrue == onFalse)
+    return std::nullopt;
+  return std::pair(two->condition, onFalse);
+}
+
 static MaskTerms takeKept(OpBuilder &builder, Value condition, bool negated,
                           double fill, int depth) {
   Operation *op = condition.getDefiningOp();
@@ -149,6 +228,10 @@ static MaskTerms takeKept(OpBuilder &builder, Value condition, bool negated,
       inner = before.getInput();
     if (getElementTypeOrSelf(inner).isInteger(1))
       return takeKept(builder, inner, negated, fill, depth + 1);
+    std::optional<TwoValued> two = getTwoValued(cast.getInput());
+    if (two && (two->onTrue != 0) != (two->onFalse != 0))
+      return takeKept(builder, two->condition, negated != (two->onTrue == 0),
+                      fill, depth + 1);
   }
   bool isAnd = isa<mm::AndOp>(op) && !negated;
   bool isNor = isa<mm::OrOp>(op) && negated;
@@ -165,6 +248,10 @@ static MaskTerms takeKept(OpBuilder &builder, Value condition, bool negated,
         takeKept(builder, op->getOperand(0), negated, fill, depth + 1));
   SmallVector<IndexExpr> positions;
   if (auto compare = dyn_cast<mm::CompareOp>(op)) {
+    // Booleans that became the numbers of a float mask and came back.
+    if (auto compared = getCompared(compare))
+      return takeKept(builder, compared->first, negated != compared->second,
+                      fill, depth + 1);
     if (std::optional<IndexExpr> index = getInequality(compare, negated))
       positions.push_back(*index);
   } else if (isa<mm::ConstantOp>(op)) {
@@ -194,63 +281,6 @@ static std::optional<double> getFill(Value value) {
   std::optional<double> splat = getSplat(value);
   if (splat && *splat <= kExcluded)
     return splat;
-  return std::nullopt;
-}
-
-namespace {
-/// A value that has one number where a condition holds and another elsewhere.
-struct TwoValued {
-  Value condition;
-  double onTrue, onFalse;
-};
-} // namespace
-
-/// Follows arithmetic with numbers: (1 - cast(b)) * -10000 and its relatives.
-static std::optional<TwoValued> getTwoValued(Value value, int depth = 0) {
-  Operation *op = value.getDefiningOp();
-  if (!op || depth > 8)
-    return std::nullopt;
-  if (auto select = dyn_cast<mm::SelectOp>(op)) {
-    std::optional<double> onTrue = getSplat(select.getOnTrue());
-    std::optional<double> onFalse = getSplat(select.getOnFalse());
-    if (!onTrue || !onFalse)
-      return std::nullopt;
-    return TwoValued{select.getCondition(), *onTrue, *onFalse};
-  }
-  if (auto cast = dyn_cast<mm::CastOp>(op)) {
-    Value input = cast.getInput();
-    if (getElementTypeOrSelf(input).isInteger(1))
-      return TwoValued{input, 1.0, 0.0};
-    if (getElementTypeOrSelf(value).isInteger(1))
-      return std::nullopt;
-    return getTwoValued(input, depth + 1);
-  }
-  auto apply = [&](Value operand, auto &&function) {
-    std::optional<TwoValued> result = getTwoValued(operand, depth + 1);
-    if (result) {
-      result->onTrue = function(result->onTrue);
-      result->onFalse = function(result->onFalse);
-    }
-    return result;
-  };
-  if (!isa<FloatType>(getElementTypeOrSelf(value)))
-    return std::nullopt;
-  if (isa<mm::NegOp>(op))
-    return apply(op->getOperand(0), [](double x) { return -x; });
-  if (!isa<mm::AddOp, mm::SubOp, mm::MulOp, mm::DivOp>(op))
-    return std::nullopt;
-  if (std::optional<double> b = getSplat(op->getOperand(1)))
-    return apply(op->getOperand(0), [&](double x) {
-      return isa<mm::AddOp>(op)   ? x + *b
-             : isa<mm::SubOp>(op) ? x - *b
-             : isa<mm::MulOp>(op) ? x * *b
-                                  : x / *b;
-    });
-  std::optional<double> a = getSplat(op->getOperand(0));
-  if (a && !isa<mm::DivOp>(op))
-    return apply(op->getOperand(1), [&](double x) {
-      return isa<mm::AddOp>(op) ? *a + x : isa<mm::SubOp>(op) ? *a - x : *a * x;
-    });
   return std::nullopt;
 }
 

@@ -274,3 +274,50 @@ func.func @keep_when_row_factor_is_above_the_cap(%q: tensor<1x2x5x4xf32>, %kt: t
   %o = mm.matmul %p, %v : tensor<1x2x5x5xf32>, tensor<1x2x5x4xf32> -> tensor<1x2x5x4xf32>
   return %o : tensor<1x2x5x4xf32>
 }
+
+// Booleans became the numbers of a float mask, and came back by comparison or
+// by a cast.
+// CHECK-LABEL: @fuse_when_mask_went_through_numbers
+// CHECK-NOT: mm.compare
+// CHECK: mm.attention %arg0, %arg1, %arg2 {causal = true
+func.func @fuse_when_mask_went_through_numbers(%q: tensor<1x2x5x4xf32>, %k: tensor<1x2x5x4xf32>, %v: tensor<1x2x5x4xf32>) -> tensor<1x2x5x4xf32> {
+  %zero = mm.constant dense<0.0> : tensor<f32>
+  %one = mm.constant dense<1.0> : tensor<f32>
+  %low = mm.constant dense<0xFF800000> : tensor<f32>
+  %j = mm.iota #mm.dims<[0]> step 1 : tensor<5xi64>
+  %r = mm.reshape %j : tensor<5xi64> -> tensor<5x1xi64>
+  %le = mm.compare le %j, %r : tensor<5xi64>, tensor<5x1xi64> -> tensor<5x5xi1>
+  %number = mm.select %le, %one, %zero : tensor<5x5xi1>, tensor<f32>, tensor<f32> -> tensor<5x5xf32>
+  %later = mm.compare eq %number, %zero : tensor<5x5xf32>, tensor<f32> -> tensor<5x5xi1>
+  %mask = mm.select %later, %low, %zero : tensor<5x5xi1>, tensor<f32>, tensor<f32> -> tensor<5x5xf32>
+  %back = mm.cast %mask : tensor<5x5xf32> -> tensor<5x5xi1>
+  %kt = mm.transpose %k [0, 1, 3, 2] : tensor<1x2x5x4xf32> -> tensor<1x2x4x5xf32>
+  %s = mm.matmul %q, %kt : tensor<1x2x5x4xf32>, tensor<1x2x4x5xf32> -> tensor<1x2x5x5xf32>
+  %m = mm.select %back, %low, %s : tensor<5x5xi1>, tensor<f32>, tensor<1x2x5x5xf32> -> tensor<1x2x5x5xf32>
+  %p = mm.softmax %m axis 3 : tensor<1x2x5x5xf32> -> tensor<1x2x5x5xf32>
+  %o = mm.matmul %p, %v : tensor<1x2x5x5xf32>, tensor<1x2x5x4xf32> -> tensor<1x2x5x4xf32>
+  return %o : tensor<1x2x5x4xf32>
+}
+
+// Neither number is 2: the comparison no longer knows the positions.
+// CHECK-LABEL: @keep_when_both_numbers_compare_alike
+// CHECK: mm.attention {{.*}} mask
+// CHECK-NOT: causal
+// CHECK: return
+func.func @keep_when_both_numbers_compare_alike(%q: tensor<1x2x5x4xf32>, %k: tensor<1x2x5x4xf32>, %v: tensor<1x2x5x4xf32>) -> tensor<1x2x5x4xf32> {
+  %zero = mm.constant dense<0.0> : tensor<f32>
+  %one = mm.constant dense<1.0> : tensor<f32>
+  %two = mm.constant dense<2.0> : tensor<f32>
+  %low = mm.constant dense<0xFF800000> : tensor<f32>
+  %j = mm.iota #mm.dims<[0]> step 1 : tensor<5xi64>
+  %r = mm.reshape %j : tensor<5xi64> -> tensor<5x1xi64>
+  %le = mm.compare le %j, %r : tensor<5xi64>, tensor<5x1xi64> -> tensor<5x5xi1>
+  %number = mm.select %le, %one, %zero : tensor<5x5xi1>, tensor<f32>, tensor<f32> -> tensor<5x5xf32>
+  %other = mm.compare ne %number, %two : tensor<5x5xf32>, tensor<f32> -> tensor<5x5xi1>
+  %kt = mm.transpose %k [0, 1, 3, 2] : tensor<1x2x5x4xf32> -> tensor<1x2x4x5xf32>
+  %s = mm.matmul %q, %kt : tensor<1x2x5x4xf32>, tensor<1x2x4x5xf32> -> tensor<1x2x5x5xf32>
+  %m = mm.select %other, %s, %low : tensor<5x5xi1>, tensor<1x2x5x5xf32>, tensor<f32> -> tensor<1x2x5x5xf32>
+  %p = mm.softmax %m axis 3 : tensor<1x2x5x5xf32> -> tensor<1x2x5x5xf32>
+  %o = mm.matmul %p, %v : tensor<1x2x5x5xf32>, tensor<1x2x5x4xf32> -> tensor<1x2x5x4xf32>
+  return %o : tensor<1x2x5x4xf32>
+}

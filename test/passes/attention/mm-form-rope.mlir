@@ -116,3 +116,39 @@ func.func @keep_when_tables_are_not_paired(%x: tensor<2x3x4x8xf32>, %cos: tensor
   %2 = mm.add %0, %1 : tensor<2x3x4x8xf32>, tensor<2x3x4x8xf32> -> tensor<2x3x4x8xf32>
   return %2 : tensor<2x3x4x8xf32>
 }
+
+// One head of one image: the slices do not know of the heads' dimension yet.
+// CHECK-LABEL: @fuse_when_halves_are_reshaped_after
+// CHECK: %[[X:.*]] = mm.reshape {{.*}} -> tensor<1x1x12x8xf32>
+// CHECK: mm.rope %[[X]] cos %arg1 sin %arg2 {rotary_dim = 8
+func.func @fuse_when_halves_are_reshaped_after(%all: tensor<1x12x24xf32>, %cos: tensor<1x1x12x8xf32>, %sin: tensor<1x1x12x8xf32>) -> tensor<1x1x12x8xf32> {
+  %s = mm.slice %all offsets #mm.dims<[0, 0, 8]> steps [1, 1, 1] : tensor<1x12x24xf32> -> tensor<1x12x8xf32>
+  %x = mm.reshape %s : tensor<1x12x8xf32> -> tensor<1x1x12x8xf32>
+  %b = mm.slice %all offsets #mm.dims<[0, 0, 12]> steps [1, 1, 1] : tensor<1x12x24xf32> -> tensor<1x12x4xf32>
+  %n = mm.neg %b : tensor<1x12x4xf32> -> tensor<1x12x4xf32>
+  %a = mm.slice %all offsets #mm.dims<[0, 0, 8]> steps [1, 1, 1] : tensor<1x12x24xf32> -> tensor<1x12x4xf32>
+  %h = mm.concat %n, %a axis 2 : tensor<1x12x4xf32>, tensor<1x12x4xf32> -> tensor<1x12x8xf32>
+  %r = mm.reshape %h : tensor<1x12x8xf32> -> tensor<1x1x12x8xf32>
+  %0 = mm.mul %x, %cos : tensor<1x1x12x8xf32>, tensor<1x1x12x8xf32> -> tensor<1x1x12x8xf32>
+  %1 = mm.mul %r, %sin : tensor<1x1x12x8xf32>, tensor<1x1x12x8xf32> -> tensor<1x1x12x8xf32>
+  %2 = mm.add %0, %1 : tensor<1x1x12x8xf32>, tensor<1x1x12x8xf32> -> tensor<1x1x12x8xf32>
+  return %2 : tensor<1x1x12x8xf32>
+}
+
+// The halves are those of the neighbouring eight channels.
+// CHECK-LABEL: @keep_when_reshaped_halves_are_others
+// CHECK-NOT: mm.rope
+// CHECK: return
+func.func @keep_when_reshaped_halves_are_others(%all: tensor<1x12x24xf32>, %cos: tensor<1x1x12x8xf32>, %sin: tensor<1x1x12x8xf32>) -> tensor<1x1x12x8xf32> {
+  %s = mm.slice %all offsets #mm.dims<[0, 0, 0]> steps [1, 1, 1] : tensor<1x12x24xf32> -> tensor<1x12x8xf32>
+  %x = mm.reshape %s : tensor<1x12x8xf32> -> tensor<1x1x12x8xf32>
+  %b = mm.slice %all offsets #mm.dims<[0, 0, 12]> steps [1, 1, 1] : tensor<1x12x24xf32> -> tensor<1x12x4xf32>
+  %n = mm.neg %b : tensor<1x12x4xf32> -> tensor<1x12x4xf32>
+  %a = mm.slice %all offsets #mm.dims<[0, 0, 8]> steps [1, 1, 1] : tensor<1x12x24xf32> -> tensor<1x12x4xf32>
+  %h = mm.concat %n, %a axis 2 : tensor<1x12x4xf32>, tensor<1x12x4xf32> -> tensor<1x12x8xf32>
+  %r = mm.reshape %h : tensor<1x12x8xf32> -> tensor<1x1x12x8xf32>
+  %0 = mm.mul %x, %cos : tensor<1x1x12x8xf32>, tensor<1x1x12x8xf32> -> tensor<1x1x12x8xf32>
+  %1 = mm.mul %r, %sin : tensor<1x1x12x8xf32>, tensor<1x1x12x8xf32> -> tensor<1x1x12x8xf32>
+  %2 = mm.add %0, %1 : tensor<1x1x12x8xf32>, tensor<1x1x12x8xf32> -> tensor<1x1x12x8xf32>
+  return %2 : tensor<1x1x12x8xf32>
+}
