@@ -51,6 +51,9 @@ DType dtypeOf(Type type) {
   return DType::undefined;
 }
 
+/// What the runtime's verifier accepts.
+static constexpr uint64_t kMaxStreams = 64;
+
 /// Of an element in a buffer; elements narrower than a byte take one.
 static int64_t elementBytes(Type type) {
   if (!type.isIntOrFloat())
@@ -337,6 +340,30 @@ LogicalResult EntryBuilder::addDispatch(plan::DispatchOp dispatch,
   return success();
 }
 
+/// An event at the end of each stream that the launch waits for.
+LogicalResult EntryBuilder::addWaits(plan::DispatchOp dispatch,
+                                     schema::BlockT &block) {
+  uint64_t stream = dispatch.getStream().value_or(0);
+  if (stream >= kMaxStreams)
+    return dispatch.emitOpError("is in a stream beyond ") << kMaxStreams;
+  for (int64_t other : dispatch.getWaits().value_or(ArrayRef<int64_t>())) {
+    if (other < 0 || other >= int64_t(kMaxStreams))
+      return dispatch.emitOpError("waits for a stream beyond ") << kMaxStreams;
+    auto add = [&](auto body, uint64_t stream) {
+      body.event = entry->event_count;
+      auto command = std::make_unique<schema::CommandT>();
+      command->stream = uint32_t(stream);
+      command->body.Set(std::move(body));
+      block.commands.push_back(std::move(command));
+    };
+    add(schema::EventRecordT(), uint64_t(other));
+    add(schema::EventWaitT(), stream);
+    ++entry->event_count;
+    entry->stream_count = std::max(entry->stream_count, uint32_t(other) + 1);
+  }
+  return success();
+}
+
 LogicalResult EntryBuilder::addCommands() {
   auto block = std::make_unique<schema::BlockT>();
   for (Operation &each : op.getBody().front()) {
@@ -345,6 +372,10 @@ LogicalResult EntryBuilder::addCommands() {
     auto command = std::make_unique<schema::CommandT>();
     command->node = nodeName(each.getLoc());
     if (auto dispatch = dyn_cast<plan::DispatchOp>(each)) {
+      if (failed(addWaits(dispatch, *block)))
+        return failure();
+      command->stream = uint32_t(dispatch.getStream().value_or(0));
+      entry->stream_count = std::max(entry->stream_count, command->stream + 1);
       if (failed(addDispatch(dispatch, *command)))
         return failure();
     } else {
@@ -370,9 +401,14 @@ LogicalResult EntryBuilder::addCommands() {
 FailureOr<std::unique_ptr<schema::EntryT>> EntryBuilder::build() {
   entry = std::make_unique<schema::EntryT>();
   entry->name = op.getSymName().str();
+  uint32_t commands = 0;
   for (Operation &each : op.getBody().front()) {
+    // Two commands for each stream that it waits for, then its own.
+    if (auto dispatch = dyn_cast<plan::DispatchOp>(each);
+        dispatch && dispatch.getWaits())
+      commands += 2 * uint32_t(dispatch.getWaits()->size());
     if (isa<plan::DispatchOp, plan::CopyOp>(each))
-      commandIndex.try_emplace(&each, uint32_t(commandIndex.size()));
+      commandIndex.try_emplace(&each, commands++);
     else if (!isa<plan::AllocOp, plan::GetConstantOp>(each))
       return each.emitOpError("is not a command of an entry");
   }

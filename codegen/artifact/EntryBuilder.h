@@ -38,6 +38,8 @@ private:
   mlir::LogicalResult addCommands();
   mlir::LogicalResult addDispatch(plan::DispatchOp dispatch,
                                   schema::CommandT &command);
+  mlir::LogicalResult addWaits(plan::DispatchOp dispatch,
+                               schema::BlockT &block);
   uint32_t addBuffer(mlir::Value value, schema::BufferKind kind, uint32_t index,
                      Id bytes);
   int32_t nodeName(mlir::Location location);

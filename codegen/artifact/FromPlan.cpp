@@ -42,9 +42,9 @@ static std::string contentOf(const schema::EntryT &entry) {
                      builder.GetSize());
 }
 
-/// A feature of revision 2.
-static void require(const char *feature, schema::ProgramT &program) {
-  program.revision = 2;
+static void require(const char *feature, uint32_t revision,
+                    schema::ProgramT &program) {
+  program.revision = std::max(program.revision, revision);
   if (!llvm::is_contained(program.features, feature))
     program.features.push_back(feature);
 }
@@ -98,8 +98,10 @@ LogicalResult fromPlan(ModuleOp module, ArrayRef<KernelOffsets> offsets,
           EntryBuilder(entryOp, constantIndices, kernelIndices).build();
       if (failed(entry))
         return failure();
+      if ((*entry)->stream_count > 1)
+        require("streams", 1, program);
       if (!(*entry)->absences.empty())
-        require("absences", program);
+        require("absences", 2, program);
       auto [same, added] = known.try_emplace(contentOf(**entry),
                                              uint32_t(program.entries.size()));
       variant->entries.push_back(same->second);

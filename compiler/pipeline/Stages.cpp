@@ -132,7 +132,7 @@ static PassNames lowerPasses(const CompileOptions &options) {
 static PassNames schedulePasses(const CompileOptions &options) {
   if (!options.optimize)
     return {"plan-schedule"};
-  return {"plan-in-place", "plan-schedule"};
+  return {"plan-in-place", "plan-streams", "plan-schedule"};
 }
 
 //===----------------------------------------------------------------------===//

@@ -18,7 +18,8 @@ int64_t roundUp(int64_t bytes) {
 }
 
 bool overlap(const Lifetime &a, const Lifetime &b) {
-  return a.first <= b.last && b.first <= a.last;
+  return a.stream != b.stream || a.stream < 0 ||
+         (a.first <= b.last && b.first <= a.last);
 }
 
 /// Places buffers in `order`, each in the smallest gap that holds it.

@@ -29,6 +29,9 @@ namespace mmcc::schedule {
 struct Lifetime {
   int64_t bytes;
   int64_t first, last;
+  /// Buffers of different streams never share memory: what runs side by side
+  /// has no order. -1, used in several streams, shares with none.
+  int64_t stream = 0;
 };
 
 struct ArenaPlan {

@@ -24,10 +24,39 @@ def PlanInPlace : Pass<"plan-in-place", "mlir::ModuleOp"> {
   let statistics = [Statistic<"buffersReused", "buffers-reused", "buffers that became another's">];
 }
 
+def PlanStreams : Pass<"plan-streams", "mlir::ModuleOp"> {
+  let summary = "gives independent branches streams of their own";
+  let description = [{
+    Branches that touch no buffer that the other writes, until a launch needs
+    both (two encoders in front of a decoder), run side by side: each is a
+    stream, and where they meet the launch waits for the streams that end there.
+    A branch of fewer than `fewest-launches` launches stays in the stream of the
+    branch that it meets.
+
+    Before:
+    ```mlir
+    plan.dispatch @a grid ... (%image, %0)
+    plan.dispatch @b grid ... (%text, %1)
+    plan.dispatch @c grid ... (%0, %1, %out)
+    ```
+    After:
+    ```mlir
+    plan.dispatch @a grid ... (%image, %0)
+    plan.dispatch @b grid ... stream 1 (%text, %1)
+    plan.dispatch @c grid ... waits array<i64: 1> (%0, %1, %out)
+    ```
+  }];
+  let options = [
+    Option<"fewestLaunches", "fewest-launches", "unsigned", "8", "of a branch that is worth a stream">,
+    Option<"mostStreams", "most-streams", "unsigned", "8", "of an entry">,
+  ];
+  let statistics = [Statistic<"streamsMade", "streams-made", "streams beside the first one">];
+}
+
 def PlanSchedule : Pass<"plan-schedule", "mlir::ModuleOp"> {
   let summary = "gives every buffer its place in the arena";
   let description = [{
-    Buffers that are never live at the same time share memory. Offsets are
+    Buffers of one stream that are never live at the same time share memory. Offsets are
     found by best fit in several orders (by size, by lifetime, by size times
     lifetime, seeded shuffles); the smallest arena wins. The lower bound is the
     largest sum of sizes that are live at one command (`lower_bound`, in bytes,

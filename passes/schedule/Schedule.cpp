@@ -41,7 +41,11 @@ struct PlanSchedule : impl::PlanScheduleBase<PlanSchedule> {
         continue;
       }
       int64_t first = INT64_MAX, last = 0;
+      std::optional<int64_t> stream;
       for (Operation *user : alloc->getUsers()) {
+        auto dispatch = dyn_cast<plan::DispatchOp>(user);
+        int64_t used = dispatch ? dispatch.getStream().value_or(0) : 0;
+        stream = stream.value_or(used) == used ? used : -1;
         first = std::min(first, position[user]);
         last = std::max(last, position[user]);
       }
@@ -50,7 +54,7 @@ struct PlanSchedule : impl::PlanScheduleBase<PlanSchedule> {
       allocs.push_back(alloc);
       lifetimes.push_back({elements.value_or(0) *
                                elementBytes(alloc.getType().getElementType()),
-                           first, last});
+                           first, last, *stream});
     }
     if (!isStatic)
       return;

@@ -30,7 +30,8 @@ bool ArenaPacker::pack(Span<ArenaBuffer> buffers, int64_t base,
     } else {
       for (uint32_t other_index : placed_) {
         const ArenaBuffer &other = buffers[other_index];
-        if (other.last < buffer.first || buffer.last < other.first)
+        if (other.stream == buffer.stream && buffer.stream != ~0u &&
+            (other.last < buffer.first || buffer.last < other.first))
           continue;
         int64_t start = 0, gap = 0;
         if (!checkedAlign(top, buffer.align, start))

@@ -28,6 +28,9 @@ struct ArenaBuffer {
   int64_t align; // power of two
   uint32_t first, last;
   int64_t offset; // result
+  /// Buffers of different streams never share memory: what runs side by side
+  /// has no order. ~0, used in several, shares with none.
+  uint32_t stream = 0;
 };
 
 /// Keeps its memory between calls.

@@ -11,7 +11,8 @@ using namespace schema;
 
 static bool isStraight(CommandBody type) {
   return type == CommandBody::Dispatch || type == CommandBody::Copy ||
-         type == CommandBody::Fill;
+         type == CommandBody::Fill || type == CommandBody::EventRecord ||
+         type == CommandBody::EventWait;
 }
 
 /// Calls `visit` with the expression ids that a straight command uses.
@@ -45,7 +46,38 @@ static void forEachExpression(const Command &command, Visit visit) {
   }
 }
 
+/// Streams of the commands that use each buffer.
+static std::vector<uint32_t> bufferStreams(const Entry &entry) {
+  constexpr uint32_t unused = kSeveralStreams - 1;
+  std::vector<uint32_t> streams(lengthOf(entry.buffers()), unused);
+  for (uint32_t b = 0; b < entry.blocks()->size(); ++b) {
+    const auto *commands = entry.blocks()->Get(b)->commands();
+    for (uint32_t i = 0; i < lengthOf(commands); ++i) {
+      const Command &command = *commands->Get(i);
+      auto use = [&](const Operand &operand) {
+        uint32_t &stream = streams[operand.buffer()];
+        stream = stream == unused || stream == command.stream()
+                     ? command.stream()
+                     : kSeveralStreams;
+      };
+      if (const Dispatch *dispatch = command.body_as_Dispatch()) {
+        for (uint32_t k = 0; k < lengthOf(dispatch->operands()); ++k)
+          use(*dispatch->operands()->Get(k));
+      } else if (const Copy *copy = command.body_as_Copy()) {
+        use(*copy->source());
+        use(*copy->target());
+      } else if (const Fill *fill = command.body_as_Fill()) {
+        use(*fill->target());
+      }
+    }
+  }
+  return streams;
+}
+
 EntryProgram::EntryProgram(const Entry &entry) : entry(entry) {
+  buffer_streams = entry.stream_count() > 1
+                       ? bufferStreams(entry)
+                       : std::vector<uint32_t>(lengthOf(entry.buffers()), 0);
   symbol_stages = symbolStages(entry);
   std::vector<uint64_t> loop_symbols(symbol_stages.size(), 0);
   for (uint32_t i = 0; i < loop_symbols.size(); ++i)

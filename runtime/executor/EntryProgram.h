@@ -23,6 +23,8 @@
 
 namespace mmcc::runtime {
 
+constexpr uint32_t kSeveralStreams = ~uint32_t(0);
+
 struct Step {
   enum Kind : uint8_t { run, define, branch, loop };
   Kind kind;
@@ -55,6 +57,8 @@ struct EntryProgram {
   std::vector<uint32_t> expression_stages;
   std::vector<uint32_t> buffer_stages;
   std::vector<uint32_t> output_stages;
+  /// The stream of all commands that use the buffer, or kSeveralStreams.
+  std::vector<uint32_t> buffer_streams;
 
 private:
   void arrange(uint32_t block, uint32_t &stage,

@@ -121,8 +121,8 @@ Status LaunchList::dispatch(const ResolveContext &context,
   scratch_bytes_ = std::max(scratch_bytes_, scratch);
   // What a barrier costs, and more when members have gone to sleep.
   constexpr double worth_sharing = 3000;
-  launch.shared =
-      launch.cells > 1 && nanosecondsOf(context, dispatch) > worth_sharing;
+  launch.nanoseconds = nanosecondsOf(context, dispatch);
+  launch.shared = launch.cells > 1 && launch.nanoseconds > worth_sharing;
   return {};
 }
 
@@ -133,6 +133,7 @@ static Status moved(const ResolveContext &context, uint32_t expression,
   launch.grid_x = launch.cells = bytes / kMoveBytes + (bytes % kMoveBytes != 0);
   launch.grid_y = 1;
   launch.shared = launch.cells > 1;
+  launch.nanoseconds = double(bytes) / 16;
   return {};
 }
 
@@ -192,12 +193,21 @@ void LaunchList::chooseBarriers(const ResolveContext &context, const Run &run) {
 
 Status LaunchList::resolve(const ResolveContext &context, const Run &run) {
   launches_.clear();
+  lanes_.clear();
   addresses_.clear();
   sizes_.clear();
   scratch_bytes_ = 0;
   cells_ = launch_count_ = 0;
   for (uint32_t i = run.first; i < run.first + run.count; ++i) {
     const Command &command = context.program.command(run.block, i);
+    if (const EventRecord *record = command.body_as_EventRecord()) {
+      lanes_.record(*record, command.stream());
+      continue;
+    }
+    if (const EventWait *wait = command.body_as_EventWait()) {
+      lanes_.wait(*wait, command.stream());
+      continue;
+    }
     Launch launch = {};
     launch.command = i;
     launch.first_pointer = uint32_t(addresses_.size());
@@ -212,12 +222,15 @@ Status LaunchList::resolve(const ResolveContext &context, const Run &run) {
     if (!status.ok())
       return {status.code(),
               context.program.nameOf(command, i) + ": " + status.message()};
+    lanes_.add(command.stream(), uint32_t(launches_.size()), launch.nanoseconds,
+               launch.cells > 0);
     launches_.push_back(launch);
     cells_ += uint64_t(launch.cells); // 2^40 each, 2^24 commands at most
     launch_count_ += launch.cells > 0;
   }
   pointers_.resize(addresses_.size());
   progress_ = std::make_unique<Progress[]>(launches_.size());
+  lanes_.finish();
   chooseBarriers(context, run);
   return {};
 }
@@ -227,16 +240,8 @@ void LaunchList::place(uint8_t *const *buffers) {
     pointers_[i] = buffers[addresses_[i].buffer] + addresses_[i].offset;
 }
 
-struct LaunchList::Execution {
-  const LaunchList &list;
-  uint8_t *scratch;
-  uint64_t scratch_stride;
-  unsigned members;
-  CommandTime *times;
-};
-
-static void runCells(const Launch &launch, const KernelArgs &args,
-                     int64_t begin, int64_t end) {
+void runCells(const Launch &launch, const KernelArgs &args, int64_t begin,
+              int64_t end) {
   if (begin >= end)
     return;
   int64_t x = begin % launch.grid_x, rest = begin / launch.grid_x;
@@ -343,12 +348,16 @@ void LaunchList::executeMember(const Execution &execution,
 
 void LaunchList::execute(ThreadTeam &team, uint8_t *scratch,
                          uint64_t scratch_stride, CommandTime *times) const {
-  unsigned members = single_ ? 1 : team.size();
+  bool in_lanes = lanes_.count() > 1 && !times;
+  bool alone = single_ && !(in_lanes && lanes_.worthSharing());
+  unsigned members = alone ? 1 : team.size();
   Execution execution = {*this, scratch, scratch_stride, members, times};
   auto function = [](void *context, unsigned member) {
     const Execution &execution = *static_cast<const Execution *>(context);
     if (execution.members == 1)
       execution.list.executeAlone(execution);
+    else if (execution.list.lanes_.count() > 1 && !execution.times)
+      execution.list.executeLanes(execution, member);
     else
       execution.list.executeMember(execution, member);
   };

@@ -18,6 +18,7 @@
 #include "runtime/device/cpu/KernelAbi.h"
 #include "runtime/device/cpu/ThreadTeam.h"
 #include "runtime/executor/EntryProgram.h"
+#include "runtime/executor/LaunchLanes.h"
 
 #include <atomic>
 #include <cstdint>
@@ -33,8 +34,9 @@ struct Launch {
   uint32_t first_size;
   int64_t grid_x, grid_y;
   int64_t cells;
-  bool shared;  // split over the team, else all of it on member 0
-  bool barrier; // wait for all launches before it
+  bool shared;        // split over the team, else all of it on member 0
+  bool barrier;       // wait for all launches before it
+  double nanoseconds; // on one thread, roughly
   uint32_t command;
 };
 
@@ -51,6 +53,10 @@ struct CommandTime {
   uint64_t runs = 0;
   uint64_t nanoseconds = 0;
 };
+
+/// Runs cells begin to end (excluded), x fastest.
+void runCells(const Launch &launch, const KernelArgs &args, int64_t begin,
+              int64_t end);
 
 class LaunchList {
 public:
@@ -85,7 +91,14 @@ private:
     uint32_t buffer;
     int64_t offset;
   };
-  struct Execution;
+  struct Execution {
+    const LaunchList &list;
+    uint8_t *scratch;
+    uint64_t scratch_stride;
+    unsigned members;
+    CommandTime *times;
+  };
+  enum class LaneState { over, waiting, working };
   /// How far a launch is. Cells are dealt one by one: whoever is free takes the
   /// next. Which member runs a cell does not change its result.
   struct Progress {
@@ -108,8 +121,15 @@ private:
   void executeAlone(const Execution &execution) const;
   void executeMember(const Execution &execution, unsigned member) const;
   void waitFor(size_t launch) const;
+  // LaunchLanes.cpp
+  void executeLanes(const Execution &execution, unsigned member) const;
+  LaneState advance(size_t lane, uint32_t &position, bool all,
+                    KernelArgs &args) const;
+  /// `before` is the launch before it in its lane, or itself.
+  bool isReady(uint32_t launch, uint32_t before) const;
 
   std::vector<Launch> launches_;
+  LaunchLanes lanes_;
   std::vector<Address> addresses_;
   std::vector<void *> pointers_; // parallel to addresses_
   std::vector<int64_t> sizes_;

@@ -58,7 +58,8 @@ Status StagePlanner::arena(const ResolveContext &context, uint32_t stage,
     plan.buffer_bytes[i] = bytes;
     if (buffer.offset() < 0) {
       to_pack_.push_back({bytes, int64_t(buffer.align()),
-                          buffer.first_command(), buffer.last_command(), 0});
+                          buffer.first_command(), buffer.last_command(), 0,
+                          context.program.buffer_streams[i]});
       packed_ids_.push_back(i);
       continue;
     }

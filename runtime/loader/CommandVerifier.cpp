@@ -35,6 +35,7 @@ private:
   Status dispatch(const Dispatch &dispatch);
   Status define(const DefineSymbol &define, uint32_t block_index);
   Status loop(const Loop &loop, uint32_t block_index);
+  Status record(uint32_t event, uint32_t block_index);
   Status operand(const Operand &operand, const char *what);
   Status target(const Operand &operand);
   Status operands(const flatbuffers::Vector<const Operand *> *list);
@@ -57,6 +58,7 @@ private:
   std::vector<uint32_t> buffer_stage;
   std::vector<uint8_t> symbol_defined;
   std::vector<uint8_t> block_used;
+  std::vector<uint8_t> event_recorded;
   uint64_t running_loops = 0;
   uint32_t stage = 0;
   uint32_t depth = 0;
@@ -183,6 +185,16 @@ Status CommandVerifier::loop(const Loop &loop, uint32_t block_index) {
   return {};
 }
 
+Status CommandVerifier::record(uint32_t event, uint32_t block_index) {
+  if (event >= event_recorded.size() || event_recorded[event])
+    return error("its event does not exist or is recorded twice");
+  if (block_index != 0)
+    return {Code::unsupported,
+            where + "an event recorded inside a branch or loop"};
+  event_recorded[event] = 1;
+  return {};
+}
+
 Status CommandVerifier::command(const Command &command, uint32_t block_index) {
   if (command.node() < -1 ||
       (command.node() >= 0 &&
@@ -221,9 +233,14 @@ Status CommandVerifier::command(const Command &command, uint32_t block_index) {
     return loop(*command.body_as_Loop(), block_index);
   case CommandBody::DefineSymbol:
     return define(*command.body_as_DefineSymbol(), block_index);
-  case CommandBody::LibraryCall:
   case CommandBody::EventRecord:
+    return record(command.body_as_EventRecord()->event(), block_index);
   case CommandBody::EventWait:
+    if (command.body_as_EventWait()->event() >= event_recorded.size() ||
+        !event_recorded[command.body_as_EventWait()->event()])
+      return error("its event is not recorded before it");
+    return {};
+  case CommandBody::LibraryCall:
   case CommandBody::StateAppend:
   case CommandBody::StateReset:
     return {Code::unsupported, where + "this runtime has no " +
@@ -313,8 +330,11 @@ Status CommandVerifier::prepareSymbols() {
 Status CommandVerifier::run() {
   if (lengthOf(entry.blocks()) == 0)
     return error("it has no commands");
-  if (entry.stream_count() != 1 || entry.event_count() != 0)
-    return {Code::unsupported, "this runtime has one stream on the CPU"};
+  constexpr uint32_t max_events = 1 << 16;
+  if (entry.stream_count() == 0 || entry.stream_count() > kMaxStreams ||
+      entry.event_count() > max_events)
+    return error("it has an impossible number of streams or events");
+  event_recorded.assign(entry.event_count(), 0);
   MMCC_RETURN_IF_ERROR(prepareSymbols());
   MMCC_RETURN_IF_ERROR(prepareBuffers());
   MMCC_RETURN_IF_ERROR(block(0));

@@ -22,6 +22,7 @@ namespace mmcc::runtime {
 
 constexpr uint32_t kMaxRank = 16;
 constexpr uint32_t kKnownRevision = 2;
+constexpr uint32_t kMaxStreams = 64;
 
 /// Segments must lie in [segments_begin, segments_end) of the file.
 Status verifyProgram(const schema::Program &program, uint64_t segments_begin,

@@ -68,6 +68,12 @@ def test_towers_side_by_side_equal_pytorch(tools, parts, tmp_path):
         both = tools.run(tmp_path / "clip.mmcc", qualified(image=image[0], text=text[0]), tmp_path, "--entry", "clip")
         assert list(both) == content["outputs"]
         assert_close(both, qualified(text=text[1], image=image[1]))
+        for threads in (1, 2, 3, 5):
+            again = tools.run(
+                tmp_path / "clip.mmcc", qualified(image=image[0], text=text[0]), tmp_path, "--entry", "clip", "--threads", threads
+            )
+            assert all(again[name].tobytes() == both[name].tobytes() for name in both)
+    assert "feature   streams" in tools.call("mmcc", "inspect", tmp_path / "clip.mmcc").stdout
 
 
 def test_weights_of_a_connected_entry_are_stored_once(tools, parts, tmp_path):

@@ -2,6 +2,7 @@
 
 #include <immintrin.h>
 #include <linux/futex.h>
+#include <sched.h>
 #include <sys/syscall.h>
 #include <system_error>
 #include <unistd.h>
@@ -70,11 +71,36 @@ void ThreadTeam::work(unsigned member) {
   }
 }
 
+/// Moves the calling thread to the processor `distance` further than `from`
+/// among those that it may use; it may move on from there. Threads that mostly
+/// sleep are otherwise left on the processor that made them, to share it.
+static void beginAt(int from, unsigned distance) {
+  cpu_set_t allowed, one;
+  if (from < 0 || sched_getaffinity(0, sizeof(allowed), &allowed) != 0)
+    return;
+  unsigned count = unsigned(CPU_COUNT(&allowed)), place = 0;
+  for (int cpu = 0; cpu < from; ++cpu)
+    place += CPU_ISSET(cpu, &allowed) != 0;
+  place = (place + distance) % count;
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu)
+    if (CPU_ISSET(cpu, &allowed) && place-- == 0) {
+      CPU_ZERO(&one);
+      CPU_SET(cpu, &one);
+      sched_setaffinity(0, sizeof(one), &one);
+      sched_setaffinity(0, sizeof(allowed), &allowed);
+      return;
+    }
+}
+
 Status ThreadTeam::start(unsigned size) {
   threads_.reserve(size - 1);
+  int here = sched_getcpu();
   for (unsigned member = 1; member < size; ++member) {
     try {
-      threads_.emplace_back([this, member] { work(member); });
+      threads_.emplace_back([this, member, here] {
+        beginAt(here, member);
+        work(member);
+      });
     } catch (const std::system_error &) {
       return {Code::out_of_memory,
               "cannot start " + std::to_string(size) + " threads"};

@@ -75,7 +75,7 @@ private:
   alignas(64) std::atomic<uint32_t> state_{kClosed};
   Function function_ = nullptr;
   void *context_ = nullptr;
-  bool stop_ = false;
+  std::atomic<bool> stop_{false};
   unsigned size_ = 1;
   std::vector<std::thread> threads_;
 };
