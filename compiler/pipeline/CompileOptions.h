@@ -32,6 +32,8 @@ struct CompileOptions {
   std::string tome;
   /// Give the token that each original token became part of as an output.
   bool tomeMap = false;
+  /// Limits on attention (AttentionPattern.h).
+  std::vector<std::string> attention;
   /// Folder of samples to measure accuracy on; empty: none.
   std::string calibrate;
   /// Points of accuracy (Accuracy.h) that may be lost.

@@ -96,9 +96,13 @@ static PassNames optimizePasses(const CompileOptions &options) {
   // its scale only once convolutions are channels last.
   PassNames names = {"mm-form-gelu",     "mm-form-silu", "mm-form-layer-norm",
                      "mm-form-rms-norm", "mm-form-rope", "mm-slice-positions",
-                     "mm-form-softmax",  formAttention,  "mm-form-linear"};
+                     "mm-form-softmax",  formAttention};
+  std::string explain = options.explain ? " explain=true" : "";
+  if (options.explain || !options.attention.empty())
+    names.push_back("mm-place-attention{patterns=" +
+                    llvm::join(options.attention, ";") + explain + "}");
+  names.push_back("mm-form-linear");
   if (!options.tome.empty()) {
-    std::string explain = options.explain ? " explain=true" : "";
     std::string map = options.tomeMap ? " map=true" : "";
     names.push_back("mm-merge-tokens{schedule=" + options.tome + map + explain +
                     "}");

@@ -61,10 +61,14 @@ private:
     return code;
   }
 
-  /// Compiles with `tome` and opens the result.
-  ExitCode build(const std::string &tome, Execution &execution) {
+  /// Compiles with `tome` and opens the result; `exact` leaves limits on
+  /// attention out as well.
+  ExitCode build(const std::string &tome, Execution &execution,
+                 bool exact = false) {
     CompileOptions candidate = options;
     candidate.tome = tome;
+    if (exact)
+      candidate.attention.clear();
     candidate.calibrate.clear();
     candidate.maxDrop.reset();
     candidate.stopAfter.reset();
@@ -99,14 +103,15 @@ private:
     if (!message.empty())
       return fail(ExitCode::input, message);
     Execution unchanged;
-    if (ExitCode code = build("", unchanged); code != ExitCode::done)
+    if (ExitCode code = build("", unchanged, /*exact=*/true);
+        code != ExitCode::done)
       return code;
     message = accuracy.learn(unchanged, samples);
     if (!message.empty())
       return fail(ExitCode::input, message);
     messages << "mmcc: calibrate: " << accuracy.rows() << " rows of "
              << samples.size() << " samples, " << accuracy.metric() << " "
-             << number(accuracy.baseline()) << " without merging\n";
+             << number(accuracy.baseline()) << " of the model as it is\n";
     return ExitCode::done;
   }
 
@@ -120,20 +125,33 @@ private:
     if (!message.empty())
       return fail(ExitCode::input, message);
     lost = accuracy.baseline() - points;
-    messages << "mmcc: calibrate: " << tome << ": " << number(points) << ", "
-             << number(lost) << " lost\n";
+    messages << "mmcc: calibrate: " << describeAsked(tome) << ": "
+             << number(points) << ", " << number(lost) << " lost\n";
     return ExitCode::done;
+  }
+
+  /// The options that are measured, with `tome` in place of what was asked for.
+  std::string describeAsked(const std::string &tome) const {
+    std::string text;
+    for (const std::string &pattern : options.attention)
+      text += (text.empty() ? "--attention=" : " --attention=") + pattern;
+    if (!tome.empty())
+      text += (text.empty() ? "--tome=" : " --tome=") + tome;
+    return text;
   }
 
   void note(double lost) {
     auto add = [&](const char *key, const std::string &value) {
       options.notes.emplace_back(key, value);
     };
-    add("tome", options.tome);
+    if (!options.attention.empty())
+      add("attention", llvm::join(options.attention, " "));
+    if (!options.tome.empty())
+      add("tome", options.tome);
     add("accuracy.metric", accuracy.metric());
     add("accuracy.rows", std::to_string(accuracy.rows()));
-    add("accuracy.unmerged", number(accuracy.baseline()));
-    add("accuracy.merged", number(accuracy.baseline() - lost));
+    add("accuracy.before", number(accuracy.baseline()));
+    add("accuracy.after", number(accuracy.baseline() - lost));
     add("accuracy.drop", number(lost));
     if (options.maxDrop)
       add("accuracy.max_drop", number(*options.maxDrop));
@@ -146,7 +164,7 @@ private:
     note(lost);
     if (options.maxDrop && lost > *options.maxDrop)
       return fail(ExitCode::contract,
-                  "--tome=" + options.tome + " loses " + number(lost) +
+                  describeAsked(options.tome) + " loses " + number(lost) +
                       " points of " + accuracy.metric() + ", --max-drop=" +
                       number(*options.maxDrop) + " allows no more than that");
     return ExitCode::done;

@@ -9,11 +9,12 @@
 
 namespace mmcc {
 
-/// Measures, on the samples of `options.calibrate`, what `options.tome` costs,
-/// and writes it to `options.notes`; `auto` becomes the schedule that merges
-/// most tokens among those that were tried and keep `options.maxDrop`. More
-/// than that is a broken contract. Candidates run with x86-64-v3 code, so that
-/// every machine chooses alike. Progress goes to `messages`.
+/// Measures, on the samples of `options.calibrate`, what `options.tome` and
+/// `options.attention` cost, and writes it to `options.notes`; `auto` becomes
+/// the schedule that merges most tokens among those that were tried and keep
+/// `options.maxDrop`. More than that is a broken contract. Candidates run with
+/// x86-64-v3 code, so that every machine chooses alike. Progress goes to
+/// `messages`.
 ExitCode searchTokens(CompileOptions &options, llvm::raw_ostream &messages);
 
 } // namespace mmcc

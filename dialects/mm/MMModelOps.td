@@ -184,18 +184,31 @@ def MM_AttentionOp : MM_InferredOp<"attention"> {
     ```
     heads is a multiple of kv_heads (grouped queries, Ainslie et al., 2023).
     A boolean mask keeps the pairs that are true; a float mask is added to the
-    scaled product. `causal` keeps j <= i + kv_tokens - q_tokens. `window` > 0
-    keeps only the last `window` of those. `softcap` > 0 bounds the product
-    before the mask: softcap · tanh(s / softcap).
+    scaled product. With offset = kv_tokens - q_tokens, `causal` keeps j <= i +
+    offset, and `ahead` >= 0 keeps j <= i + offset + ahead instead; `window` > 0
+    keeps j > i + offset - window. `stride` > 0 also keeps every key whose index
+    is a multiple of it (up to j <= i + offset if causal): a sparse pattern of a
+    local window and strided positions (Child et al., 2019). `softcap` > 0
+    bounds the product before the mask: softcap · tanh(s / softcap).
     A row without any pair left gives zeros.
+
+        window 2, ahead 1        window 1, ahead 0, stride 3
+        1 1 0 0 0 0              1 0 0 1 0 0
+        1 1 1 0 0 0              1 1 0 1 0 0
+        0 1 1 1 0 0              1 0 1 1 0 0
+        0 0 1 1 1 0              1 0 0 1 0 0
 
     - C1: query, key, value have rank 4 and agree in batch; key and value in
       kv_heads and kv_tokens; query and key in dim.
     - C2: heads is a multiple of kv_heads.
     - C3: mask, if present, broadcasts to [batch, heads, q_tokens, kv_tokens].
+    - C4: `window` >= 0; `stride` is 0, or at least 2 with a window; `causal`
+      has no `ahead`.
   }];
   let arguments = (ins MM_FloatTensor:$query, MM_FloatTensor:$key, MM_FloatTensor:$value, Optional<MM_Tensor>:$mask, F64Attr:$scale,
-                       DefaultValuedAttr<BoolAttr, "false">:$causal, DefaultValuedAttr<I64Attr, "0">:$window, DefaultValuedAttr<F64Attr, "0.0">:$softcap);
+                       DefaultValuedAttr<BoolAttr, "false">:$causal, DefaultValuedAttr<I64Attr, "0">:$window,
+                       DefaultValuedAttr<I64Attr, "-1">:$ahead, DefaultValuedAttr<I64Attr, "0">:$stride,
+                       DefaultValuedAttr<F64Attr, "0.0">:$softcap);
   let results = (outs MM_FloatTensor:$result);
   let assemblyFormat = "$query `,` $key `,` $value (`mask` $mask^ `:` type($mask))? attr-dict `:` type($query) `,` type($key) `,` type($value) `->` type($result)";
 }

@@ -213,6 +213,13 @@ LogicalResult AttentionOp::inferReturnTypes(MLIRContext *,
                                describeShape(shape), " does not broadcast to ",
                                describeShape(pairs));
   }
+  // attention_c4
+  int64_t window = adaptor.getWindow(), stride = adaptor.getStride();
+  if (window < 0 || stride < 0 || stride == 1 || (stride > 0 && window == 0) ||
+      (adaptor.getCausal() && int64_t(adaptor.getAhead()) >= 0))
+    return emitOptionalError(location, "'mm.attention' op window ", window,
+                             ", ahead ", int64_t(adaptor.getAhead()),
+                             " and stride ", stride, " make no pattern");
   Dim result[] = {query[0], query[1], query[2], value[3]};
   results.push_back(
       makeTensorType(result, tensorType(adaptor.getQuery()).getElementType()));

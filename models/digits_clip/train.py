@@ -2,7 +2,7 @@
 
     python models/digits_clip/train.py
 
-Writes image.onnx, text.onnx, model.onnx (each with a small .npz of inputs and PyTorch's outputs),
+Writes model.onnx (with a small .npz of inputs and PyTorch's outputs),
 samples.npz (all held-out images with labels, prompts and PyTorch's logits) and README.md.
 """
 
@@ -124,15 +124,13 @@ def main() -> None:
         logits = model(held, ids)
         unseen = model(held, torch.from_numpy(prompts(UNSEEN)))
         few, few_ids = held[:6], ids
-        image, text, both = model.image(few), model.text(few_ids), model(few, few_ids)
+        both = model(few, few_ids)
     accuracy = 100 * (logits.argmax(1).numpy() == held_labels).mean()
     accuracy_unseen = 100 * (unseen.argmax(1).numpy() == held_labels).mean()
     print(f"held out: {accuracy:.2f} % of {len(held_labels)}, unseen caption {accuracy_unseen:.2f} %, {seconds:.0f} s")
     if accuracy < 95:
         sys.exit("below 95 %: not exported")
     axes = dict(pixel_values="batch", input_ids="texts")
-    export(model.image, dict(pixel_values=few), dict(image_embeds=image), axes, "image")
-    export(model.text, dict(input_ids=few_ids), dict(text_embeds=text), axes, "text")
     export(model, dict(pixel_values=few, input_ids=few_ids), dict(logits_per_image=both), axes, "model")
     np.savez(
         HERE / "samples.npz",
@@ -172,11 +170,9 @@ A small CLIP: an image tower (ViT, 4 layers, patches of 4 on 32x32 pixels) and a
 
 | file | inputs | outputs |
 |---|---|---|
-| `image.onnx` | `pixel_values` [batch, 3, 32, 32] | `image_embeds` [batch, 64], length one |
-| `text.onnx` | `input_ids` [texts, 12] | `text_embeds` [texts, 64], length one |
-| `model.onnx` | both | `logits_per_image` [batch, texts] |
+| `model.onnx` | `pixel_values` [batch, 3, 32, 32], `input_ids` [texts, 12] | `logits_per_image` [batch, texts] |
 
-The `.npz` beside each holds `in:` and `out:` arrays by PyTorch for six images and ten captions. `samples.npz` holds every
+The `.npz` beside it holds `in:` and `out:` arrays by PyTorch for six images and ten captions. `samples.npz` holds every
 held-out image (`images` [n, 8, 8], ink 0 to 16), `labels`, the ten captions (`input_ids`) and PyTorch's `logits_per_image`;
 `captions.pixels` makes `pixel_values` of the images.
 

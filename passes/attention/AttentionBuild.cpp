@@ -158,10 +158,15 @@ mm::AttentionOp buildAttention(RewriterBase &rewriter,
       factors.gather(rewriter, loc, value, split->heads, true, split->shared);
   if (mask)
     mask = factors.gather(rewriter, loc, mask, split->heads, false);
+  std::optional<int64_t> ahead = plan.ahead;
+  if (match.ahead)
+    ahead = ahead ? std::min(*ahead, *match.ahead) : *match.ahead;
   auto attention = rewriter.create<mm::AttentionOp>(
       loc, query, key, value, mask, rewriter.getF64FloatAttr(scale),
-      rewriter.getBoolAttr(match.causal || plan.causal),
+      rewriter.getBoolAttr(ahead == 0),
       rewriter.getI64IntegerAttr(plan.window ? plan.window : match.window),
+      rewriter.getI64IntegerAttr(ahead > 0 ? *ahead : -1),
+      rewriter.getI64IntegerAttr(plan.stride ? plan.stride : match.stride),
       rewriter.getF64FloatAttr(match.softcap));
   Value result = attention.getResult();
   Type elementType = getElementTypeOrSelf(match.root->getResult(0));

@@ -317,7 +317,11 @@ AttentionMatch matchExisting(mm::AttentionOp op) {
   match.root = op;
   match.scale = op.getScale().convertToDouble();
   match.softcap = op.getSoftcap().convertToDouble();
-  match.causal = op.getCausal();
+  if (op.getCausal())
+    match.ahead = 0;
+  else if (int64_t(op.getAhead()) >= 0)
+    match.ahead = op.getAhead();
+  match.stride = op.getStride();
   match.window = op.getWindow();
   match.scoreType = getElementTypeOrSelf(op.getQuery());
   match.queries = mm::getShape(op.getQuery().getType())[2];

@@ -53,8 +53,9 @@ struct AttentionMatch {
   mlir::Type scoreType;
   LeadOperand query, key, value;
   double scale = 1.0, softcap = 0.0, outputFactor = 1.0;
-  bool causal = false;
-  int64_t window = 0;
+  /// As of mm.attention; causal is `ahead` 0.
+  std::optional<int64_t> ahead;
+  int64_t window = 0, stride = 0;
   std::vector<RawMask> masks;
   /// Values with one entry a query row that the scores are multiplied with.
   std::vector<std::pair<mlir::Value, mm::Shape>> rowFactors;

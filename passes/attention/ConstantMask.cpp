@@ -61,4 +61,51 @@ SmallVector<IndexExpr> getBand(RankedTensorType type, ArrayRef<bool> keeps) {
   return band;
 }
 
+std::optional<SparsePattern> getSparsePattern(RankedTensorType type,
+                                              ArrayRef<bool> keeps) {
+  int64_t rank = type.getRank();
+  if (rank < 2 || keeps.empty() ||
+      type.getNumElements() !=
+          type.getDimSize(rank - 2) * type.getDimSize(rank - 1))
+    return std::nullopt;
+  int64_t rows = type.getDimSize(rank - 2), columns = type.getDimSize(rank - 1);
+  int64_t offset = columns - rows;
+  auto kept = [&](int64_t i, int64_t j) { return keeps[i * columns + j]; };
+  SparsePattern pattern{true, 1, 0, 0};
+  for (int64_t i = 0; i < rows && pattern.causal; ++i)
+    for (int64_t j = std::max<int64_t>(i + offset + 1, 0); j < columns; ++j)
+      pattern.causal &= !kept(i, j);
+  auto isWhole = [&](int64_t j) {
+    for (int64_t i = pattern.causal ? std::max<int64_t>(j - offset, 0) : 0;
+         i < rows; ++i)
+      if (!kept(i, j))
+        return false;
+    return true;
+  };
+  if (!isWhole(0))
+    return std::nullopt;
+  for (int64_t j = 2; j < columns && !pattern.stride; ++j)
+    if (isWhole(j))
+      pattern.stride = j;
+  if (!pattern.stride)
+    return std::nullopt;
+  // The band is as wide as the other columns say; then all must agree.
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t j = 0; j < columns; ++j)
+      if (j % pattern.stride != 0 && kept(i, j)) {
+        pattern.ahead = std::max(pattern.ahead, j - i - offset);
+        pattern.window = std::max(pattern.window, i + offset - j + 1);
+      }
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t j = 0; j < columns; ++j) {
+      int64_t distance = j - i - offset;
+      bool local = distance <= pattern.ahead && distance > -pattern.window;
+      bool strided =
+          j % pattern.stride == 0 && (!pattern.causal || distance <= 0);
+      if (kept(i, j) != (local || strided))
+        return std::nullopt;
+    }
+  return pattern;
+}
+
 } // namespace mmcc

@@ -19,6 +19,19 @@ namespace mmcc {
 llvm::SmallVector<IndexExpr> getBand(mlir::RankedTensorType type,
                                      llvm::ArrayRef<bool> keeps);
 
+/// A local window and strided keys, in the terms of mm.attention: ahead is 0 if
+/// causal.
+struct SparsePattern {
+  bool causal;
+  int64_t window, ahead, stride;
+};
+
+/// The pattern that a constant mask [1..., queries, keys] keeps, if it is one:
+/// columns 0, stride, 2 stride, ... whole (or from the diagonal down), and a
+/// band along the diagonal.
+std::optional<SparsePattern> getSparsePattern(mlir::RankedTensorType type,
+                                              llvm::ArrayRef<bool> keeps);
+
 } // namespace mmcc
 
 #endif // MMCC_PASSES_ATTENTION_CONSTANTMASK_H

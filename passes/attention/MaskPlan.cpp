@@ -24,12 +24,33 @@ getPairCoefficients(const IndexExpr &index) {
   return std::pair(*key, *query);
 }
 
+/// A pattern of strided keys, where no window narrows it further.
+static void takeSparse(MaskPlan &plan) {
+  auto found = llvm::find_if(plan.rest, [](const PlacedTerm &placed) {
+    return placed.term.sparse.has_value();
+  });
+  if (found == plan.rest.end() || plan.window > 0)
+    return;
+  SparsePattern pattern = *found->term.sparse;
+  bool causal = pattern.causal;
+  if (plan.ahead) {
+    // Causality from elsewhere bounds strided keys, too.
+    if (*plan.ahead != 0)
+      return;
+    causal = true;
+  }
+  plan.ahead = causal ? 0 : pattern.ahead;
+  plan.window = pattern.window;
+  plan.stride = pattern.stride;
+  plan.reduced = true;
+  plan.rest.erase(found);
+}
+
 MaskPlan planMask(ArrayRef<PlacedTerm> terms, const mm::Dim &queries,
                   const mm::Dim &keys) {
   MaskPlan plan;
   mm::Dim pairs[] = {queries, keys};
   mm::Dim offset = keys - queries;
-  std::vector<PlacedTerm> windows;
   for (const PlacedTerm &placed : terms) {
     const MaskTerm &term = placed.term;
     auto pair = term.kind == MaskTerm::Position
@@ -37,27 +58,29 @@ MaskPlan planMask(ArrayRef<PlacedTerm> terms, const mm::Dim &queries,
                     : std::nullopt;
     if (pair && holdsEverywhere(term.index, pairs)) {
       plan.reduced = true;
-    } else if (pair == std::pair<int64_t, int64_t>(1, -1) &&
-               term.index.constant + offset ==
-                   mm::Dim::constant(queries.getContext(), 0)) {
-      plan.causal = plan.reduced = true;
-    } else if (pair == std::pair<int64_t, int64_t>(-1, 1)) {
-      windows.push_back(placed);
-    } else {
-      plan.rest.push_back(placed);
+      continue;
     }
-  }
-  for (const PlacedTerm &placed : windows) {
+    // j <= i + offset + ahead
+    std::optional<int64_t> ahead;
+    if (pair == std::pair<int64_t, int64_t>(1, -1))
+      ahead = (mm::Dim::constant(queries.getContext(), 0) -
+               term.index.constant - offset)
+                  .getConstant();
     // i + offset - j <= window - 1
-    std::optional<int64_t> window =
-        (offset - placed.term.index.constant + 1).getConstant();
-    if (plan.causal && window && *window > 0) {
+    std::optional<int64_t> window;
+    if (pair == std::pair<int64_t, int64_t>(-1, 1))
+      window = (offset - term.index.constant + 1).getConstant();
+    if (ahead && *ahead >= 0) {
+      plan.ahead = plan.ahead ? std::min(*plan.ahead, *ahead) : *ahead;
+      plan.reduced = true;
+    } else if (window && *window > 0) {
       plan.window = plan.window ? std::min(plan.window, *window) : *window;
       plan.reduced = true;
     } else {
       plan.rest.push_back(placed);
     }
   }
+  takeSparse(plan);
   return plan;
 }
 

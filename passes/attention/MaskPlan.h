@@ -17,8 +17,10 @@ struct PlacedTerm {
 };
 
 struct MaskPlan {
-  bool causal = false;
-  int64_t window = 0;
+  /// Keys up to so many behind a query's own take part: 0 is causal. Nothing:
+  /// all do.
+  std::optional<int64_t> ahead;
+  int64_t window = 0, stride = 0;
   /// Whether a term became an attribute or turned out to hold everywhere.
   bool reduced = false;
   std::vector<PlacedTerm> rest;

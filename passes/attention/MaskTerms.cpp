@@ -247,6 +247,7 @@ static MaskTerms takeKept(OpBuilder &builder, Value condition, bool negated,
         builder, op,
         takeKept(builder, op->getOperand(0), negated, fill, depth + 1));
   SmallVector<IndexExpr> positions;
+  std::optional<SparsePattern> sparse;
   if (auto compare = dyn_cast<mm::CompareOp>(op)) {
     // Booleans that became the numbers of a float mask and came back.
     if (auto compared = getCompared(compare))
@@ -261,9 +262,12 @@ static MaskTerms takeKept(OpBuilder &builder, Value condition, bool negated,
       for (double element : *elements)
         keeps.push_back((element != 0) != negated);
       positions = getBand(getTensorType(condition), keeps);
+      if (positions.empty())
+        sparse = getSparsePattern(getTensorType(condition), keeps);
     }
   }
   MaskTerm term = makeKeep(builder, condition, negated, fill);
+  term.sparse = sparse;
   return positions.empty() ? MaskTerms{term} : atPositions(term, positions);
 }
 
@@ -345,8 +349,11 @@ static MaskTerms takeAdded(OpBuilder &builder, Value mask, int depth) {
     }
     // As data the term stays what it was: a float that is added.
     SmallVector<IndexExpr> positions = getBand(getTensorType(mask), keeps);
-    if (positions.empty())
+    if (positions.empty()) {
+      whole.front().fill = fill;
+      whole.front().sparse = getSparsePattern(getTensorType(mask), keeps);
       return whole;
+    }
     return atPositions({MaskTerm::Add, mask, {}, fill}, positions);
   }
   return whole;

@@ -16,7 +16,7 @@
 #ifndef MMCC_PASSES_ATTENTION_MASKTERMS_H
 #define MMCC_PASSES_ATTENTION_MASKTERMS_H
 
-#include "passes/attention/IndexExpr.h"
+#include "passes/attention/ConstantMask.h"
 
 namespace mmcc {
 
@@ -35,9 +35,11 @@ struct MaskTerm {
   /// What the other pairs get added: -inf, or a number so low that they vanish
   /// beside any pair that is kept.
   double fill = 0;
+  /// What a constant `value` keeps, if that is more than a band.
+  std::optional<SparsePattern> sparse = std::nullopt;
 };
 
-using MaskTerms = llvm::SmallVector<MaskTerm>;
+using MaskTerms = llvm::SmallVector<MaskTerm, 4>;
 
 /// The lowest number that a mask adds without meaning "never": what is at or
 /// below it excludes a pair.

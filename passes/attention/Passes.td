@@ -111,4 +111,34 @@ def FormAttention : Pass<"mm-form-attention", "::mlir::func::FuncOp"> {
     Statistic<"numLeft", "attention-softmax-left", "softmaxes left alone">];
 }
 
+def PlaceAttention : Pass<"mm-place-attention", "::mlir::ModuleOp"> {
+  let summary = "limits attention to a window and strided keys, where that is asked for";
+  let description = [{
+    Long video and large images attend to more keys than they need. Each pattern
+    is the text of one --attention (AttentionPattern.h): a window of tokens on
+    both sides (before only, if causal), and perhaps every S-th key, in all
+    self-attentions or in some layers (Child et al., Generating Long Sequences
+    with Sparse Transformers, 2019). This changes results; exact patterns, which
+    a mask asks for, are found by `mm-form-attention`.
+
+    Run after `mm-form-attention`.
+
+    Before:
+    ```mlir
+    %o = mm.attention %q, %k, %v {scale = 0.25 : f64} : tensor<1x3x64x16xf32>, tensor<1x3x64x16xf32>, tensor<1x3x64x16xf32> -> tensor<1x3x64x16xf32>
+    ```
+    After:
+    ```mlir
+    %o = mm.attention %q, %k, %v {ahead = 8 : i64, scale = 0.25 : f64, stride = 16 : i64, window = 9 : i64} : tensor<1x3x64x16xf32>, tensor<1x3x64x16xf32>, tensor<1x3x64x16xf32> -> tensor<1x3x64x16xf32>
+    ```
+  }];
+  let options = [
+    Option<"patterns", "patterns", "std::string", "\"\"",
+           "Texts of --attention, joined by semicolons">,
+    Option<"explain", "explain", "bool", "false",
+           "Remark at each attention which kind it is">];
+  let statistics = [
+    Statistic<"numPlaced", "attention-placed", "attentions that were limited">];
+}
+
 #endif // MMCC_PASSES_ATTENTION_PASSES

@@ -94,6 +94,15 @@ void lowerAttention(Lowering &lowering, mm::AttentionOp op) {
   Dim qBlock = symbols.constant(block);
   Dim scratch = symbols.constant(cpu::attentionScratchBytes(
       D.getConstant().value_or(256), Dv.getConstant().value_or(256), block));
+  // A bound ahead shifts the diagonal, and the window with it.
+  int64_t ahead = std::max<int64_t>(op.getAhead(), 0);
+  bool bounded = op.getCausal() || int64_t(op.getAhead()) >= 0;
+  int64_t window = op.getWindow() > 0 ? op.getWindow() + ahead : 0;
+  Dim offset = Skv - Sq, all = symbols.constant(int64_t(1) << 40);
+  Dim pairs = B * H * Sq * Skv;
+  if (window > 0 && bounded && !op.getStride())
+    if (auto keys = Skv.getConstant(); keys && window < *keys)
+      pairs = B * H * Sq * window;
   int64_t scaleBits = llvm::bit_cast<int64_t>(op.getScale().convertToDouble());
   kernel.finish(out, 4,
                 {B,
@@ -104,9 +113,9 @@ void lowerAttention(Lowering &lowering, mm::AttentionOp op) {
                  D,
                  Dv,
                  symbols.constant(scaleBits),
-                 symbols.constant(op.getCausal()),
-                 Skv - Sq,
-                 symbols.constant(op.getWindow()),
+                 symbols.constant(bounded),
+                 offset + ahead,
+                 symbols.constant(window),
                  q.strides[0],
                  q.strides[1],
                  q.strides[2],
@@ -116,9 +125,11 @@ void lowerAttention(Lowering &lowering, mm::AttentionOp op) {
                  v.strides[0],
                  v.strides[1],
                  v.strides[2],
-                 qBlock},
-                {q.offset, k.offset, v.offset}, scratch,
-                B * H * Sq * Skv * (D + Dv) * 2, {Sq.ceilDiv(qBlock), H, B});
+                 qBlock,
+                 symbols.constant(op.getStride()),
+                 op.getCausal() ? offset : all},
+                {q.offset, k.offset, v.offset}, scratch, pairs * (D + Dv) * 2,
+                {Sq.ceilDiv(qBlock), H, B});
   lowering.stored(chain);
 }
 

@@ -132,8 +132,10 @@ SmallVector<EncoderStream> findStreams(func::FuncOp func) {
     if (!count)
       reason = "its number of tokens is not known when it is compiled (--dim "
                "fixes a dimension)";
-    else if (attention.getCausal() || attention.getWindow() > 0)
+    else if (attention.getCausal())
       reason = "it is causal";
+    else if (attention.getWindow() > 0 || int64_t(attention.getAhead()) >= 0)
+      reason = "it attends to neighbours only";
     else
       layer = findLayer(attention, tokens, reason);
     if (layer && attention.getMask()) {

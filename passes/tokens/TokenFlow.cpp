@@ -183,7 +183,7 @@ private:
                    axisOf(op.getValue()) == key;
     if (!inPlace)
       return TokenFlow::stops("attends along another dimension than tokens");
-    if (op.getCausal() || op.getWindow() > 0)
+    if (op.getCausal() || op.getWindow() > 0 || int64_t(op.getAhead()) >= 0)
       return TokenFlow::stops("attends to tokens by their position");
     if (op.getMask()) {
       if (axisOf(op.getMask()) >= 0)

@@ -6,6 +6,7 @@
 
 #include "tools/mmcc/CommandLine.h"
 #include "compiler/pipeline/Target.h"
+#include "passes/attention/AttentionPattern.h"
 #include "passes/tokens/MergeSchedule.h"
 #include "tools/mmcc/HelpText.h"
 #include "llvm/ADT/StringExtras.h"
@@ -33,11 +34,11 @@ struct LaterOption {
 
 const std::vector<LaterOption> &laterOptions() {
   static const std::vector<LaterOption> options = {
-      {"--precision", {"f32"}, false}, {"--attention", {"auto", "full"}, false},
-      {"--quantize", {"none"}, false}, {"--method", {}, false},
-      {"--group-size", {}, false},     {"--asymmetric", {}, true},
-      {"--act-order", {}, true},       {"--kv", {"f32"}, false},
-      {"--report", {}, false},         {"--tuning", {}, false},
+      {"--precision", {"f32"}, false}, {"--quantize", {"none"}, false},
+      {"--method", {}, false},         {"--group-size", {}, false},
+      {"--asymmetric", {}, true},      {"--act-order", {}, true},
+      {"--kv", {"f32"}, false},        {"--report", {}, false},
+      {"--tuning", {}, false},
   };
   return options;
 }
@@ -92,14 +93,15 @@ void addModelOptions(CLI::App *app, Raw &raw, CompileOptions &options) {
   app->add_option("-O", raw.level)->check(CLI::IsMember({"0", "1"}));
 }
 
-void addTokenOptions(CLI::App *app, Raw &raw, CompileOptions &options) {
+void addApproximations(CLI::App *app, Raw &raw, CompileOptions &options) {
   app->add_option("--tome", raw.tome)->allow_extra_args(false);
   app->add_flag("--tome-map", options.tomeMap);
+  app->add_option("--attention", options.attention)->allow_extra_args(false);
 }
 
 void addCompileOptions(CLI::App *app, Raw &raw, CompileOptions &options) {
   addModelOptions(app, raw, options);
-  addTokenOptions(app, raw, options);
+  addApproximations(app, raw, options);
   app->add_option("--calibrate", options.calibrate);
   app->add_option("--max-drop", raw.maxDrop);
   app->add_option("-o,--output", options.output);
@@ -125,6 +127,8 @@ std::string recordOptions(const Raw &raw, const CompileOptions &options) {
             (dim.hi == dim.lo ? "" : ".." + std::to_string(dim.hi));
   if (!options.optimize)
     text += " -O0";
+  for (const std::string &pattern : options.attention)
+    text += " --attention=" + pattern;
   if (options.tomeMap)
     text += " --tome-map";
   if (options.maxDrop)
@@ -148,14 +152,44 @@ void interpretContract(const Raw &raw, CompileOptions &options) {
   }
 }
 
+/// What passes of the stage optimize do needs that stage.
+void requireOptimize(const Raw &raw, const CompileOptions &options,
+                     const std::string &option) {
+  if (!options.optimize)
+    throw Refusal{option + " takes effect when the model is optimised, which "
+                           "-O0 leaves out"};
+  if (options.from && *options.from >= Stage::optimize)
+    throw Refusal{option +
+                  " takes effect in the stage optimize, which --from=" +
+                  raw.from + " leaves out"};
+}
+
+void interpretAttention(const Raw &raw, CompileOptions &options) {
+  bool limits = false;
+  for (const std::string &text : options.attention) {
+    std::string error;
+    auto pattern = AttentionPattern::parse(text, error);
+    if (!pattern)
+      throw Refusal{"--attention=" + text + ": " + error};
+    limits |= !pattern->isFull();
+  }
+  if (limits)
+    requireOptimize(raw, options, "--attention");
+  else
+    options.attention.clear();
+}
+
 void interpretTokens(const Raw &raw, CompileOptions &options) {
   // A bound without a schedule asks for the best that keeps it.
-  std::string tome = raw.tome == "off" && options.maxDrop ? "auto" : raw.tome;
+  std::string tome = raw.tome;
+  if (tome == "off" && options.maxDrop && options.attention.empty())
+    tome = "auto";
   if (tome == "off") {
     if (options.tomeMap)
       throw Refusal{"--tome-map needs --tome"};
-    if (!options.calibrate.empty())
-      throw Refusal{"--calibrate has nothing to measure without --tome"};
+    if (!options.calibrate.empty() && options.attention.empty())
+      throw Refusal{"--calibrate has nothing to measure without --tome or "
+                    "--attention"};
     return;
   }
   std::string error;
@@ -165,12 +199,7 @@ void interpretTokens(const Raw &raw, CompileOptions &options) {
   } else if (!MergeSchedule::parse(tome, error)) {
     throw Refusal{"--tome=" + tome + ": " + error + ", auto or off"};
   }
-  if (!options.optimize)
-    throw Refusal{"--tome takes effect when the model is optimised, which -O0 "
-                  "leaves out"};
-  if (options.from && *options.from >= Stage::optimize)
-    throw Refusal{"--tome takes effect in the stage optimize, which --from=" +
-                  raw.from + " leaves out"};
+  requireOptimize(raw, options, "--tome");
   options.tome = tome;
 }
 
@@ -206,6 +235,7 @@ void interpret(const Raw &raw, CommandLine &commandLine) {
   if (options.from && !options.dims.empty())
     throw Refusal{"--dim takes effect at import, which --from leaves out"};
   interpretContract(raw, options);
+  interpretAttention(raw, options);
   interpretTokens(raw, options);
   if (commandLine.verb == Verb::compile) {
     if (options.output.empty() && !options.stopAfter)
@@ -257,7 +287,7 @@ std::optional<ExitCode> mmcc::parseCommandLine(int argc,
     commandLine.verb = Verb::explain;
     help = kExplainHelp;
     addModelOptions(&app, raw, commandLine.compile);
-    addTokenOptions(&app, raw, commandLine.compile);
+    addApproximations(&app, raw, commandLine.compile);
   } else if (verb == "doctor") {
     commandLine.verb = Verb::doctor;
     help = kDoctorHelp;

@@ -27,16 +27,16 @@ An entry point each; {"entries": {"a": "A.onnx", "b": "B.onnx"}, "connect":
                         cpu: all levels (x86-64-v3, x86-64-v4)
   --dim NAME=N | NAME=LO..HI    fixes or bounds a symbolic dimension
   --precision=f32       arithmetic allowed
-  --attention=auto|full placement of attention
+  --attention=auto | full | window=W | sparse=W,S    keys at most W tokens away, and every
+                        S-th; N:window=W or N..M:... for layers; may be repeated
   --tome=r=N | r=N..M | r=N/N/... | ratio=X | off    merges similar tokens in each
                         encoder layer; then perhaps ,protect=N and ,neighbours
-  --max-drop=X --calibrate=DIR    merges as many as lose at most X points of
-                        accuracy on the .npz samples in DIR (exit 3 if none)
+  --max-drop=X --calibrate=DIR    lose at most X points of accuracy on the .npz samples in DIR
+                        (else exit 3); without --tome, merges as many tokens as keep that
   --tome-map            also gives the token that each one became part of
   -O0                   switches every optimisation off
   --strict              exit 3 if an attention stays in pieces
-  --stop-after=STAGE    prints the IR after import, simplify, optimize,
-                        quantize, lower or schedule
+  --stop-after=STAGE    prints the IR after import, simplify, optimize, quantize, lower, schedule
   --from=STAGE          takes printed IR up again: mmcc compile X.mlir --from=...
   --dump-code=DIR       writes the CPU kernels as .ll and .s
   --time                seconds and peak memory by stage

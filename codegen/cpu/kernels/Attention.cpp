@@ -13,7 +13,8 @@
 //
 // Scores of one row tile are all that exists of the score matrix. Blocks and
 // tiles that causality or the window mask entirely are skipped. Sums over j run
-// in the order of j inside a block, blocks in order.
+// in the order of j inside a block, blocks in order; strided keys, which are
+// packed side by side like any others, come after those of the window.
 //
 //===----------------------------------------------------------------------===//
 
@@ -43,10 +44,10 @@ struct Areas {
 };
 
 /// Row tile [r0, r0 + mr) of the cell over keys [k0, k1) of the packed block
-/// that begins at key `base`.
+/// that begins at key `base`, all counted in steps.
 MMK_NOINLINE void attendTile(const AttentionCell &c, const Areas &s, int64_t r0,
                              int64_t mr, int64_t base, int64_t k0, int64_t k1,
-                             int64_t blockKeys) {
+                             int64_t blockKeys, int64_t step) {
   const int64_t i0 = c.i0 + r0;
   // Begin at a pair of panels.
   const int64_t p0 = (k0 - base) / kTileCols * kTileCols;
@@ -79,17 +80,16 @@ MMK_NOINLINE void attendTile(const AttentionCell &c, const Areas &s, int64_t r0,
     t.out = s.scores + j;
     runTile(mr, minOf(kTilePanels, ceilDiv(len - j, kPanel)), t);
   }
-  finishScores(c, i0, base + p0, mr, len, s.scores);
+  finishScores(c, i0, (base + p0) * step, mr, len, s.scores, step);
 
   float carry[kMaxRows];
   bool first = true;
   for (int64_t r = 0; r < mr; ++r) {
     float *row = s.scores + r * kScoreRow;
-    int64_t a = minOf(maxOf(c.lo(i0 + r) - base - p0, 0), len);
-    int64_t b = minOf(maxOf(c.hi(i0 + r) - base - p0, a), len);
     RowState &state = s.state[r0 + r];
     first = first && state.sum < 0.0f;
-    carry[r] = softmaxRow(row, len, a, b, c.factor, state);
+    carry[r] =
+        softmaxKeys(row, len, base + p0, c.keys(i0 + r, step), c.factor, state);
     pointers[r] = row;
   }
 
@@ -112,38 +112,51 @@ MMK_NOINLINE void attendTile(const AttentionCell &c, const Areas &s, int64_t r0,
   }
 }
 
+/// All row tiles of the cell over the keys that they see, in steps of `step`.
+MMK_NOINLINE void attendKeys(const AttentionCell &c, const Areas &s,
+                             int64_t step) {
+  const int64_t count = ceilDiv(c.Skv, step);
+  const int64_t lo = c.keys(c.i0, step).begin;
+  const int64_t hi = c.keys(c.i0 + c.rows - 1, step).end;
+  const int64_t kRow = c.kRow * step, vRow = c.vRow * step;
+  const int64_t blocks = ceilDiv(count, kKeyBlock);
+  const int64_t each = roundUp(ceilDiv(count, maxOf(blocks, 1)), 32);
+  const int64_t tiles = rowTiles(c.rows, 1);
+  for (int64_t base = 0; base < hi; base += each) {
+    const int64_t end = minOf(base + each, hi);
+    // Panels are laid out from the first pair that any row needs.
+    int64_t first = base;
+    if (lo > base)
+      first = base + (lo - base) / 32 * 32;
+    if (first >= end)
+      continue;
+    const int64_t keys = roundUp(end - first, kPanel);
+    for (int64_t j = first; j < end; j += kPanel)
+      packPanel(s.keys + (j - first) * c.D, c.k + j * kRow, 1, kRow, c.D,
+                minOf(kPanel, end - j));
+    for (int64_t p = 0; p < s.dv; p += kPanel)
+      packPanel(s.values + p * keys, c.v + first * vRow + p, vRow, 1,
+                end - first, minOf(kPanel, c.Dv - p));
+    for (int64_t t = 0; t < tiles; ++t) {
+      int64_t r0 = tileBegin(c.rows, tiles, t);
+      int64_t r1 = tileBegin(c.rows, tiles, t + 1);
+      int64_t k0 = maxOf(c.keys(c.i0 + r0, step).begin, first);
+      int64_t k1 = minOf(c.keys(c.i0 + r1 - 1, step).end, end);
+      if (k0 < k1)
+        attendTile(c, s, r0, r1 - r0, first, k0, k1, keys, step);
+    }
+  }
+}
+
 MMK_NOINLINE void attendMany(const AttentionCell &c, float *scratch) {
   Areas s(c, scratch);
   // A negative sum: nothing has been carried, out is not written yet.
   for (int64_t r = 0; r < c.rows; ++r)
     s.state[r] = {kMinusInfinity, -1.0f};
-  const int64_t blocks = ceilDiv(c.Skv, kKeyBlock);
-  const int64_t each = roundUp(ceilDiv(c.Skv, maxOf(blocks, 1)), 32);
+  attendKeys(c, s, 1);
+  if (c.stride > 0)
+    attendKeys(c, s, c.stride);
   const int64_t tiles = rowTiles(c.rows, 1);
-  for (int64_t base = 0; base < c.keyHi; base += each) {
-    const int64_t end = minOf(base + each, c.keyHi);
-    // Panels are laid out from the first pair that any row needs.
-    int64_t first = base;
-    if (c.keyLo > base)
-      first = base + (c.keyLo - base) / 32 * 32;
-    if (first >= end)
-      continue;
-    const int64_t keys = roundUp(end - first, kPanel);
-    for (int64_t j = first; j < end; j += kPanel)
-      packPanel(s.keys + (j - first) * c.D, c.k + j * c.kRow, 1, c.kRow, c.D,
-                minOf(kPanel, end - j));
-    for (int64_t p = 0; p < s.dv; p += kPanel)
-      packPanel(s.values + p * keys, c.v + first * c.vRow + p, c.vRow, 1,
-                end - first, minOf(kPanel, c.Dv - p));
-    for (int64_t t = 0; t < tiles; ++t) {
-      int64_t r0 = tileBegin(c.rows, tiles, t);
-      int64_t r1 = tileBegin(c.rows, tiles, t + 1);
-      int64_t k0 = maxOf(c.lo(c.i0 + r0), first);
-      int64_t k1 = minOf(c.hi(c.i0 + r1 - 1), end);
-      if (k0 < k1)
-        attendTile(c, s, r0, r1 - r0, first, k0, k1, keys);
-    }
-  }
   for (int64_t t = 0; t < tiles; ++t) {
     int64_t r0 = tileBegin(c.rows, tiles, t);
     int64_t r1 = tileBegin(c.rows, tiles, t + 1);
@@ -188,8 +201,7 @@ extern "C" void mmk_attention_f32(const MicroCall *call) {
         kvHead * p[15];
   c.v = static_cast<const float *>(call->tensors[2]) + call->z * p[17] +
         kvHead * p[18];
-  c.keyLo = c.lo(c.i0);
-  c.keyHi = c.hi(c.i0 + c.rows - 1);
+  c.stride = p[21], c.strideOffset = p[22];
   auto *scratch = static_cast<float *>(call->args->scratch);
   if (Sq <= 4)
     attendFew(c, scratch);

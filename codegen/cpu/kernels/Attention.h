@@ -25,15 +25,21 @@ namespace mmcc::cpu {
 constexpr float kMinusInfinity = -__builtin_inff();
 constexpr float kLog2E = 0x1.715476p+0f;
 
+/// Keys that a row sees, in steps of `step` from key 0: [begin, end) without
+/// [holeBegin, holeEnd).
+struct RowKeys {
+  int64_t begin, end, holeBegin, holeEnd;
+};
+
 /// One cell's view of the call.
 struct AttentionCell {
   const MicroCall *call;
   int64_t outer[2]; // b, h
   int64_t D, Dv;
-  int64_t i0, rows;     // queries of the cell
-  int64_t keyLo, keyHi; // keys that any of them may see
+  int64_t i0, rows; // queries of the cell
   bool causal;
   int64_t causalOffset, window, Skv;
+  int64_t stride, strideOffset; // of the keys that every row sees; 0: none
   int64_t qRow, kRow, vRow;
   const float *q, *k, *v; // q at row i0; k, v at key 0
   float scale;            // what scores are multiplied by before the softmax
@@ -45,6 +51,18 @@ struct AttentionCell {
   }
   MMK_INLINE int64_t hi(int64_t i) const {
     return causal ? maxOf(minOf(i + causalOffset + 1, Skv), 0) : Skv;
+  }
+  /// Keys of query i among every key (step 1), or among the strided ones, of
+  /// which those that it sees anyway are left out.
+  MMK_INLINE RowKeys keys(int64_t i, int64_t step) const {
+    if (step == 1)
+      return {lo(i), hi(i), 0, 0};
+    int64_t end = minOf(ceilDiv(Skv, step), stridedEnd(i));
+    return {0, end, minOf(ceilDiv(lo(i), step), end),
+            minOf(ceilDiv(hi(i), step), end)};
+  }
+  MMK_INLINE int64_t stridedEnd(int64_t i) const {
+    return i + strideOffset < 0 ? 0 : (i + strideOffset) / stride + 1;
   }
 };
 
@@ -129,17 +147,38 @@ MMK_INLINE void scaleRow(float *to, const float *from, int64_t n,
 }
 
 /// Multiplies scores [rows, cols] by the scale, when the factor does not hold
-/// it, and applies the score block.
+/// it, and applies the score block. Columns stand for keys j0, j0 + step, ...
 MMK_INLINE void finishScores(const AttentionCell &c, int64_t i0, int64_t j0,
-                             int64_t rows, int64_t cols, float *scores) {
+                             int64_t rows, int64_t cols, float *scores,
+                             int64_t step) {
   if (c.scale != 1.0f)
     for (int64_t r = 0; r < rows; ++r)
       for (int64_t j = 0; j < cols; j += kLanes) {
         float *s = scores + r * kScoreRow + j;
         vstore(s, vmul(vload(s), vset(c.scale)));
       }
-  if (c.call->score)
+  if (!c.call->score)
+    return;
+  if (step == 1)
     c.call->score(c.call->args, c.outer, i0, j0, rows, cols, scores, kScoreRow);
+  else
+    for (int64_t j = 0; j < cols; ++j)
+      c.call->score(c.call->args, c.outer, i0, j0 + j * step, rows, 1,
+                    scores + j, kScoreRow);
+}
+
+/// softmaxRow over the columns [0, len) of a row's scores, which stand for the
+/// keys from `first` on, in steps.
+MMK_INLINE float softmaxKeys(float *s, int64_t len, int64_t first,
+                             const RowKeys &keys, float factor,
+                             RowState &state) {
+  int64_t a = minOf(maxOf(keys.begin - first, 0), len);
+  int64_t b = minOf(maxOf(keys.end - first, a), len);
+  int64_t hole = maxOf(keys.holeBegin - first, a);
+  int64_t holeEnd = minOf(keys.holeEnd - first, b);
+  for (; hole < holeEnd; ++hole)
+    s[hole] = kMinusInfinity;
+  return softmaxRow(s, len, a, b, factor, state);
 }
 
 /// The form for at most four query rows: keys and values are streamed where

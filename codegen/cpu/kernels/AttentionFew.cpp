@@ -107,28 +107,33 @@ MMK_INLINE void few(const AttentionCell &c, float *scratch) {
     scaleRow(q + r * d, c.q + r * c.qRow, c.D, d, 1.0f);
     zeroRun(out + r * dv, dv);
   }
-  for (int64_t base = c.keyLo; base < c.keyHi; base += kFewKeys) {
-    const int64_t keys = minOf(kFewKeys, c.keyHi - base);
-    fewScores<Rows>(q, d, c.k + base * c.kRow, c.kRow, c.D, keys, scores);
-    finishScores(c, c.i0, base, Rows, keys, scores);
-    float carry[Rows];
-    for (int r = 0; r < Rows; ++r) {
-      int64_t a = minOf(maxOf(c.lo(c.i0 + r) - base, 0), keys);
-      int64_t b = minOf(maxOf(c.hi(c.i0 + r) - base, a), keys);
-      carry[r] =
-          softmaxRow(scores + r * kScoreRow, keys, a, b, c.factor, state[r]);
+  // Every key of the window, then the strided ones.
+  const int64_t steps[2] = {1, c.stride};
+  for (int s = 0; s < (c.stride > 0 ? 2 : 1); ++s) {
+    const int64_t step = steps[s];
+    const int64_t hi = c.keys(c.i0 + Rows - 1, step).end;
+    const int64_t kRow = c.kRow * step, vRow = c.vRow * step;
+    for (int64_t base = c.keys(c.i0, step).begin; base < hi; base += kFewKeys) {
+      const int64_t keys = minOf(kFewKeys, hi - base);
+      fewScores<Rows>(q, d, c.k + base * kRow, kRow, c.D, keys, scores);
+      finishScores(c, c.i0, base * step, Rows, keys, scores, step);
+      float carry[Rows];
+      for (int r = 0; r < Rows; ++r) {
+        carry[r] = softmaxKeys(scores + r * kScoreRow, keys, base,
+                               c.keys(c.i0 + r, step), c.factor, state[r]);
+      }
+      const float *v = c.v + base * vRow;
+      int64_t e = 0;
+      for (; e + Vecs * kLanes <= c.Dv; e += Vecs * kLanes)
+        fewValues<Rows, Vecs, false>(scores, v + e, vRow, keys, 0, carry,
+                                     out + e, dv);
+      for (; e + kLanes <= c.Dv; e += kLanes)
+        fewValues<Rows, 1, false>(scores, v + e, vRow, keys, 0, carry, out + e,
+                                  dv);
+      if (e < c.Dv)
+        fewValues<Rows, 1, true>(scores, v + e, vRow, keys, c.Dv - e, carry,
+                                 out + e, dv);
     }
-    const float *v = c.v + base * c.vRow;
-    int64_t e = 0;
-    for (; e + Vecs * kLanes <= c.Dv; e += Vecs * kLanes)
-      fewValues<Rows, Vecs, false>(scores, v + e, c.vRow, keys, 0, carry,
-                                   out + e, dv);
-    for (; e + kLanes <= c.Dv; e += kLanes)
-      fewValues<Rows, 1, false>(scores, v + e, c.vRow, keys, 0, carry, out + e,
-                                dv);
-    if (e < c.Dv)
-      fewValues<Rows, 1, true>(scores, v + e, c.vRow, keys, c.Dv - e, carry,
-                               out + e, dv);
   }
   for (int r = 0; r < Rows; ++r) {
     float sum = state[r].sum;

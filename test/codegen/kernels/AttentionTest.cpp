@@ -24,6 +24,7 @@ struct Shape {
   int64_t causalOffset = 0, window = 0, qBlock = 0;
   double scale = 0.125;
   float magnitude = 1.0f;
+  int64_t stride = 0, strideOffset = 0;
 };
 
 using Score =
@@ -53,9 +54,10 @@ void check(const Level &level, const Shape &s, const Score &score = nullptr) {
   results.score = score;
   runKernel(
       level, "attention_f32",
-      {s.B,       s.H,      s.group,        s.Sq,     s.Skv,  s.D,  s.Dv,
-       scaleBits, s.causal, s.causalOffset, s.window, qBatch, s.D,  qRow,
-       kBatch,    s.D,      kRow,           vBatch,   s.Dv,   vRow, qBlock},
+      {s.B,       s.H,           s.group,        s.Sq,     s.Skv,  s.D,  s.Dv,
+       scaleBits, s.causal,      s.causalOffset, s.window, qBatch, s.D,  qRow,
+       kBatch,    s.D,           kRow,           vBatch,   s.Dv,   vRow, qBlock,
+       s.stride,  s.strideOffset},
       {q.data(), k.data(), v.data()}, {ceilDivide(s.Sq, qBlock), s.H, s.B},
       cpu::attentionScratchBytes(s.D, s.Dv, qBlock), results);
 
@@ -74,8 +76,11 @@ void check(const Level &level, const Shape &s, const Score &score = nullptr) {
           int64_t outer[2] = {b, h};
           if (score)
             dot = score(outer, i, j, float(dot));
-          if ((s.causal && j > i + s.causalOffset) ||
-              (s.window > 0 && j <= i + s.causalOffset - s.window))
+          bool local = (!s.causal || j <= i + s.causalOffset) &&
+                       (s.window == 0 || j > i + s.causalOffset - s.window);
+          bool strided =
+              s.stride > 0 && j % s.stride == 0 && j <= i + s.strideOffset;
+          if (!local && !strided)
             dot = kMinusInf;
           p[j] = dot;
           max = std::max(max, dot);
@@ -190,6 +195,38 @@ TEST_P(AttentionTest, RecommendedBlocks) {
     s.qBlock = cpu::attentionBlock(Sq, 2);
     check(GetParam(), s);
   }
+}
+
+Shape sparse(int64_t Sq, int64_t Skv, int64_t offset, int64_t window,
+             int64_t stride, int64_t strideOffset) {
+  Shape s{2, 2, 1, Sq, Skv, 32, 48, true, offset, window};
+  s.stride = stride;
+  s.strideOffset = strideOffset;
+  return s;
+}
+
+// A window of 8 on both sides: j <= i + 8 and j > i + 8 - 17.
+TEST_P(AttentionTest, WindowOnBothSides) {
+  check(GetParam(), {1, 2, 1, 100, 100, 32, 32, true, 8, 17});
+  check(GetParam(), {1, 1, 1, 1000, 1000, 16, 16, true, 40, 81, 300});
+}
+
+TEST_P(AttentionTest, StridedKeys) {
+  check(GetParam(), sparse(100, 100, 5, 11, 16, 100));
+  check(GetParam(), sparse(900, 900, 20, 41, 7, 900)); // 129 strided keys
+  check(GetParam(), sparse(90, 90, 0, 9, 10, 0));      // causal
+  check(GetParam(), sparse(60, 2000, 1940, 33, 2, 1940));
+  check(GetParam(), sparse(3, 500, 497, 20, 25, 497)); // a few rows
+  check(GetParam(), sparse(1, 700, 699, 64, 32, 699));
+  check(GetParam(), sparse(70, 70, -80, 5, 100, 70)); // key 0 alone
+}
+
+TEST_P(AttentionTest, StridedKeysUnderAScoreBlock) {
+  auto score = [](const int64_t *outer, int64_t i, int64_t j, float s) {
+    return (i + j + outer[1]) % 3 == 0 ? kMinusInf : s + 0.01f * float(j);
+  };
+  check(GetParam(), sparse(100, 100, 5, 11, 16, 100), score);
+  check(GetParam(), sparse(2, 300, 298, 20, 25, 298), score);
 }
 
 INSTANTIATE_TEST_SUITE_P(Levels, AttentionTest,

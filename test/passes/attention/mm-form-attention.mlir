@@ -175,11 +175,11 @@ func.func @fuse_when_a_window_slides(%q: tensor<1x2x5x4xf32>, %k: tensor<1x2x5x4
 }
 
 // Not this row's diagonal but the one above: no attribute says that.
-// CHECK-LABEL: @keep_when_mask_is_not_causal
-// CHECK: mm.attention {{.*}} mask
+// CHECK-LABEL: @fuse_when_mask_looks_ahead
+// CHECK: mm.attention %arg0, %arg1, %arg2 {ahead = 1 : i64, scale
 // CHECK-NOT: causal
 // CHECK: return
-func.func @keep_when_mask_is_not_causal(%q: tensor<1x2x5x4xf32>, %k: tensor<1x2x5x4xf32>, %v: tensor<1x2x5x4xf32>) -> tensor<1x2x5x4xf32> {
+func.func @fuse_when_mask_looks_ahead(%q: tensor<1x2x5x4xf32>, %k: tensor<1x2x5x4xf32>, %v: tensor<1x2x5x4xf32>) -> tensor<1x2x5x4xf32> {
   %low = mm.constant dense<0xFF800000> : tensor<f32>
   %j = mm.iota #mm.dims<[0]> step 1 : tensor<5xi64>
   %i = mm.iota #mm.dims<[1]> step 1 : tensor<5xi64>

@@ -1,0 +1,113 @@
+//===- PlaceAttention.cpp - Approximate attention on request --------------===//
+
+#include "dialects/mm/MM.h"
+#include "passes/attention/AttentionPattern.h"
+#include "passes/attention/Passes.h"
+
+namespace mmcc {
+#define GEN_PASS_DEF_PLACEATTENTION
+#include "passes/attention/Passes.h.inc"
+} // namespace mmcc
+
+using namespace mlir;
+using namespace mmcc;
+
+namespace {
+
+/// What the mask of an attention says of its pairs, as a person would.
+std::string describe(mm::AttentionOp op) {
+  mm::Shape query = mm::getShape(op.getQuery().getType());
+  mm::Shape key = mm::getShape(op.getKey().getType());
+  std::string text = op.getStride()       ? "sparse"
+                     : op.getWindow()     ? "sliding"
+                     : op.getCausal()     ? "causal"
+                     : query[2] != key[2] ? "cross"
+                                          : "full";
+  if (op.getWindow())
+    text += ", window " + std::to_string(op.getWindow());
+  if (int64_t(op.getAhead()) > 0)
+    text += " and " + std::to_string(op.getAhead()) + " ahead";
+  if (op.getStride())
+    text += ", every " + std::to_string(op.getStride()) + "th key";
+  if (op.getCausal() && op.getWindow())
+    text += ", causal";
+  if (Value mask = op.getMask())
+    text += cast<RankedTensorType>(mask.getType()).getElementType().isInteger(1)
+                ? ", a mask"
+                : ", a bias";
+  text += ": " + query[1].str() + " heads";
+  if (key[1] != query[1])
+    text += " on " + key[1].str();
+  return text + ", " + query[2].str() + " x " + key[2].str() + " tokens of " +
+         query[3].str();
+}
+
+struct PlaceAttention : mmcc::impl::PlaceAttentionBase<PlaceAttention> {
+  using PlaceAttentionBase::PlaceAttentionBase;
+
+  void runOnOperation() override {
+    SmallVector<AttentionPattern> parsed;
+    SmallVector<StringRef> texts;
+    StringRef(patterns).split(texts, ';', -1, /*KeepEmpty=*/false);
+    for (StringRef text : texts) {
+      std::string error;
+      auto pattern = AttentionPattern::parse(text, error);
+      if (!pattern) {
+        getOperation().emitError("--attention=") << text << ": " << error;
+        return signalPassFailure();
+      }
+      parsed.push_back(*pattern);
+    }
+    // Layers are counted in each function anew.
+    bool asked = llvm::any_of(parsed, [](const AttentionPattern &pattern) {
+      return !pattern.isFull();
+    });
+    int64_t placed = 0;
+    for (auto func : getOperation().getOps<func::FuncOp>()) {
+      int64_t layer = 0;
+      func.walk([&](mm::AttentionOp op) {
+        if (isAmongOwnTokens(op))
+          placed += place(op, layer++, parsed);
+        if (explain)
+          op.emitRemark("attention is ") << describe(op);
+      });
+    }
+    if (asked && placed == 0) {
+      getOperation().emitError(
+          "--attention: there is no self-attention that it applies to");
+      signalPassFailure();
+    }
+  }
+
+  /// As many keys as queries: nearness has a meaning.
+  static bool isAmongOwnTokens(mm::AttentionOp op) {
+    return mm::getShape(op.getQuery().getType())[2] ==
+           mm::getShape(op.getKey().getType())[2];
+  }
+
+  /// Whether a rule changed the attention. What the model itself leaves out
+  /// stays left out.
+  bool place(mm::AttentionOp op, int64_t layer,
+             ArrayRef<AttentionPattern> parsed) {
+    const AttentionPattern *rule = nullptr;
+    for (const AttentionPattern &pattern : parsed)
+      if (pattern.appliesTo(layer))
+        rule = &pattern;
+    if (!rule || rule->isFull())
+      return false;
+    if (op.getWindow() > 0 || int64_t(op.getAhead()) >= 0) {
+      op.emitWarning(
+          "--attention: its keys are limited already; it stays as it "
+          "is");
+      return false;
+    }
+    op.setWindow(rule->window + 1);
+    if (!op.getCausal())
+      op.setAhead(rule->window);
+    op.setStride(rule->stride);
+    ++numPlaced;
+    return true;
+  }
+};
+
+} // namespace

@@ -1,0 +1,125 @@
+"""Sliding, sparse and limited attention against ONNX Runtime, which is given the mask."""
+
+import json
+
+import numpy as np
+import onnxruntime
+import pytest
+from conftest import machine_levels
+from onnx import TensorProto, helper, numpy_helper
+
+HEADS, DIM = 3, 24
+
+
+def attention(tokens: int, mask: np.ndarray | None, causal: bool = False):
+    """softmax(q kT / sqrt(DIM)) v; a boolean mask [tokens, tokens] as exporters write it."""
+    keep = mask
+    if causal:
+        lower = np.tri(tokens, dtype=bool)
+        keep = lower if mask is None else lower & mask
+    constants = {"scale": np.float32(DIM**-0.5), "low": np.float32(-np.inf)}
+    nodes = [
+        helper.make_node("Transpose", ["k"], ["kt"], perm=[0, 1, 3, 2]),
+        helper.make_node("MatMul", ["q", "kt"], ["s"]),
+        helper.make_node("Mul", ["s", "scale"], ["scores"]),
+    ]
+    last = "scores"
+    if keep is not None:
+        constants["keep"] = keep
+        nodes.append(helper.make_node("Where", ["keep", "scores", "low"], ["masked"]))
+        last = "masked"
+    nodes += [
+        helper.make_node("Softmax", [last], ["p"], axis=-1),
+        helper.make_node("MatMul", ["p", "v"], ["y"]),
+    ]
+    shape = [1, HEADS, tokens, DIM]
+    values = [helper.make_tensor_value_info(n, TensorProto.FLOAT, shape) for n in "qkvy"]
+    tensors = [numpy_helper.from_array(np.asarray(v), k) for k, v in constants.items()]
+    graph = helper.make_graph(nodes, "g", values[:3], values[3:], tensors)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+
+
+def pattern(tokens: int, window: int, stride: int = 0) -> np.ndarray:
+    i, j = np.indices((tokens, tokens))
+    keep = abs(i - j) <= window
+    return keep | (j % stride == 0) if stride else keep
+
+
+def feeds(tokens: int) -> dict:
+    random = np.random.default_rng(tokens)
+    return {n: random.standard_normal((1, HEADS, tokens, DIM), dtype=np.float32) for n in "qkv"}
+
+
+def expected(tokens: int, keep, causal: bool) -> np.ndarray:
+    model = attention(tokens, keep, causal).SerializeToString()
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    return session.run(None, feeds(tokens))[0]
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("tokens", [3, 90, 1000])
+@pytest.mark.parametrize("window, stride", [(1, 0), (16, 0), (8, 16), (40, 7)])
+def test_limits_equal_the_masked_model(tokens, window, stride, causal, tools, tmp_path):
+    (tmp_path / "m.onnx").write_bytes(attention(tokens, None, causal).SerializeToString())
+    rule = f"sparse={window},{stride}" if stride else f"window={window}"
+    tools.compile(tmp_path / "m.onnx", tmp_path / "m.mmcc", f"--attention={rule}")
+    want = expected(tokens, pattern(tokens, window, stride), causal)
+    for isa in machine_levels():
+        one = tools.run(tmp_path / "m.mmcc", feeds(tokens), tmp_path, "--isa", isa, "--threads", 1)["y"]
+        np.testing.assert_allclose(one, want, rtol=1e-4, atol=1e-5)
+        three = tools.run(tmp_path / "m.mmcc", feeds(tokens), tmp_path, "--isa", isa, "--threads", 3)["y"]
+        assert one.tobytes() == three.tobytes()
+
+
+@pytest.mark.parametrize(
+    "window, stride, causal, kind",
+    [
+        (5, 0, False, "sliding, window 6 and 5 ahead"),
+        (5, 0, True, "sliding, window 6, causal"),
+        (6, 9, False, "sparse, window 7 and 6 ahead, every 9th key"),
+        (6, 9, True, "sparse, window 7, every 9th key, causal"),
+    ],
+)
+def test_masks_of_the_model_become_patterns(window, stride, causal, kind, tools, tmp_path):
+    tokens = 60
+    keep = pattern(tokens, window, stride)
+    (tmp_path / "m.onnx").write_bytes(attention(tokens, keep, causal).SerializeToString())
+    said = tools.call("mmcc", "explain", tmp_path / "m.onnx").stderr
+    assert f"attention is {kind}:" in said
+    tools.compile(tmp_path / "m.onnx", tmp_path / "m.mmcc")
+    got = tools.run(tmp_path / "m.mmcc", feeds(tokens), tmp_path)["y"]
+    np.testing.assert_allclose(got, expected(tokens, keep, causal), rtol=1e-4, atol=1e-5)
+
+
+def test_other_masks_stay_masks(tools, tmp_path):
+    tokens = 40
+    keep = pattern(tokens, 3, 8)
+    keep[7, 30] = True
+    (tmp_path / "m.onnx").write_bytes(attention(tokens, keep).SerializeToString())
+    assert "attention is full, a mask:" in tools.call("mmcc", "explain", tmp_path / "m.onnx").stderr
+    tools.compile(tmp_path / "m.onnx", tmp_path / "m.mmcc")
+    got = tools.run(tmp_path / "m.mmcc", feeds(tokens), tmp_path)["y"]
+    np.testing.assert_allclose(got, expected(tokens, keep, False), rtol=1e-4, atol=1e-5)
+
+
+def test_what_a_limit_costs_is_recorded(tools, tmp_path):
+    (tmp_path / "m.onnx").write_bytes(attention(50, None).SerializeToString())
+    samples = tmp_path / "samples"
+    samples.mkdir()
+    np.savez(samples / "one.npz", **feeds(50))
+    options = ["--attention=window=4", f"--calibrate={samples}"]
+    tools.compile(tmp_path / "m.onnx", tmp_path / "m.mmcc", *options)
+    notes = json.loads(tools.call("mmcc", "inspect", tmp_path / "m.mmcc", "--json").stdout)["notes"]
+    assert notes["attention"] == "window=4" and notes["accuracy.metric"] == "100 x cosine"
+    a, b = expected(50, None, False).ravel(), expected(50, pattern(50, 4), False).ravel()
+    cosine = 100 * (a @ b) / np.sqrt((a @ a) * (b @ b))
+    assert float(notes["accuracy.after"]) == pytest.approx(cosine, rel=1e-3)
+    done = tools.call("mmcc", "compile", tmp_path / "m.onnx", "-o", tmp_path / "no.mmcc", *options, "--max-drop=0.001")
+    assert done.returncode == 3 and "--attention=window=4 loses" in done.stderr
+    assert not (tmp_path / "no.mmcc").exists()
+
+
+def test_nothing_to_limit(tools, tmp_path):
+    model = tools.models / "tiny" / "resnet50.onnx"
+    done = tools.call("mmcc", "compile", model, "-o", tmp_path / "m.mmcc", "--attention=window=4")
+    assert done.returncode == 1 and "no self-attention" in done.stderr
