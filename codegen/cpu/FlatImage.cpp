@@ -60,12 +60,13 @@ static const char *whatNeedsLoader(const ElfFile &elf,
 /// A C++ function's name without its types, for people.
 static std::string readable(llvm::StringRef symbol) {
   llvm::ItaniumPartialDemangler demangler;
-  if (demangler.partialDemangle(symbol.str().c_str()) ||
-      !demangler.isFunction())
-    return symbol.str();
+  // The demangler goes on reading what it was given.
+  std::string mangled = symbol.str();
+  if (demangler.partialDemangle(mangled.c_str()) || !demangler.isFunction())
+    return mangled;
   std::unique_ptr<char, decltype(&std::free)> name(
       demangler.getFunctionName(nullptr, nullptr), std::free);
-  return name ? name.get() : symbol.str();
+  return name ? name.get() : mangled;
 }
 
 static llvm::Expected<CodeImage> flatten(llvm::StringRef file,
