@@ -1,4 +1,4 @@
-"""Writes models/attention: one narrow layer of each form of attention, with the outputs that are expected.
+"""Writes models/attention: one narrow layer of each form of attention and the heads behind encoders, with the outputs that are expected.
 
     python models/export_attention.py [NAME…]
 
@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from export_tiny import write
-from recipes import ATTENTION, attention, contrib
+from recipes import ATTENTION, attention, contrib, heads
 
 HERE = Path(__file__).parent / "attention"
 LIMIT = 800_000  # bytes, all of models/attention
@@ -20,7 +20,8 @@ def main(wanted: list[str]) -> int:
     HERE.mkdir(exist_ok=True)
     for name in wanted or ATTENTION:
         for form in ATTENTION.get(name, []):
-            record = write(getattr(attention, name), name, form, HERE)
+            recipe = getattr(attention, name, None) or getattr(heads, name)
+            record = write(recipe, name, form, HERE)
             print(f"{name + form:26s} {record['nodes']:5d} nodes {record['bytes']:9,d} bytes", flush=True)
     for name in wanted or contrib.GRAPHS:
         if name in contrib.GRAPHS:

@@ -110,8 +110,8 @@ static PassNames optimizePasses(const CompileOptions &options) {
   names.append({"mm-fold-batch-norm", "mm-fold-scale", "mm-merge-linears",
                 "mm-channels-last", "canonicalize", "cse",
                 "mm-canonicalize-views", "mm-form-layer-norm", "mm-form-linear",
-                "mm-evaluate-constants", "canonicalize", "cse",
-                "mm-canonical-order"});
+                "mm-sink-row-factors", "mm-evaluate-constants", "canonicalize",
+                "cse", "mm-canonical-order"});
   return names;
 }
 

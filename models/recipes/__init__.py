@@ -63,7 +63,7 @@ def variants(name: str) -> list[str]:
     return found + ([".legacy.dyn"] if name in LEGACY_DYNAMIC else [])
 
 
-# Forms of attention: models/attention, by the exports that each is written as.
+# Forms of attention, and heads: models/attention, by the exports that each is written as.
 ATTENTION = {
     "div_where": [".legacy", ".dyn"],
     "mul_add": [".legacy"],
@@ -86,4 +86,8 @@ ATTENTION = {
     "sam_vision": [""],
     "gated_cross": [".legacy", ".dyn"],
     "flamingo_cross": [""],
+    "contrast_norm": [".dyn"],
+    "contrast_clamped": [""],
+    "retrieval": [".dyn"],
+    "space_time": [".dyn"],
 }

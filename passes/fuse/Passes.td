@@ -221,4 +221,27 @@ def ChannelsLast : Pass<"mm-channels-last", "::mlir::func::FuncOp"> {
     Statistic<"numConverted", "channels-last-converted", "convolutions and poolings converted">];
 }
 
+def SinkRowFactors : Pass<"mm-sink-row-factors", "::mlir::func::FuncOp"> {
+  let summary = "moves a factor a row from before a product to behind it";
+  let description = [{
+    Where only products read the scaled value. Behind the product the factor
+    is part of its epilogue: gates of cross-attention on keys and values, the
+    lengths of contrastive features. Both rows and columns may have one.
+
+    Before:
+    ```mlir
+    %0 = mm.mul %x, %gate : tensor<2x12x32xf32>, tensor<2x12x1xf32> -> tensor<2x12x32xf32>
+    %1 = mm.linear %0, %w bias %b : tensor<64xf32> : tensor<2x12x32xf32>, tensor<32x64xf32> -> tensor<2x12x64xf32>
+    ```
+    After:
+    ```mlir
+    %0 = mm.linear %x, %w : tensor<2x12x32xf32>, tensor<32x64xf32> -> tensor<2x12x64xf32>
+    %1 = mm.mul %0, %gate : tensor<2x12x64xf32>, tensor<2x12x1xf32> -> tensor<2x12x64xf32>
+    %2 = mm.add %1, %b : tensor<2x12x64xf32>, tensor<64xf32> -> tensor<2x12x64xf32>
+    ```
+  }];
+  let statistics = [
+    Statistic<"numSunk", "row-factors-sunk", "factors moved behind a product">];
+}
+
 #endif // MMCC_PASSES_FUSE_PASSES
