@@ -137,7 +137,7 @@ def test_the_arena_is_held_against_its_lower_bound(tools, tmp_path):
     assert f"{entry['arena_bytes'] / entry['arena_live_bytes']:.3f}" == said[2]
 
 
-def planted(tools, model, tensor: str, folder, change) -> dict:
+def planted(tools, model, tensor: str, folder, change) -> str:
     """Compiles a copy of a tiny model with one initializer changed, and compares it with the original."""
     original = TINY / f"{model}.onnx"
     copy = onnx.load(original)
@@ -152,23 +152,40 @@ def planted(tools, model, tensor: str, folder, change) -> dict:
     return done.stderr.splitlines()[-1]
 
 
-@pytest.mark.parametrize("place", [0, 1, 2, -1], ids=["first", "second", "third", "last"])
-def test_diff_finds_the_node_of_a_planted_error(place, tools, tmp_path):
+def departing_node(said: str) -> str:
+    return re.search(r"the first node that departs is '([^']+)'", said)[1]
+
+
+PLACES = [(operator, place) for operator in ("MatMul", "Add", "LayerNormalization") for place in (0, 1, -1)]
+
+
+@pytest.mark.parametrize("operator, place", [("Conv", 0), *PLACES])
+def test_diff_finds_the_node_of_a_planted_error(operator, place, tools, tmp_path):
     """Each product of the encoder is fused with its bias, and with GELU or a residual: the error is inside a kernel."""
     graph = onnx.load(TINY / "vit_b16.onnx").graph
-    weights = {i.name for i in graph.initializer}
-    products = [n for n in graph.node if n.op_type == "MatMul" and n.input[1] in weights]
-    node = products[place]
+    weights = {i.name for i in graph.initializer if max(i.dims, default=1) > 1}
+    nodes = [n for n in graph.node if n.op_type == operator and n.input[1] in weights]
+    node = nodes[place]
     said = planted(tools, "vit_b16", node.input[1], tmp_path, lambda w: w + 0.05 * np.sign(w))
-    assert "the first node that departs is" in said
-    named = re.findall(r"'([^']+)'", said)
-    # The region that computes the product, and nothing before it.
-    before = {n.name for n in graph.node[: list(graph.node).index(node)]}
-    assert node.name in named and not before & set(named)
+    assert departing_node(said) == node.name
 
 
-def test_diff_finds_an_error_in_a_norm(tools, tmp_path):
+@pytest.mark.parametrize("part", ["query", "key", "value"])
+def test_diff_tells_merged_products_apart(part, tools, tmp_path):
+    """Query, key and value of a layer are one product, whose weights lie in one constant."""
+    graph = onnx.load(TINY / "bert_base.legacy.onnx").graph
+    node = [n for n in graph.node if n.name.endswith(f"self/{part}/MatMul")][1]
+    said = planted(tools, "bert_base.legacy", node.input[1], tmp_path, lambda w: w * 1.5)
+    assert departing_node(said) == node.name
+
+
+def test_diff_watches_what_launches_store(tools, tmp_path):
+    """A number inside GELU is in the code, no constant: the first value stored behind it is named."""
     graph = onnx.load(TINY / "vit_b16.onnx").graph
-    norm = [n for n in graph.node if n.op_type == "LayerNormalization"][1]
-    said = planted(tools, "vit_b16", norm.input[1], tmp_path, lambda w: w * 1.5)
-    assert re.search(r"departs is '([^']+)'", said)[1] == norm.name
+    erf = next(i for i, n in enumerate(graph.node) if n.op_type == "Erf")
+    one = graph.node[erf + 1]
+    assert one.op_type == "Add"
+    product = next(n for n in graph.node[erf:] if n.op_type == "MatMul")
+    (gelu,) = (n for n in graph.node if product.input[0] in n.output)
+    said = planted(tools, "vit_b16", one.input[1], tmp_path, lambda w: w * 1.5)
+    assert departing_node(said) == gelu.name

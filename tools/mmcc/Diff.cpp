@@ -13,18 +13,17 @@
 #include "compiler/pipeline/Compilation.h"
 #include "compiler/pipeline/Taps.h"
 #include "compiler/pipeline/Target.h"
+#include "tools/mmcc/ChangedConstant.h"
 #include "tools/mmcc/Comparison.h"
 #include "tools/mmcc/Departure.h"
+#include "tools/mmcc/TemporaryArtifact.h"
 #include "tools/mmcc/Verbs.h"
 #include "tools/npz/TensorArrays.h"
 #include "llvm/ADT/StringRef.h"
-#include "llvm/Support/FileSystem.h"
-#include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
 #include <map>
-#include <unistd.h>
 
 using namespace mmcc;
 
@@ -34,23 +33,14 @@ static ExitCode fail(ExitCode code, const llvm::Twine &message) {
 }
 
 /// Compiles the model to a temporary artifact and runs it.
-static ExitCode compileAndExecute(CompileOptions options,
+static ExitCode compileAndExecute(const CompileOptions &options,
                                   const std::string &stem,
                                   const std::vector<npz::Array> &arrays,
                                   Execution &execution) {
-  llvm::SmallString<128> path;
-  int descriptor;
-  if (std::error_code failure = llvm::sys::fs::createTemporaryFile(
-          "mmcc-diff", "mmcc", descriptor, path))
-    return fail(ExitCode::environment,
-                "cannot make a temporary file: " + failure.message());
-  ::close(descriptor);
-  llvm::FileRemover remover(path);
-  options.output = path.str().str();
-  ExitCode code = compile(options, llvm::nulls(), llvm::errs());
-  if (code != ExitCode::done)
+  TemporaryArtifact file;
+  if (ExitCode code = file.compile(options); code != ExitCode::done)
     return code;
-  std::string message = execute(options.output, stem, arrays, execution);
+  std::string message = execute(file.path(), stem, arrays, execution);
   return message.empty() ? ExitCode::done : fail(ExitCode::input, message);
 }
 
@@ -73,6 +63,68 @@ static ExitCode readReference(const std::string &path,
   if (expected.empty())
     return fail(ExitCode::input, path + ": holds no output of the artifact");
   return ExitCode::done;
+}
+
+/// The options that the artifact records, for the model at hand and one level;
+/// nothing if they cannot be repeated.
+static std::optional<CompileOptions> repeat(llvm::StringRef recorded,
+                                            const std::string &model,
+                                            llvm::StringRef isa) {
+  std::vector<std::string> words = {"mmcc", "compile", model, "-o", "twin"};
+  llvm::SmallVector<llvm::StringRef> options;
+  recorded.split(options, ' ', -1, /*KeepEmpty=*/false);
+  for (llvm::StringRef option : options) {
+    if (option.starts_with("--from"))
+      return std::nullopt;
+    // A bound is for the search of a schedule, which is recorded, too.
+    if (!option.starts_with("--max-drop") && !option.starts_with("--target"))
+      words.push_back(option.str());
+  }
+  words.push_back(("--target=cpu:" + isa).str());
+  std::vector<const char *> arguments;
+  for (const std::string &word : words)
+    arguments.push_back(word.c_str());
+  CommandLine again;
+  if (parseCommandLine(int(arguments.size()), arguments.data(), again))
+    return std::nullopt;
+  return again.compile;
+}
+
+/// The node whose constant in the artifact is not the model's, described; empty
+/// if there is none.
+static std::string findChangedNode(const CommandLine &commandLine,
+                                   const std::string &stem,
+                                   const std::string &isa) {
+  runtime::Artifact artifact, twin;
+  if (!artifact.open(commandLine.artifact.c_str(), 2).ok() ||
+      !artifact.chooseVariant(isa).ok())
+    return "";
+  const auto *recorded = artifact.program().options();
+  std::optional<CompileOptions> options =
+      repeat(recorded ? recorded->c_str() : "",
+             commandLine.compile.inputs.front(), isa);
+  TemporaryArtifact file;
+  if (!options || file.compile(*options) != ExitCode::done ||
+      !twin.open(file.path().c_str(), 2).ok() || !twin.chooseVariant(isa).ok())
+    return "";
+  std::optional<ChangedConstant> changed =
+      findChangedConstant(artifact, twin, stem);
+  if (!changed)
+    return "";
+  Compilation compilation(*options, llvm::errs());
+  if (compilation.run(Stage::import) != ExitCode::done)
+    return "";
+  std::optional<ConstantOwner> owner =
+      findOwner(compilation.module(), *changed);
+  if (!owner)
+    return "";
+  std::string text;
+  llvm::raw_string_ostream(text)
+      << "'" << owner->node << "': its constant '" << owner->constant
+      << "' holds " << llvm::format("%.9g", changed->actual) << " instead of "
+      << llvm::format("%.9g", changed->expected) << " (kernel "
+      << changed->kernel << ")";
+  return text;
 }
 
 /// Prints the first tap of the optimised model that departs.
@@ -151,14 +203,16 @@ ExitCode mmcc::diff(const CommandLine &commandLine) {
                  << "' departs: " << comparison.detail << "\n";
   }
   if (departs) {
-    // First in what the artifact itself stores on its way, then in what the
-    // model's optimised form does with every value kept.
-    std::string found = findDeparture(artifact, arrays, reference);
+    // First in the artifact's constants and in what it stores on its way, then
+    // in what the model's optimised form does with every value kept.
+    std::string isa = mmcc_model_isa(artifact.model.get());
+    std::string found = findChangedNode(commandLine, stem, isa);
+    if (found.empty())
+      found = findDeparture(artifact, arrays, reference);
     if (!found.empty())
       return fail(ExitCode::contract,
                   "the first node that departs is " + found);
-    return nameFirstTap(commandLine, stem, arrays, reference,
-                        mmcc_model_isa(artifact.model.get()));
+    return nameFirstTap(commandLine, stem, arrays, reference, isa);
   }
   llvm::outs() << artifact.names.size() << " outputs agree"
                << llvm::format(", largest difference %.3g\n", worst);
