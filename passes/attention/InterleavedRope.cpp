@@ -15,7 +15,8 @@ namespace mmcc {
 
 namespace {
 /// A table that holds each of `count` entries a row twice, as the value
-/// [..., count, 1, (1)...] that was repeated.
+/// [..., count, 1, (1)...] that was repeated; null for a constant, of which
+/// every second element is one.
 struct PairTable {
   Value once;
   int64_t count = 0;
@@ -50,6 +51,17 @@ static std::optional<PairTable> matchRepeatedTwice(Value value) {
   return PairTable{once, *count};
 }
 
+/// Whether the elements of a constant are pairs of equal ones.
+static bool isPairedConstant(Value table) {
+  std::optional<SmallVector<double>> elements = getElements(table, 1 << 24);
+  if (!elements || elements->size() % 2 != 0)
+    return false;
+  for (size_t i = 0; i < elements->size(); i += 2)
+    if ((*elements)[i] != (*elements)[i + 1])
+      return false;
+  return true;
+}
+
 /// For a table [..., 2 n] with each entry twice in a row, or `unfolded`
 /// [..., n, 2].
 static std::optional<PairTable> matchPairTable(Value table, bool unfolded) {
@@ -58,7 +70,12 @@ static std::optional<PairTable> matchPairTable(Value table, bool unfolded) {
     repeated = reshape.getInput();
   std::optional<PairTable> pairs = matchRepeatedTwice(repeated);
   ArrayRef<int64_t> shape = getTensorType(table).getShape();
-  if (!pairs || shape.size() < 2)
+  if (shape.size() < 2)
+    return std::nullopt;
+  if (!pairs && isPairedConstant(table))
+    pairs =
+        PairTable{{}, unfolded ? shape[shape.size() - 2] : shape.back() / 2};
+  if (!pairs)
     return std::nullopt;
   bool fits = unfolded
                   ? shape.back() == 2 && shape[shape.size() - 2] == pairs->count
@@ -69,11 +86,26 @@ static std::optional<PairTable> matchPairTable(Value table, bool unfolded) {
 /// The table with `count` entries a row, otherwise shaped as `table`.
 static Value makeTable(OpBuilder &builder, Value table, const PairTable &pairs,
                        bool unfolded) {
+  MLIRContext *context = builder.getContext();
   mm::Shape shape = mm::getShape(table.getType());
+  Value once = pairs.once;
+  if (!once) {
+    mm::Shape every = shape;
+    every.back() = mm::Dim::constant(context, unfolded ? 1 : pairs.count);
+    SmallVector<int64_t> steps(shape.size(), 1);
+    steps.back() = 2;
+    once = builder.create<mm::SliceOp>(
+        table.getLoc(), mm::makeTensorType(every, getElementTypeOrSelf(table)),
+        table,
+        mm::DimsAttr::get(
+            context,
+            mm::makeShape(context, SmallVector<int64_t>(shape.size(), 0))),
+        steps);
+  }
   if (unfolded)
     shape.pop_back();
-  shape.back() = mm::Dim::constant(builder.getContext(), pairs.count);
-  return reshapeTo(builder, table.getLoc(), pairs.once, shape);
+  shape.back() = mm::Dim::constant(context, pairs.count);
+  return reshapeTo(builder, table.getLoc(), once, shape);
 }
 
 /// The channels behind a stack (-odd, even) [..., n, 2].
@@ -166,7 +198,8 @@ struct FormInterleaved : OpRewritePattern<mm::AddOp> {
     stacked.push_back(mm::Dim::constant(context, 2));
     std::optional<PairTable> cosPairs = matchPairTable(cos, false);
     std::optional<PairTable> sinPairs = matchPairTable(sin, unfolded);
-    if (!cosPairs || !sinPairs || !fitsBeside(cos, shape) ||
+    if (!cosPairs || !sinPairs || cosPairs->count != rotated->count / 2 ||
+        sinPairs->count != rotated->count / 2 || !fitsBeside(cos, shape) ||
         !fitsBeside(sin, unfolded ? stacked : shape) ||
         getElementTypeOrSelf(cos) != getElementTypeOrSelf(x) ||
         getElementTypeOrSelf(sin) != getElementTypeOrSelf(x))

@@ -70,7 +70,7 @@ def test_positions_become_attributes(name, tools):
         assert text in attention
 
 
-@pytest.mark.parametrize("name", ["phi_eager", "phi3_sdpa", "gemma2_eager", "qwen2vl_text", "qwen2vl_text.op23"])
+@pytest.mark.parametrize("name", ["phi_eager", "phi3_sdpa", "gptj_eager", "gemma2_eager", "qwen2vl_text", "qwen2vl_text.op23"])
 def test_rotations_are_recognised(name, tools):
     ir = optimised(tools, FORMS / f"{name}.onnx")
     assert len(re.findall(r"= mm\.rope ", ir)) == 2 * len(re.findall(r"= mm\.attention ", ir))

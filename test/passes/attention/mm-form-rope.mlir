@@ -152,3 +152,42 @@ func.func @keep_when_reshaped_halves_are_others(%all: tensor<1x12x24xf32>, %cos:
   %2 = mm.add %0, %1 : tensor<1x1x12x8xf32>, tensor<1x1x12x8xf32> -> tensor<1x1x12x8xf32>
   return %2 : tensor<1x1x12x8xf32>
 }
+
+// GPT-J at a fixed length: the tables have become constants, the sines before
+// the fold, the cosines behind it.
+// CHECK-LABEL: @fuse_when_tables_are_constants
+// CHECK: mm.rope %arg0 cos %{{.*}} sin %{{.*}} {interleaved = true, rotary_dim = 4 : i64} : tensor<1x2x1x4xf32>, tensor<1x2x1x2xf32>, tensor<2x1x2xf32>
+func.func @fuse_when_tables_are_constants(%x: tensor<1x2x1x4xf32>) -> tensor<1x2x1x4xf32> {
+  %cos = mm.constant dense<[[[[1.0, 1.0, 0.5, 0.5]], [[0.25, 0.25, 2.0, 2.0]]]]> : tensor<1x2x1x4xf32>
+  %sin = mm.constant dense<[[[[0.5, 0.5], [0.25, 0.25]]], [[[0.125, 0.125], [0.75, 0.75]]]]> : tensor<2x1x2x2xf32>
+  %even = mm.slice %x offsets #mm.dims<[0, 0, 0, 0]> steps [1, 1, 1, 2] : tensor<1x2x1x4xf32> -> tensor<1x2x1x2xf32>
+  %odd = mm.slice %x offsets #mm.dims<[0, 0, 0, 1]> steps [1, 1, 1, 2] : tensor<1x2x1x4xf32> -> tensor<1x2x1x2xf32>
+  %n = mm.neg %odd : tensor<1x2x1x2xf32> -> tensor<1x2x1x2xf32>
+  %a = mm.reshape %n : tensor<1x2x1x2xf32> -> tensor<1x2x1x2x1xf32>
+  %b = mm.reshape %even : tensor<1x2x1x2xf32> -> tensor<1x2x1x2x1xf32>
+  %stack = mm.concat %a, %b axis 4 : tensor<1x2x1x2x1xf32>, tensor<1x2x1x2x1xf32> -> tensor<1x2x1x2x2xf32>
+  %0 = mm.mul %x, %cos : tensor<1x2x1x4xf32>, tensor<1x2x1x4xf32> -> tensor<1x2x1x4xf32>
+  %1 = mm.mul %stack, %sin : tensor<1x2x1x2x2xf32>, tensor<2x1x2x2xf32> -> tensor<1x2x1x2x2xf32>
+  %turned = mm.reshape %1 : tensor<1x2x1x2x2xf32> -> tensor<1x2x1x4xf32>
+  %2 = mm.add %0, %turned : tensor<1x2x1x4xf32>, tensor<1x2x1x4xf32> -> tensor<1x2x1x4xf32>
+  return %2 : tensor<1x2x1x4xf32>
+}
+
+// CHECK-LABEL: @keep_when_constant_tables_are_not_paired
+// CHECK-NOT: mm.rope
+// CHECK: return
+func.func @keep_when_constant_tables_are_not_paired(%x: tensor<1x2x1x4xf32>) -> tensor<1x2x1x4xf32> {
+  %cos = mm.constant dense<[[[[1.0, 0.5, 1.0, 0.5]], [[0.25, 0.25, 2.0, 2.0]]]]> : tensor<1x2x1x4xf32>
+  %sin = mm.constant dense<[[[[0.5, 0.5], [0.25, 0.25]]], [[[0.125, 0.125], [0.75, 0.75]]]]> : tensor<2x1x2x2xf32>
+  %even = mm.slice %x offsets #mm.dims<[0, 0, 0, 0]> steps [1, 1, 1, 2] : tensor<1x2x1x4xf32> -> tensor<1x2x1x2xf32>
+  %odd = mm.slice %x offsets #mm.dims<[0, 0, 0, 1]> steps [1, 1, 1, 2] : tensor<1x2x1x4xf32> -> tensor<1x2x1x2xf32>
+  %n = mm.neg %odd : tensor<1x2x1x2xf32> -> tensor<1x2x1x2xf32>
+  %a = mm.reshape %n : tensor<1x2x1x2xf32> -> tensor<1x2x1x2x1xf32>
+  %b = mm.reshape %even : tensor<1x2x1x2xf32> -> tensor<1x2x1x2x1xf32>
+  %stack = mm.concat %a, %b axis 4 : tensor<1x2x1x2x1xf32>, tensor<1x2x1x2x1xf32> -> tensor<1x2x1x2x2xf32>
+  %0 = mm.mul %x, %cos : tensor<1x2x1x4xf32>, tensor<1x2x1x4xf32> -> tensor<1x2x1x4xf32>
+  %1 = mm.mul %stack, %sin : tensor<1x2x1x2x2xf32>, tensor<2x1x2x2xf32> -> tensor<1x2x1x2x2xf32>
+  %turned = mm.reshape %1 : tensor<1x2x1x2x2xf32> -> tensor<1x2x1x4xf32>
+  %2 = mm.add %0, %turned : tensor<1x2x1x4xf32>, tensor<1x2x1x4xf32> -> tensor<1x2x1x4xf32>
+  return %2 : tensor<1x2x1x4xf32>
+}
