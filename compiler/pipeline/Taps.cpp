@@ -17,6 +17,8 @@ static bool leavesNode(Value value, StringRef node) {
 }
 
 static void addTaps(func::FuncOp func) {
+  // What stands in for a function has other nodes, and so other outputs.
+  func->removeAttr("mm.absences");
   Operation *terminator = func.getBody().back().getTerminator();
   SmallVector<Value> results(terminator->getOperands());
   SmallVector<Type> types(func.getResultTypes());

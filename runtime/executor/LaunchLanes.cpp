@@ -15,42 +15,64 @@ void LaunchLanes::clear() {
   pending_.clear();
 }
 
+LaunchLanes::Lane *LaunchLanes::find(uint32_t stream) {
+  for (Lane &lane : lanes_)
+    if (lane.stream == stream)
+      return &lane;
+  return nullptr;
+}
+
 void LaunchLanes::add(uint32_t stream, uint32_t index, double nanoseconds,
-                      bool has_cells) {
+                      bool has_cells, bool shared) {
   first_wait_.push_back(uint32_t(waits_.size()));
   if (!has_cells)
     return;
-  auto lane = std::find_if(lanes_.begin(), lanes_.end(), [&](const Lane &each) {
-    return each.stream == stream;
-  });
-  if (lane == lanes_.end())
-    lane = lanes_.insert(lane, {stream, 0, {}});
+  Lane *lane = find(stream);
+  if (!lane) {
+    lanes_.emplace_back();
+    lane = &lanes_.back();
+    lane->stream = stream;
+  }
   lane->nanoseconds += nanoseconds;
-  lane->launches.push_back(index);
   for (const Pending &pending : pending_)
     if (pending.stream == stream)
-      waits_.push_back(pending.launch);
+      waits_.push_back(pending.head);
   pending_.erase(std::remove_if(pending_.begin(), pending_.end(),
                                 [&](const Pending &pending) {
                                   return pending.stream == stream;
                                 }),
                  pending_.end());
+  uint32_t position = uint32_t(lane->launches.size());
+  bool waits = waits_.size() > first_wait_.back();
+  if (shared || waits || lane->link_is_over)
+    lane->links.push_back({position, position});
+  lane->links.back().end = position + 1;
+  lane->link_is_over = shared;
+  lane->launches.push_back(index);
 }
 
 void LaunchLanes::record(const schema::EventRecord &record, uint32_t stream) {
   // Without launches of this run before it the event has happened already.
-  for (const Lane &lane : lanes_)
-    if (lane.stream == stream)
-      recorded_.push_back({record.event(), lane.launches.back()});
+  if (Lane *lane = find(stream)) {
+    recorded_.push_back({record.event(), lane->head(lane->links.size() - 1)});
+    lane->link_is_over = true;
+  }
 }
 
 void LaunchLanes::wait(const schema::EventWait &wait, uint32_t stream) {
-  for (const Pending &event : recorded_)
-    if (event.stream == wait.event())
-      pending_.push_back({stream, event.launch});
+  for (const Recorded &recorded : recorded_)
+    if (recorded.event == wait.event())
+      pending_.push_back({stream, recorded.head});
 }
 
-void LaunchLanes::finish() { first_wait_.push_back(uint32_t(waits_.size())); }
+void LaunchLanes::finish() {
+  first_wait_.push_back(uint32_t(waits_.size()));
+  // Member 0, which is there from the start, prefers the first.
+  std::stable_sort(lanes_.begin(), lanes_.end(),
+                   [](const Lane &a, const Lane &b) {
+                     return a.nanoseconds > b.nanoseconds;
+                   });
+}
 
 bool LaunchLanes::worthSharing() const {
   // That another member takes a lane up costs some microseconds.
@@ -62,42 +84,56 @@ bool LaunchLanes::worthSharing() const {
   return long_ones > 1;
 }
 
-bool LaunchList::isReady(uint32_t launch, uint32_t before) const {
-  auto isFinished = [&](uint32_t other) {
-    return progress_[other].finished.load(std::memory_order_acquire) >=
-           launches_[other].cells;
-  };
-  return (before == launch || isFinished(before)) &&
-         lanes_.allWaits(launch, isFinished);
+/// What is dealt of the link that a launch is the head of: cells, or all of it.
+static int64_t piecesOf(const Launch &head) {
+  return head.shared ? head.cells : 1;
 }
 
-/// Runs cells of the lane's next launch, all that are left or one, if it is
-/// ready. `position` is moved past launches that are dealt out.
-LaunchList::LaneState LaunchList::advance(size_t lane, uint32_t &position,
-                                          bool all, KernelArgs &args) const {
-  const std::vector<uint32_t> &order = lanes_.lane(lane);
-  auto isDealt = [&](uint32_t index) {
-    return progress_[index].claimed.load(std::memory_order_relaxed) >=
-           launches_[index].cells;
-  };
-  while (position < order.size() && isDealt(order[position]))
-    ++position;
-  if (position == order.size())
-    return LaneState::over;
-  uint32_t index = order[position];
-  if (!isReady(index, position ? order[position - 1] : index))
-    return LaneState::waiting;
+bool LaunchList::isFinished(uint32_t head) const {
+  return progress_[head].finished.load(std::memory_order_acquire) >=
+         piecesOf(launches_[head]);
+}
+
+void LaunchList::runLaunch(uint32_t index, int64_t begin, int64_t end,
+                           KernelArgs &args) const {
   const Launch &launch = launches_[index];
-  Progress &progress = progress_[index];
   args.buffers = pointers_.data() + launch.first_pointer;
   args.sizes = sizes_.data() + launch.first_size;
-  int64_t step = launch.shared ? 1 : launch.cells, mine = 0;
+  runCells(launch, args, begin, end);
+}
+
+/// Runs cells of the lane's next link, all that are left or one, if it is
+/// ready. `next` is moved past links that are dealt out.
+LaunchList::LaneState LaunchList::advance(const LaunchLanes::Lane &lane,
+                                          uint32_t &next, bool all,
+                                          KernelArgs &args) const {
+  auto isDealt = [&](uint32_t head) {
+    return progress_[head].claimed.load(std::memory_order_relaxed) >=
+           piecesOf(launches_[head]);
+  };
+  while (next < lane.links.size() && isDealt(lane.head(next)))
+    ++next;
+  if (next == lane.links.size())
+    return LaneState::over;
+  uint32_t head = lane.head(next);
+  auto finished = [&](uint32_t other) { return isFinished(other); };
+  if ((next > 0 && !isFinished(lane.head(next - 1))) ||
+      !lanes_.allWaits(head, finished))
+    return LaneState::waiting;
+  Progress &progress = progress_[head];
+  int64_t pieces = piecesOf(launches_[head]), mine = 0;
   do {
-    int64_t cell = progress.claimed.fetch_add(step, std::memory_order_relaxed);
-    if (cell >= launch.cells)
+    int64_t piece = progress.claimed.fetch_add(1, std::memory_order_relaxed);
+    if (piece >= pieces)
       break;
-    runCells(launch, args, cell, cell + step);
-    mine += step;
+    ++mine;
+    if (launches_[head].shared) {
+      runLaunch(head, piece, piece + 1, args);
+      continue;
+    }
+    LaunchLanes::Link link = lane.links[next];
+    for (uint32_t i = link.begin; i < link.end; ++i)
+      runLaunch(lane.launches[i], 0, launches_[lane.launches[i]].cells, args);
   } while (all);
   if (mine)
     progress.finished.fetch_add(mine, std::memory_order_release);
@@ -108,14 +144,14 @@ void LaunchList::executeLanes(const Execution &execution,
                               unsigned member) const {
   KernelArgs args;
   args.scratch = execution.scratch + member * execution.scratch_stride;
-  size_t count = lanes_.count();
-  uint32_t positions[kMaxStreams] = {};
-  size_t own = member % count;
+  const std::vector<LaunchLanes::Lane> &lanes = lanes_.lanes();
+  uint32_t next[kMaxStreams] = {};
+  size_t own = member % lanes.size();
   for (unsigned idle = 0;;) {
     bool over = true, worked = false;
-    for (size_t i = 0; i < count && !worked; ++i) {
-      size_t lane = (own + i) % count;
-      LaneState state = advance(lane, positions[lane], i == 0, args);
+    for (size_t i = 0; i < lanes.size() && !worked; ++i) {
+      size_t lane = (own + i) % lanes.size();
+      LaneState state = advance(lanes[lane], next[lane], i == 0, args);
       over &= state == LaneState::over;
       worked = state == LaneState::working;
     }
@@ -126,10 +162,11 @@ void LaunchList::executeLanes(const Execution &execution,
     else
       ThreadTeam::pause(idle++);
   }
-  // The last launch of a lane ends after all before it.
-  if (member == 0)
-    for (size_t i = 0; i < count; ++i)
-      waitFor(lanes_.lane(i).back());
+  // The last link of a lane ends after all before it.
+  for (size_t i = 0; member == 0 && i < lanes.size(); ++i)
+    for (unsigned count = 0;
+         !isFinished(lanes[i].head(lanes[i].links.size() - 1)); ++count)
+      ThreadTeam::pause(count);
 }
 
 } // namespace mmcc::runtime

@@ -223,7 +223,7 @@ Status LaunchList::resolve(const ResolveContext &context, const Run &run) {
       return {status.code(),
               context.program.nameOf(command, i) + ": " + status.message()};
     lanes_.add(command.stream(), uint32_t(launches_.size()), launch.nanoseconds,
-               launch.cells > 0);
+               launch.cells > 0, launch.shared);
     launches_.push_back(launch);
     cells_ += uint64_t(launch.cells); // 2^40 each, 2^24 commands at most
     launch_count_ += launch.cells > 0;
@@ -237,7 +237,10 @@ Status LaunchList::resolve(const ResolveContext &context, const Run &run) {
 
 void LaunchList::place(uint8_t *const *buffers) {
   for (size_t i = 0; i < addresses_.size(); ++i)
-    pointers_[i] = buffers[addresses_[i].buffer] + addresses_[i].offset;
+    // Written only if it is another, so that the other members keep theirs.
+    if (void *address = buffers[addresses_[i].buffer] + addresses_[i].offset;
+        pointers_[i] != address)
+      pointers_[i] = address;
 }
 
 void runCells(const Launch &launch, const KernelArgs &args, int64_t begin,
@@ -348,7 +351,7 @@ void LaunchList::executeMember(const Execution &execution,
 
 void LaunchList::execute(ThreadTeam &team, uint8_t *scratch,
                          uint64_t scratch_stride, CommandTime *times) const {
-  bool in_lanes = lanes_.count() > 1 && !times;
+  bool in_lanes = lanes_.lanes().size() > 1 && !times;
   bool alone = single_ && !(in_lanes && lanes_.worthSharing());
   unsigned members = alone ? 1 : team.size();
   Execution execution = {*this, scratch, scratch_stride, members, times};
@@ -356,7 +359,7 @@ void LaunchList::execute(ThreadTeam &team, uint8_t *scratch,
     const Execution &execution = *static_cast<const Execution *>(context);
     if (execution.members == 1)
       execution.list.executeAlone(execution);
-    else if (execution.list.lanes_.count() > 1 && !execution.times)
+    else if (execution.list.lanes_.lanes().size() > 1 && !execution.times)
       execution.list.executeLanes(execution, member);
     else
       execution.list.executeMember(execution, member);
@@ -365,9 +368,17 @@ void LaunchList::execute(ThreadTeam &team, uint8_t *scratch,
     team.runAlone(function, &execution);
     return;
   }
-  for (size_t i = 0; i < launches_.size(); ++i) {
-    progress_[i].claimed.store(0, std::memory_order_relaxed);
-    progress_[i].finished.store(0, std::memory_order_relaxed);
+  auto reset = [&](size_t launch) {
+    progress_[launch].claimed.store(0, std::memory_order_relaxed);
+    progress_[launch].finished.store(0, std::memory_order_relaxed);
+  };
+  if (in_lanes) {
+    for (const LaunchLanes::Lane &lane : lanes_.lanes())
+      for (size_t link = 0; link < lane.links.size(); ++link)
+        reset(lane.head(link));
+  } else {
+    for (size_t i = 0; i < launches_.size(); ++i)
+      reset(i);
   }
   team.run(function, &execution);
 }

@@ -123,10 +123,11 @@ private:
   void waitFor(size_t launch) const;
   // LaunchLanes.cpp
   void executeLanes(const Execution &execution, unsigned member) const;
-  LaneState advance(size_t lane, uint32_t &position, bool all,
+  LaneState advance(const LaunchLanes::Lane &lane, uint32_t &next, bool all,
                     KernelArgs &args) const;
-  /// `before` is the launch before it in its lane, or itself.
-  bool isReady(uint32_t launch, uint32_t before) const;
+  bool isFinished(uint32_t head) const;
+  void runLaunch(uint32_t index, int64_t begin, int64_t end,
+                 KernelArgs &args) const;
 
   std::vector<Launch> launches_;
   LaunchLanes lanes_;

@@ -114,6 +114,18 @@ def test_equal_names_of_sizes_are_apart_until_connected(tools, parts):
     assert "image.batch" in main and "decoder.batch" in main
 
 
+def test_diff_knows_connected_models(tools, parts, tmp_path):
+    path = describe(parts / "pair.json", **PAIR, missing={"image": "zero"})
+    tools.compile(path, tmp_path / "pair.mmcc")
+    pixels, ids = image_and_text(seed=2)
+    np.savez(tmp_path / "in.npz", **qualified(image=pixels, decoder=ids))
+    done = tools.call("mmcc", "diff", path, tmp_path / "pair.mmcc", "--inputs", tmp_path / "in.npz")
+    assert done.returncode == 0, done.stderr
+    np.savez(tmp_path / "out.npz", **{"decoder.logits": np.zeros((2, 21, 50), np.float32)})
+    options = ["--inputs", tmp_path / "in.npz", "--reference", tmp_path / "out.npz"]
+    assert tools.call("mmcc", "diff", path, tmp_path / "pair.mmcc", *options).returncode == 3
+
+
 @pytest.mark.parametrize("dim, both", [("batch=2", True), ("image.batch=2", False)])
 def test_a_size_is_fixed_in_all_models_or_in_one(dim, both, tools, parts):
     path = describe(parts / "pair.json", **PAIR)

@@ -65,6 +65,9 @@ void ThreadTeam::work(unsigned member) {
     while (!(state & kClosed))
       if (state_.compare_exchange_weak(state, state + 1)) {
         function_(context_, member);
+        // It may have joined before it was called: once is enough. No later
+        // run begins before it leaves.
+        seen = start_.value.load();
         state_.fetch_sub(1);
         break;
       }
