@@ -102,6 +102,66 @@ void collectUses(Value value, Uses &uses) {
 
 } // namespace
 
+namespace {
+
+/// The value that follows another in a chain.
+struct Step {
+  Value result;
+  std::optional<Rotation> rotation;
+};
+
+/// torch.roll along one axis: the two parts of a value change places, and
+/// nothing else reads it.
+std::optional<Step> rotationOf(Value value) {
+  if (!llvm::hasNItems(value.getUses(), 2))
+    return std::nullopt;
+  auto first = dyn_cast<mm::SliceOp>(*value.getUsers().begin());
+  if (!first || !first.getResult().hasOneUse())
+    return std::nullopt;
+  auto concat = dyn_cast<mm::ConcatOp>(*first.getResult().getUsers().begin());
+  if (!concat || concat.getInputs().size() != 2)
+    return std::nullopt;
+  unsigned axis = concat.getAxis();
+  Shape whole = mm::getShape(value.getType());
+  Dim begin = Dim::constant(value.getContext(), 0);
+  // Of the parts in memory order, the concatenation has the second first.
+  for (Value part : {concat.getInputs()[1], concat.getInputs()[0]}) {
+    auto slice = part.getDefiningOp<mm::SliceOp>();
+    if (!slice || slice.getInput() != value || !part.hasOneUse() ||
+        llvm::any_of(slice.getSteps(), [](int64_t step) { return step != 1; }))
+      return std::nullopt;
+    Shape shape = mm::getShape(part.getType());
+    for (unsigned i = 0; i < whole.size(); ++i)
+      if (i != axis && shape[i] != whole[i])
+        return std::nullopt;
+    if (slice.getOffsets().getDim(axis) != begin)
+      return std::nullopt;
+    begin = begin + shape[axis];
+  }
+  std::optional<int64_t> size = whole[axis].getConstant();
+  std::optional<int64_t> shift =
+      mm::getShape(concat.getInputs()[0].getType())[axis].getConstant();
+  if (begin != whole[axis] || !size || !shift)
+    return std::nullopt;
+  return Step{concat.getResult(), Rotation{value, axis, *shift, *size}};
+}
+
+std::optional<Step> stepAfter(Value value) {
+  if (std::optional<Step> rotation = rotationOf(value))
+    return rotation;
+  if (!value.hasOneUse())
+    return std::nullopt;
+  Operation *user = *value.getUsers().begin();
+  bool follows = user->getNumResults() == 1 &&
+                 (isa<mm::TransposeOp, mm::ReshapeOp>(user) ||
+                  user->hasTrait<mm::Elementwise>());
+  if (!follows)
+    return std::nullopt;
+  return Step{user->getResult(0), std::nullopt};
+}
+
+} // namespace
+
 bool Lowering::isInlined(Value value) {
   Operation *op = value.getDefiningOp();
   if (!op || views.count(value) || !isComputable(op))
@@ -146,22 +206,22 @@ Chain Lowering::chain(Value anchorResult) {
   SmallVector<Value> members{anchorResult};
   Value current = anchorResult;
   Dim count = mm::product(symbols.context, mm::getShape(current.getType()));
-  while (current.hasOneUse()) {
-    Operation *user = *current.getUsers().begin();
+  while (std::optional<Step> step = stepAfter(current)) {
+    Value next = step->result;
+    Operation *user = next.getDefiningOp();
     // An operation of two anchors belongs to whichever is lowered first.
-    if (user->getNumResults() != 1 || done.contains(user))
+    if (done.contains(user))
       break;
-    bool moves = isa<mm::TransposeOp, mm::ReshapeOp>(user);
-    if (!moves && !user->hasTrait<mm::Elementwise>())
-      break;
-    Value next = user->getResult(0);
     if (mm::product(symbols.context, mm::getShape(next.getType())) != count)
       break;
-    bool independent = llvm::all_of(user->getOperands(), [&](Value operand) {
-      return operand == current || !dependsOn(operand, anchor);
-    });
+    bool independent =
+        step->rotation || llvm::all_of(user->getOperands(), [&](Value operand) {
+          return operand == current || !dependsOn(operand, anchor);
+        });
     if (!independent)
       break;
+    if (step->rotation)
+      rotations[next] = *step->rotation;
     members.push_back(next);
     current = next;
   }
@@ -202,20 +262,24 @@ void Lowering::stored(const Chain &chain) {
   views[chain.last] = chain.destination;
 }
 
-SmallVector<AffineExpr> Lowering::chainIndex(Value anchorResult,
-                                             const Chain &chain,
-                                             ArrayRef<AffineExpr> index,
-                                             ArrayRef<Dim> extents) {
+SmallVector<AffineExpr>
+Lowering::chainIndex(Value anchorResult, const Chain &chain,
+                     ArrayRef<AffineExpr> index, ArrayRef<Dim> extents,
+                     function_ref<void(const Moved &)> rotated) {
   SmallVector<AffineExpr> at(index);
   Value current = anchorResult;
+  bool isRotated = false;
   while (current != chain.last) {
-    Operation *user = *current.getUsers().begin();
-    Value next = user->getResult(0);
-    if (auto transpose = dyn_cast<mm::TransposeOp>(user)) {
-      SmallVector<AffineExpr> moved;
-      for (int64_t from : transpose.getPermutation())
-        moved.push_back(at[from]);
-      at = moved;
+    std::optional<Step> step = stepAfter(current);
+    Value next = step->result;
+    SmallVector<AffineExpr> before = at;
+    if (step->rotation) {
+      AffineExpr &position = at[step->rotation->axis];
+      position = (position + step->rotation->shift) % step->rotation->size;
+      isRotated = true;
+    } else if (auto transpose = next.getDefiningOp<mm::TransposeOp>()) {
+      for (auto [to, from] : llvm::enumerate(transpose.getPermutation()))
+        at[to] = before[from];
     } else {
       // Elementwise operations may add or drop dimensions of size 1.
       Shape from = mm::getShape(current.getType());
@@ -223,6 +287,9 @@ SmallVector<AffineExpr> Lowering::chainIndex(Value anchorResult,
       if (from != to)
         at = reshapeIndex(at, from, to, extents, symbols);
     }
+    Operation *op = next.getDefiningOp();
+    if (isRotated && (step->rotation || isViewOp(op)))
+      rotated({current, before, next, at});
     current = next;
   }
   return at;

@@ -191,8 +191,11 @@ void Element::store(Value value, const View &view, ArrayRef<AffineExpr> index) {
 
 void Element::storeChain(const Chain &chain, Value anchorResult,
                          ArrayRef<AffineExpr> index) {
-  SmallVector<AffineExpr> at_ =
-      kernel.lowering.chainIndex(anchorResult, chain, index, extents);
+  SmallVector<AffineExpr> at_ = kernel.lowering.chainIndex(
+      anchorResult, chain, index, extents, [&](const Moved &moved) {
+        cache.emplace_back(moved.to, SmallVector<AffineExpr>(moved.toIndex),
+                           at(moved.from, moved.fromIndex));
+      });
   store(at(chain.last, at_), chain.destination, at_);
   // A launch names all nodes whose work it does, the one it stores last.
   SmallVector<Location> locations{kernel.loc};
@@ -245,14 +248,22 @@ Value Element::at(Value tensor, ArrayRef<AffineExpr> index) {
   };
   Lowering &lowering = kernel.lowering;
   Operation *op = tensor.getDefiningOp();
+  auto rotation = lowering.rotations.find(tensor);
+  bool isRotated = rotation != lowering.rotations.end();
   if (auto constant = dyn_cast_or_null<mm::ConstantOp>(op))
     if (Value scalar = constantElement(constant, index))
       return remember(scalar);
   bool free = op && !lowering.isStored(tensor) &&
-              (isViewOp(op) || lowering.isInlined(tensor));
+              (isViewOp(op) || isRotated || lowering.isInlined(tensor));
   if (!free)
     return remember(load(lowering.view(tensor), index, elementOf(tensor)));
   SmallVector<AffineExpr> source;
+  if (isRotated) {
+    auto [unrotated, axis, shift, size] = rotation->second;
+    source.assign(index.begin(), index.end());
+    source[axis] = (source[axis] + (size - shift)) % size;
+    return remember(at(unrotated, source));
+  }
   if (auto transpose = dyn_cast<mm::TransposeOp>(op)) {
     source.resize(index.size());
     for (auto [i, from] : llvm::enumerate(transpose.getPermutation()))

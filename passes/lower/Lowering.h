@@ -50,6 +50,22 @@ struct Chain {
   llvm::SmallVector<mlir::Location> locations;
 };
 
+/// A value that is `source` turned round along one axis: element i of the
+/// source is element (i + shift) mod size.
+struct Rotation {
+  mlir::Value source;
+  unsigned axis;
+  int64_t shift, size;
+};
+
+/// Two members of a chain that are the same element: before and after a move.
+struct Moved {
+  mlir::Value from;
+  llvm::ArrayRef<mlir::AffineExpr> fromIndex;
+  mlir::Value to;
+  llvm::ArrayRef<mlir::AffineExpr> toIndex;
+};
+
 /// Names of a variant's kernels by their text; all its entries share them.
 using KernelNames = llvm::StringMap<std::string>;
 
@@ -82,11 +98,14 @@ public:
   Chain chain(mlir::Value anchorResult);
   /// Records that `chain.last` is stored.
   void stored(const Chain &chain);
-  /// Index of the chain's last value at the anchor's `index`.
+  /// Index of the chain's last value at the anchor's `index`. From the first
+  /// rotation on `rotated` hears of every move: the way back from an index
+  /// that was wrapped is known to it, and long to compute.
   llvm::SmallVector<mlir::AffineExpr>
   chainIndex(mlir::Value anchorResult, const Chain &chain,
              llvm::ArrayRef<mlir::AffineExpr> index,
-             llvm::ArrayRef<Dim> extents);
+             llvm::ArrayRef<Dim> extents,
+             llvm::function_ref<void(const Moved &)> rotated);
 
   //===-- Emission --------------------------------------------------------===//
 
@@ -129,6 +148,8 @@ public:
   mlir::OpBuilder builder;
   /// Inserts kernels at the end of the variant.
   mlir::OpBuilder kernelBuilder;
+  /// Members of chains that nothing stores on their own account.
+  llvm::DenseMap<mlir::Value, Rotation> rotations;
   bool failed = false;
 
 private:

@@ -10,7 +10,9 @@ def LowerToPlan : Pass<"mm-lower-to-plan", "mlir::ModuleOp"> {
   let description = [{
     Regions form around products, convolutions, attention, norms and
     reductions, together with the elementwise operations that follow (their
-    chain) and those that feed them. Data movement becomes index maps.
+    chain) and those that feed them. Data movement becomes index maps, the
+    rotations (torch.roll) in a chain among them: windows that are shifted are
+    partitioned and put back by the kernels that store them.
     Constants are recorded with the layout in which kernels read them.
 
     Before:

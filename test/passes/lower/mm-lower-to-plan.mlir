@@ -87,3 +87,68 @@ func.func @concat_is_where_parts_are_written(%x: tensor<2x8xf32>, %y: tensor<3x8
   %1 = mm.concat %0, %y axis 0 : tensor<2x8xf32>, tensor<3x8xf32> -> tensor<5x8xf32>
   return %1 : tensor<5x8xf32>
 }
+
+// -----
+
+// A rotation by two rows is where the rows are stored.
+// CHECK-DAG: #[[ROLLED:.*]] = affine_map<(d0, d1) -> (d0 * 8 + d1 - ((d0 + 3) floordiv 5) * 40 + 24)>
+// CHECK: plan.store %{{.*}}[#[[ROLLED]]
+// CHECK: plan.entry @fuse_when_rolled
+// CHECK-COUNT-1: plan.dispatch
+// CHECK-NOT: plan.dispatch
+func.func @fuse_when_rolled(%x: tensor<5x8xf32>) -> tensor<5x8xf32> {
+  %w = mm.constant dense_resource<rolled> : tensor<8x8xf32>
+  %0 = mm.linear %x, %w : tensor<5x8xf32>, tensor<8x8xf32> -> tensor<5x8xf32>
+  %1 = mm.slice %0 offsets <[2, 0]> steps [1, 1] : tensor<5x8xf32> -> tensor<3x8xf32>
+  %2 = mm.slice %0 offsets <[0, 0]> steps [1, 1] : tensor<5x8xf32> -> tensor<2x8xf32>
+  %3 = mm.concat %1, %2 axis 0 : tensor<3x8xf32>, tensor<2x8xf32> -> tensor<5x8xf32>
+  return %3 : tensor<5x8xf32>
+}
+
+{-# dialect_resources: { builtin: { rolled: "0x0400000000000000" } } #-}
+
+// -----
+
+// Parts that keep their places are copied.
+// CHECK: plan.entry @keep_when_in_order
+// CHECK-COUNT-3: plan.dispatch
+func.func @keep_when_in_order(%x: tensor<5x8xf32>) -> tensor<4x8xf32> {
+  %w = mm.constant dense_resource<kept> : tensor<8x8xf32>
+  %0 = mm.linear %x, %w : tensor<5x8xf32>, tensor<8x8xf32> -> tensor<5x8xf32>
+  %1 = mm.slice %0 offsets <[0, 0]> steps [1, 1] : tensor<5x8xf32> -> tensor<2x8xf32>
+  %2 = mm.slice %0 offsets <[3, 0]> steps [1, 1] : tensor<5x8xf32> -> tensor<2x8xf32>
+  %3 = mm.concat %1, %2 axis 0 : tensor<2x8xf32>, tensor<2x8xf32> -> tensor<4x8xf32>
+  return %3 : tensor<4x8xf32>
+}
+
+{-# dialect_resources: { builtin: { kept: "0x0400000000000000" } } #-}
+
+// -----
+
+// CHECK: plan.entry @keep_when_parts_overlap
+// CHECK-COUNT-3: plan.dispatch
+func.func @keep_when_parts_overlap(%x: tensor<5x8xf32>) -> tensor<5x8xf32> {
+  %w = mm.constant dense_resource<over> : tensor<8x8xf32>
+  %0 = mm.linear %x, %w : tensor<5x8xf32>, tensor<8x8xf32> -> tensor<5x8xf32>
+  %1 = mm.slice %0 offsets <[1, 0]> steps [1, 1] : tensor<5x8xf32> -> tensor<3x8xf32>
+  %2 = mm.slice %0 offsets <[0, 0]> steps [1, 1] : tensor<5x8xf32> -> tensor<2x8xf32>
+  %3 = mm.concat %1, %2 axis 0 : tensor<3x8xf32>, tensor<2x8xf32> -> tensor<5x8xf32>
+  return %3 : tensor<5x8xf32>
+}
+
+{-# dialect_resources: { builtin: { over: "0x0400000000000000" } } #-}
+
+// -----
+
+// CHECK: plan.entry @keep_when_the_whole_is_wanted_too
+// CHECK-COUNT-3: plan.dispatch
+func.func @keep_when_the_whole_is_wanted_too(%x: tensor<5x8xf32>) -> (tensor<5x8xf32>, tensor<5x8xf32>) {
+  %w = mm.constant dense_resource<whole> : tensor<8x8xf32>
+  %0 = mm.linear %x, %w : tensor<5x8xf32>, tensor<8x8xf32> -> tensor<5x8xf32>
+  %1 = mm.slice %0 offsets <[2, 0]> steps [1, 1] : tensor<5x8xf32> -> tensor<3x8xf32>
+  %2 = mm.slice %0 offsets <[0, 0]> steps [1, 1] : tensor<5x8xf32> -> tensor<2x8xf32>
+  %3 = mm.concat %1, %2 axis 0 : tensor<3x8xf32>, tensor<2x8xf32> -> tensor<5x8xf32>
+  return %0, %3 : tensor<5x8xf32>, tensor<5x8xf32>
+}
+
+{-# dialect_resources: { builtin: { whole: "0x0400000000000000" } } #-}
