@@ -48,6 +48,13 @@ static double cosine(const float *a, const float *b, int64_t count) {
   return std::isfinite(result) ? result : 0;
 }
 
+static double mean(const std::vector<double> &values) {
+  double sum = 0;
+  for (double value : values)
+    sum += value;
+  return values.empty() ? 0 : sum / double(values.size());
+}
+
 /// Whole numbers of an array of integers.
 static bool readIntegers(const npz::Array &array,
                          std::vector<int64_t> &values) {
@@ -121,7 +128,6 @@ std::string Accuracy::readLabels(const Execution &execution,
 }
 
 std::string Accuracy::learn(Execution &unchanged, const Samples &samples) {
-  double sum = 0;
   for (size_t s = 0; s < samples.size(); ++s) {
     std::vector<npz::Array> arrays;
     std::string message = samples.read(s, arrays);
@@ -150,18 +156,18 @@ std::string Accuracy::learn(Execution &unchanged, const Samples &samples) {
       if (expected.back().outputs.empty())
         return "the model has no output of type f32 to judge";
     }
-    message = judge(unchanged, s, sum, rowCount);
+    message = judge(unchanged, s, unchangedScores);
     if (!message.empty())
       return samples.path(s) + ": " + message;
   }
-  if (rowCount == 0)
+  if (unchangedScores.empty())
     return samples.path(0) + ": there is nothing to judge";
-  unchangedPoints = 100 * sum / double(rowCount);
+  unchangedPoints = 100 * mean(unchangedScores);
   return "";
 }
 
 std::string Accuracy::judge(const Execution &execution, size_t sample,
-                            double &sum, size_t &rows) const {
+                            std::vector<double> &scores) const {
   const Expected &wanted = expected[sample];
   if (kind != Kind::Cosine) {
     const Tensor *output = execution.find(logits);
@@ -169,8 +175,7 @@ std::string Accuracy::judge(const Execution &execution, size_t sample,
     if (got.size() != wanted.classes.size())
       return "output '" + logits + "' has changed its shape";
     for (size_t r = 0; r < got.size(); ++r)
-      sum += got[r] >= 0 && got[r] == wanted.classes[r];
-    rows += got.size();
+      scores.push_back(got[r] >= 0 && got[r] == wanted.classes[r]);
     return "";
   }
   size_t next = 0;
@@ -180,26 +185,33 @@ std::string Accuracy::judge(const Execution &execution, size_t sample,
     const std::vector<float> &reference = wanted.outputs[next++];
     if (countElements(output) != int64_t(reference.size()))
       return "an output has changed its shape";
-    sum += cosine(floats(output), reference.data(), reference.size());
-    ++rows;
+    scores.push_back(
+        cosine(floats(output), reference.data(), reference.size()));
   }
   return "";
 }
 
 std::string Accuracy::measure(Execution &changed, const Samples &samples,
-                              double &points) const {
-  double sum = 0;
-  size_t rows = 0;
+                              Measured &measured) const {
+  std::vector<double> scores;
   for (size_t s = 0; s < samples.size(); ++s) {
     std::vector<npz::Array> arrays;
     std::string message = samples.read(s, arrays);
     if (message.empty())
       message = changed.run(arrays);
     if (message.empty())
-      message = judge(changed, s, sum, rows);
+      message = judge(changed, s, scores);
     if (!message.empty())
       return samples.path(s) + ": " + message;
   }
-  points = rows ? 100 * sum / double(rows) : 0;
+  std::vector<double> lost;
+  for (size_t r = 0; r < scores.size(); ++r)
+    lost.push_back(unchangedScores[r] - scores[r]);
+  double average = mean(lost), squares = 0;
+  for (double x : lost)
+    squares += (x - average) * (x - average);
+  measured.points = 100 * mean(scores);
+  measured.lost = 100 * average;
+  measured.error = 100 * std::sqrt(squares) / double(lost.size());
   return "";
 }

@@ -9,8 +9,9 @@
 //   cosine           else: 100 times the mean cosine between the outputs and
 //                    those of the unchanged model
 //
-// Points lost are those of the unchanged model less those of the changed one.
-// An output that is not a number is never right, and has cosine 0.
+// Points lost are those of the unchanged model less those of the changed one,
+// row by row; their standard error says how far other samples may differ. An
+// output that is not a number is never right, and has cosine 0.
 //
 //===----------------------------------------------------------------------===//
 
@@ -22,21 +23,28 @@
 
 namespace mmcc {
 
+/// What a changed model reaches.
+struct Measured {
+  double points = 0;
+  /// Points lost, and the standard error of that.
+  double lost = 0, error = 0;
+};
+
 class Accuracy {
 public:
   /// Runs the unchanged model on all samples. Returns a message that names the
   /// file on failure, else an empty string.
   std::string learn(Execution &unchanged, const Samples &samples);
-  /// Runs a changed one; `points` is what it reaches.
+  /// Runs a changed one.
   std::string measure(Execution &changed, const Samples &samples,
-                      double &points) const;
+                      Measured &measured) const;
 
   /// "top-1 accuracy", "top-1 agreement" or "100 x cosine".
   const char *metric() const;
   /// What the unchanged model reaches.
   double baseline() const { return unchangedPoints; }
   /// Rows that were judged.
-  size_t rows() const { return rowCount; }
+  size_t rows() const { return unchangedScores.size(); }
 
 private:
   enum class Kind { Label, Agreement, Cosine };
@@ -48,8 +56,9 @@ private:
   };
 
   std::string choose(const Execution &execution, const Samples &samples);
-  std::string judge(const Execution &execution, size_t sample, double &sum,
-                    size_t &rows) const;
+  /// Appends the score of each row: 1 if it is right, or its cosine.
+  std::string judge(const Execution &execution, size_t sample,
+                    std::vector<double> &scores) const;
   std::string readLabels(const Execution &execution,
                          const std::vector<npz::Array> &arrays,
                          Expected &expected) const;
@@ -59,7 +68,7 @@ private:
   std::string logits;
   std::vector<Expected> expected;
   double unchangedPoints = 0;
-  size_t rowCount = 0;
+  std::vector<double> unchangedScores;
 };
 
 } // namespace mmcc

@@ -4,7 +4,9 @@
 // not compute. First the largest equal number a layer that keeps the bound, by
 // halving; then, with steps that halve too, more tokens in one layer at a time,
 // the earliest first, since those save most. Every candidate is compiled and
-// run on all samples; at most kMostTrials are.
+// run on all samples; at most kMostTrials are. Whoever picks the best of many
+// picks luck as well: a candidate keeps the bound only with the standard error
+// of its loss added, so that the bound holds on other samples, too.
 //
 //===----------------------------------------------------------------------===//
 
@@ -116,17 +118,16 @@ private:
   }
 
   /// Points that `tome` loses.
-  ExitCode lose(const std::string &tome, double &lost) {
+  ExitCode lose(const std::string &tome, Measured &measured) {
     Execution changed;
     if (ExitCode code = build(tome, changed); code != ExitCode::done)
       return code;
-    double points = 0;
-    std::string message = accuracy.measure(changed, samples, points);
+    std::string message = accuracy.measure(changed, samples, measured);
     if (!message.empty())
       return fail(ExitCode::input, message);
-    lost = accuracy.baseline() - points;
     messages << "mmcc: calibrate: " << describeAsked(tome) << ": "
-             << number(points) << ", " << number(lost) << " lost\n";
+             << number(measured.points) << ", " << number(measured.lost)
+             << " +- " << number(measured.error) << " lost\n";
     return ExitCode::done;
   }
 
@@ -140,7 +141,7 @@ private:
     return text;
   }
 
-  void note(double lost) {
+  void note(const Measured &measured) {
     auto add = [&](const char *key, const std::string &value) {
       options.notes.emplace_back(key, value);
     };
@@ -151,17 +152,19 @@ private:
     add("accuracy.metric", accuracy.metric());
     add("accuracy.rows", std::to_string(accuracy.rows()));
     add("accuracy.before", number(accuracy.baseline()));
-    add("accuracy.after", number(accuracy.baseline() - lost));
-    add("accuracy.drop", number(lost));
+    add("accuracy.after", number(measured.points));
+    add("accuracy.drop", number(measured.lost));
+    add("accuracy.drop_error", number(measured.error));
     if (options.maxDrop)
       add("accuracy.max_drop", number(*options.maxDrop));
   }
 
   ExitCode checkGiven() {
-    double lost = 0;
-    if (ExitCode code = lose(options.tome, lost); code != ExitCode::done)
+    Measured measured;
+    if (ExitCode code = lose(options.tome, measured); code != ExitCode::done)
       return code;
-    note(lost);
+    note(measured);
+    double lost = measured.lost;
     if (options.maxDrop && lost > *options.maxDrop)
       return fail(ExitCode::contract,
                   describeAsked(options.tome) + " loses " + number(lost) +
@@ -202,15 +205,15 @@ private:
 
   /// Whether the bound holds; remembers the best that does.
   ExitCode attempt(const Counts &counts, bool &keeps) {
-    auto [known, isNew] = tried.try_emplace(describe(counts), 0.0);
+    auto [known, isNew] = tried.try_emplace(describe(counts));
     if (isNew)
       if (ExitCode code = lose(known->first, known->second);
           code != ExitCode::done)
         return code;
-    keeps = known->second <= *options.maxDrop;
+    keeps = known->second.lost + 2 * known->second.error <= *options.maxDrop;
     if (keeps && saved(counts) > saved(best)) {
       best = counts;
-      bestLost = known->second;
+      bestMeasured = known->second;
     }
     return ExitCode::done;
   }
@@ -254,7 +257,7 @@ private:
                       accuracy.metric());
     options.tome = describe(best);
     options.recorded += " --tome=" + options.tome;
-    note(bestLost);
+    note(bestMeasured);
     messages << "mmcc: calibrate: chose --tome=" << options.tome << "\n";
     return ExitCode::done;
   }
@@ -264,9 +267,9 @@ private:
   Samples samples;
   Accuracy accuracy;
   int64_t layers = 0, tokens = 0, protect = 0;
-  std::map<std::string, double> tried;
+  std::map<std::string, Measured> tried;
   Counts best;
-  double bestLost = 0;
+  Measured bestMeasured;
 };
 
 } // namespace

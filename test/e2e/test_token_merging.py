@@ -191,3 +191,49 @@ def test_a_folder_that_is_not_there(tools, tmp_path):
     options = ["--tome=r=4", f"--calibrate={tmp_path / 'nowhere'}"]
     done = tools.call("mmcc", "compile", FOLDER / "vit.onnx", "-o", tmp_path / "m.mmcc", *options)
     assert done.returncode == 1 and "nowhere" in done.stderr
+
+
+#
+# Scenes: 145 tokens, most of them paper
+#
+
+
+def scene_samples(folder, seed: int, count: int, size: int = 128):
+    import sys
+
+    sys.path.insert(0, str(ROOT / "models" / "scenes"))
+    import scenes
+
+    images, labels = scenes.scenes(seed, count, *scenes.held_out())
+    folder.mkdir()
+    for i in range(0, count, size):
+        np.savez(folder / f"{i:05}.npz", pixel_values=images[i : i + size], label=labels[i : i + size])
+    return folder
+
+
+def test_scenes_equal_pytorch(tools, tmp_path):
+    model = ROOT / "models" / "scenes"
+    tools.compile(model / "model.onnx", tmp_path / "m.mmcc")
+    with np.load(model / "model.npz") as arrays:
+        got = tools.run(tmp_path / "m.mmcc", {"pixel_values": arrays["in:pixel_values"]}, tmp_path)
+        np.testing.assert_allclose(got["logits"], arrays["out:logits"], rtol=1e-3, atol=1e-4)
+
+
+def test_the_bound_holds_on_scenes_it_was_not_searched_on(tools, tmp_path):
+    model = ROOT / "models" / "scenes" / "model.onnx"
+    options = ["--max-drop=0.5", f"--calibrate={scene_samples(tmp_path / 'samples', 2, 512)}"]
+    tools.compile(model, tmp_path / "auto.mmcc", *options)
+    tools.compile(model, tmp_path / "plain.mmcc")
+    merged = sum(int(r) for r in notes(tools, tmp_path / "auto.mmcc")["tome"][2:].split("/"))
+    assert merged >= 72  # half of the tokens and more
+    right = {}
+    for name in ("plain", "auto"):
+        count = 0
+        for sample in sorted(scene_samples(tmp_path / name, 1, 1024).glob("*.npz")):
+            with np.load(sample) as arrays:
+                logits = tools.run(tmp_path / f"{name}.mmcc", {"pixel_values": arrays["pixel_values"]}, tmp_path)["logits"]
+                count += (logits.argmax(1) == arrays["label"]).sum()
+        right[name] = 100 * count / 1024
+    assert right["plain"] > 95
+    # Half a point, and two standard deviations of a difference of that size on 1,024 scenes.
+    assert right["plain"] - right["auto"] <= 0.5 + 0.9
