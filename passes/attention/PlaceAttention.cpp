@@ -59,22 +59,21 @@ struct PlaceAttention : mmcc::impl::PlaceAttentionBase<PlaceAttention> {
       parsed.push_back(*pattern);
     }
     // Layers are counted in each function anew.
-    bool asked = llvm::any_of(parsed, [](const AttentionPattern &pattern) {
-      return !pattern.isFull();
-    });
-    int64_t placed = 0;
+    SmallVector<bool> used(parsed.size(), false);
     for (auto func : getOperation().getOps<func::FuncOp>()) {
       int64_t layer = 0;
       func.walk([&](mm::AttentionOp op) {
         if (isAmongOwnTokens(op))
-          placed += place(op, layer++, parsed);
+          place(op, layer++, parsed, used);
         if (explain)
           op.emitRemark("attention is ") << describe(op);
       });
     }
-    if (asked && placed == 0) {
-      getOperation().emitError(
-          "--attention: there is no self-attention that it applies to");
+    for (auto [text, pattern, wasUsed] : llvm::zip(texts, parsed, used)) {
+      if (pattern.isFull() || wasUsed)
+        continue;
+      getOperation().emitError("--attention=")
+          << text << ": there is no self-attention that it applies to";
       signalPassFailure();
     }
   }
@@ -85,28 +84,29 @@ struct PlaceAttention : mmcc::impl::PlaceAttentionBase<PlaceAttention> {
            mm::getShape(op.getKey().getType())[2];
   }
 
-  /// Whether a rule changed the attention. What the model itself leaves out
-  /// stays left out.
-  bool place(mm::AttentionOp op, int64_t layer,
-             ArrayRef<AttentionPattern> parsed) {
+  /// Limits the attention as the last rule for its layer says. What the model
+  /// itself leaves out stays left out.
+  void place(mm::AttentionOp op, int64_t layer,
+             ArrayRef<AttentionPattern> parsed, SmallVectorImpl<bool> &used) {
     const AttentionPattern *rule = nullptr;
-    for (const AttentionPattern &pattern : parsed)
-      if (pattern.appliesTo(layer))
+    for (auto [index, pattern] : llvm::enumerate(parsed))
+      if (pattern.appliesTo(layer)) {
+        used[index] = true;
         rule = &pattern;
+      }
     if (!rule || rule->isFull())
-      return false;
+      return;
     if (op.getWindow() > 0 || int64_t(op.getAhead()) >= 0) {
       op.emitWarning(
           "--attention: its keys are limited already; it stays as it "
           "is");
-      return false;
+      return;
     }
     op.setWindow(rule->window + 1);
     if (!op.getCausal())
       op.setAhead(rule->window);
     op.setStride(rule->stride);
     ++numPlaced;
-    return true;
   }
 };
 

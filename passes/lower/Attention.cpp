@@ -100,9 +100,11 @@ void lowerAttention(Lowering &lowering, mm::AttentionOp op) {
   int64_t window = op.getWindow() > 0 ? op.getWindow() + ahead : 0;
   Dim offset = Skv - Sq, all = symbols.constant(int64_t(1) << 40);
   Dim pairs = B * H * Sq * Skv;
-  if (window > 0 && bounded && !op.getStride())
-    if (auto keys = Skv.getConstant(); keys && window < *keys)
-      pairs = B * H * Sq * window;
+  // Keys that a row sees at most, for reports and the choice of threads.
+  int64_t stride = op.getStride();
+  if (auto keys = Skv.getConstant(); keys && window > 0 && bounded)
+    pairs = B * H * Sq *
+            std::min(*keys, window + (stride ? *keys / stride + 1 : 0));
   int64_t scaleBits = llvm::bit_cast<int64_t>(op.getScale().convertToDouble());
   kernel.finish(out, 4,
                 {B,
@@ -126,7 +128,7 @@ void lowerAttention(Lowering &lowering, mm::AttentionOp op) {
                  v.strides[1],
                  v.strides[2],
                  qBlock,
-                 symbols.constant(op.getStride()),
+                 symbols.constant(stride),
                  op.getCausal() ? offset : all},
                 {q.offset, k.offset, v.offset}, scratch, pairs * (D + Dv) * 2,
                 {Sq.ceilDiv(qBlock), H, B});

@@ -123,3 +123,11 @@ def test_nothing_to_limit(tools, tmp_path):
     model = tools.models / "tiny" / "resnet50.onnx"
     done = tools.call("mmcc", "compile", model, "-o", tmp_path / "m.mmcc", "--attention=window=4")
     assert done.returncode == 1 and "no self-attention" in done.stderr
+
+
+def test_a_layer_that_is_not_there(tools, tmp_path):
+    (tmp_path / "m.onnx").write_bytes(attention(50, None).SerializeToString())
+    options = ["--attention=0:window=4", "--attention=7:window=8"]
+    done = tools.call("mmcc", "compile", tmp_path / "m.onnx", "-o", tmp_path / "m.mmcc", *options)
+    assert done.returncode == 1 and "--attention=7:window=8: there is no self-attention" in done.stderr
+    assert not (tmp_path / "m.mmcc").exists()
