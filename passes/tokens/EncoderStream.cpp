@@ -113,6 +113,9 @@ static int64_t countLeading(Value value, int64_t axis) {
   return count;
 }
 
+/// What mm.match_tokens can number.
+constexpr int64_t kMostTokens = int64_t(1) << 24;
+
 /// Whether attention is among the tokens of one row, whatever its form.
 static bool isSelfAttention(mm::AttentionOp attention) {
   return mm::getShape(attention.getQuery().getType())[2] ==
@@ -136,6 +139,10 @@ SmallVector<EncoderStream> findStreams(func::FuncOp func) {
       reason = "it is causal";
     else if (attention.getWindow() > 0 || int64_t(attention.getAhead()) >= 0)
       reason = "it attends to neighbours only";
+    else if (*count > kMostTokens)
+      reason = "it has more tokens than can be numbered";
+    else if (!getTensorType(attention).getElementType().isF32())
+      reason = "its tokens are not f32";
     else
       layer = findLayer(attention, tokens, reason);
     if (layer && attention.getMask()) {

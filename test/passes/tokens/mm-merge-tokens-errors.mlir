@@ -68,6 +68,22 @@ func.func @keep_when_the_number_is_not_known(%q: tensor<1x3x?x16xf32, #mm.dims<[
 
 // -----
 
+func.func @keep_when_tokens_are_not_f32(%q: tensor<1x3x17x16xf16>) -> tensor<1x3x17x16xf16> {
+  // expected-error@+1 {{its tokens are not f32}}
+  %a = mm.attention %q, %q, %q {scale = 0.25 : f64} : tensor<1x3x17x16xf16>, tensor<1x3x17x16xf16>, tensor<1x3x17x16xf16> -> tensor<1x3x17x16xf16>
+  return %a : tensor<1x3x17x16xf16>
+}
+
+// -----
+
+func.func @keep_when_limited_to_neighbours(%q: tensor<1x3x17x16xf32>) -> tensor<1x3x17x16xf32> {
+  // expected-error@+1 {{it attends to neighbours only}}
+  %a = mm.attention %q, %q, %q {scale = 0.25 : f64, window = 3 : i64, ahead = 2 : i64} : tensor<1x3x17x16xf32>, tensor<1x3x17x16xf32>, tensor<1x3x17x16xf32> -> tensor<1x3x17x16xf32>
+  return %a : tensor<1x3x17x16xf32>
+}
+
+// -----
+
 func.func @keep_when_nothing_is_added(%q: tensor<1x3x17x16xf32>) -> tensor<1x3x17x16xf32> {
   // expected-error@+1 {{its result is not added to a residual}}
   %a = mm.attention %q, %q, %q {scale = 0.25 : f64} : tensor<1x3x17x16xf32>, tensor<1x3x17x16xf32>, tensor<1x3x17x16xf32> -> tensor<1x3x17x16xf32>
