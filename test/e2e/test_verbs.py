@@ -189,3 +189,24 @@ def test_diff_watches_what_launches_store(tools, tmp_path):
     (gelu,) = (n for n in graph.node if product.input[0] in n.output)
     said = planted(tools, "vit_b16", one.input[1], tmp_path, lambda w: w * 1.5)
     assert departing_node(said) == gelu.name
+
+
+def test_a_trace_holds_every_launch_once(tools, folder, tmp_path):
+    run = ["mmcc-run", folder / "bert.mmcc", "--inputs", folder / "in.npz"]
+    done = tools.call(*run, "--trace", tmp_path / "trace.json", "--outputs", tmp_path / "out.npz")
+    assert done.returncode == 0, done.stderr
+    events = json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
+    entry = json.loads(tools.call("mmcc", "inspect", folder / "bert.mmcc", "--json").stdout)["entries"][0]
+    assert len(events) == sum(entry["commands"].values()) > 10
+    # One after the other: no slice begins before the one before it ends.
+    for before, after in zip(events, events[1:]):
+        assert after["ts"] >= before["ts"] + before["dur"] - 1e-3
+    products = [e for e in events if e["name"].startswith("gemm")]
+    assert products and all(e["args"]["gflop"] > 0 and e["args"]["nodes"] for e in products)
+    # The run itself is as any other.
+    plain = tools.call(*run, "--outputs", tmp_path / "plain.npz")
+    assert plain.returncode == 0
+    with np.load(tmp_path / "out.npz") as a, np.load(tmp_path / "plain.npz") as b:
+        assert all(a[n].tobytes() == b[n].tobytes() for n in b.files)
+    done = tools.call(*run, "--trace", tmp_path / "nowhere" / "trace.json")
+    assert done.returncode == 4 and "trace.json" in done.stderr

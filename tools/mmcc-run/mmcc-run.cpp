@@ -1,6 +1,7 @@
 // mmcc-run: runs or times an artifact on arrays from an npz file. Links the
 // runtime only.
 
+#include "tools/mmcc-run/Trace.h"
 #include "tools/npz/TensorArrays.h"
 
 #include <CLI/CLI.hpp>
@@ -21,7 +22,7 @@ namespace {
 constexpr int kDone = 0, kInput = 1, kUsage = 2, kEnvironment = 4;
 
 struct Options {
-  std::string file, inputs, outputs, entry, device = "cpu", isa, json;
+  std::string file, inputs, outputs, entry, device = "cpu", isa, json, trace;
   unsigned threads = 0;
   double bench_seconds = 0;
   bool perf_map = false, profile = false, state = false;
@@ -248,6 +249,13 @@ int Runner::run() {
   if (options.bench_seconds > 0)
     if (int code = bench())
       return code;
+  if (!options.trace.empty()) {
+    mmcc_session_set_profiling(session.get(), 1);
+    if (!session.run(inputs, outputs, error))
+      return fail(error);
+    if (!writeText(options.trace, mmcc::traceOf(session)))
+      return fail(kEnvironment, "cannot write " + options.trace);
+  }
   if (options.profile) {
     mmcc_session_set_profiling(session.get(), 1);
     for (int i = 0; i < 20; ++i)
@@ -282,6 +290,8 @@ int main(int argc, char **argv) {
       ->check(CLI::PositiveNumber);
   app.add_option("--json", options.json, "where --bench writes its figures");
   app.add_flag("--profile", options.profile, "print the time of each kernel");
+  app.add_option("--trace", options.trace,
+                 "where to write one run, command by command, for Perfetto");
   app.add_flag("--perf-map", options.perf_map,
                "name the kernels for `perf report`");
   try {
@@ -293,8 +303,10 @@ int main(int argc, char **argv) {
   }
   if (!options.json.empty() && options.bench_seconds <= 0)
     return fail(kUsage, "--json goes with --bench");
-  if (options.outputs.empty() && options.bench_seconds <= 0 && !options.profile)
-    return fail(kUsage, "nothing to do: give --outputs, --bench or --profile");
+  if (options.outputs.empty() && options.bench_seconds <= 0 &&
+      !options.profile && options.trace.empty())
+    return fail(kUsage,
+                "nothing to do: give --outputs, --bench, --profile or --trace");
   if (options.device.compare(0, 4, "cuda") == 0)
     return fail(kEnvironment, "this runtime has no CUDA device");
   if (options.device != "cpu")
