@@ -18,6 +18,13 @@ def held_out() -> tuple[np.ndarray, np.ndarray]:
         return samples["images"], samples["labels"].astype(np.int64)
 
 
+def halves() -> tuple[tuple, tuple]:
+    """The held-out digits in two parts that share no handwriting: to calibrate with, and to measure with."""
+    images, labels = held_out()
+    half = len(labels) // 2
+    return (images[:half], labels[:half]), (images[half:], labels[half:])
+
+
 def enlarged(glyph: np.ndarray, side: int) -> np.ndarray:
     """[8, 8] -> [side, side] by linear interpolation between pixel centres."""
     at = np.clip((np.arange(side) + 0.5) * 8 / side - 0.5, 0, 7)

@@ -78,7 +78,7 @@ TEST_P(MicroKernel, attentionWithScore) {
     plan.kernel @k row "attention_f32" extents affine_map<() -> (2, 3, 10, 16)> parallel 4
         params affine_map<() -> (2, 3, 1, 10, 21, 16, 16, )" +
           std::to_string(bits) +
-          R"(, 0, 0, 0, 480, 16, 48, 1008, 16, 48, 1008, 16, 48, 8)>
+          R"(, 0, 0, 0, 480, 16, 48, 1008, 16, 48, 1008, 16, 48, 8, 0, 0)>
         offsets affine_map<() -> (0, 0, 0)> scratch affine_map<() -> (0)> written [4] {
     ^bb0(%q: !plan.buffer<f32>, %k: !plan.buffer<f32>, %v: !plan.buffer<f32>, %mask: !plan.buffer<i1>, %y: !plan.buffer<f32>):
       plan.block "score" {
