@@ -230,17 +230,7 @@ void lowerConvTranspose(Lowering &lowering, mm::ConvTransposeOp op) {
   unsigned first = layout.space(0), last = layout.space(layout.spatial - 1);
   int64_t rowStride = flat ? 1 : op.getStrides()[0];
   int64_t columnStride = op.getStrides().back();
-  ConvCall call;
-  call.depthwise = false;
-  call.input = view;
-  call.columnStride = view.strides[last];
-  call.rowStride = flat ? view.strides[last] * x[last] : view.strides[first];
-  call.batch = x[0];
-  call.H = flat ? symbols.constant(1) : x[first];
-  call.W = x[last];
-  call.C = x[1];
-  call.N = out[1];
-  call.groups = op.getGroups();
+  ConvCall call = makeConvCall(lowering, view, x, out, layout, op.getGroups());
   call.strideH = call.strideW = 1;
   Dim OH = flat ? symbols.constant(1) : out[first], OW = out[last];
   auto filter = filters.begin();
@@ -258,13 +248,7 @@ void lowerConvTranspose(Lowering &lowering, mm::ConvTransposeOp op) {
       if (call.OH.isConstant(0) || call.OW.isConstant(0))
         continue;
       emitConv(lowering, op.getLoc(), call, [&](Element &post) {
-        post.define(result, [&](ArrayRef<AffineExpr> at) -> Value {
-          Value v = post.value(0);
-          if (op.getBias())
-            v = post.builder.create<arith::AddFOp>(
-                post.loc, v, post.at(op.getBias(), {at[1]}));
-          return v;
-        });
+        defineBiased(post, result, op.getBias(), layout);
         SmallVector<Dim> domain{x[0], call.OH * call.OW, call.N};
         SmallVector<AffineExpr> split =
             reshapeIndex({post.dim(0), post.dim(1), post.dim(2)}, domain,

@@ -120,20 +120,11 @@ void lowerConv(Lowering &lowering, mm::ConvOp op) {
     return flat ? none : values[0];
   };
   auto column = [&](ArrayRef<int64_t> values) { return values[flat ? 0 : 1]; };
-  ConvCall call;
+  ConvCall call = makeConvCall(lowering, view, x, out, layout, groups);
   call.filter = filter;
   call.depthwise = depthwise;
-  call.input = view;
-  call.columnStride = view.strides[last];
-  call.rowStride = flat ? view.strides[last] * x[last] : view.strides[first];
-  call.batch = x[0];
-  call.H = flat ? symbols.constant(1) : x[first];
-  call.W = x[last];
-  call.C = C;
   call.OH = flat ? symbols.constant(1) : out[first];
   call.OW = out[last];
-  call.N = N;
-  call.groups = groups;
   call.KH = flat ? 1 : *w[2].getConstant();
   call.KW = *w.back().getConstant();
   call.strideH = row(op.getStrides(), 1);
@@ -145,13 +136,7 @@ void lowerConv(Lowering &lowering, mm::ConvOp op) {
 
   Chain chain = lowering.chain(result);
   emitConv(lowering, op.getLoc(), call, [&](Element &post) {
-    post.define(result, [&](ArrayRef<AffineExpr> at) -> Value {
-      Value v = post.value(0);
-      if (op.getBias())
-        v = post.builder.create<arith::AddFOp>(
-            post.loc, v, post.at(op.getBias(), {at[layout.channel()]}));
-      return v;
-    });
+    defineBiased(post, result, op.getBias(), layout);
     // (batch, pixel, channel) to the result's own order of dimensions.
     SmallVector<Dim> domain{x[0], call.OH * call.OW, N}, ordered{out[0]};
     for (unsigned i = 0; i < layout.spatial; ++i)

@@ -53,6 +53,35 @@ View channelsLastView(Lowering &lowering, Value input, const Layout &layout) {
   return target;
 }
 
+ConvCall makeConvCall(Lowering &lowering, const View &input, ArrayRef<Dim> x,
+                      ArrayRef<Dim> out, const Layout &layout, int64_t groups) {
+  bool flat = layout.spatial == 1;
+  unsigned first = layout.space(0), last = layout.space(layout.spatial - 1);
+  ConvCall call;
+  call.depthwise = false;
+  call.input = input;
+  call.columnStride = input.strides[last];
+  call.rowStride = flat ? input.strides[last] * x[last] : input.strides[first];
+  call.batch = x[0];
+  call.H = flat ? lowering.symbols.constant(1) : x[first];
+  call.W = x[last];
+  call.C = x[layout.channel()];
+  call.N = out[layout.channel()];
+  call.groups = groups;
+  return call;
+}
+
+void defineBiased(Element &post, Value result, Value bias,
+                  const Layout &layout) {
+  post.define(result, [&post, bias, layout](ArrayRef<AffineExpr> at) -> Value {
+    Value v = post.value(0);
+    if (!bias)
+      return v;
+    return post.builder.create<arith::AddFOp>(
+        post.loc, v, post.at(bias, {at[layout.channel()]}));
+  });
+}
+
 void emitConv(Lowering &lowering, Location loc, const ConvCall &call,
               llvm::function_ref<void(Element &post)> store) {
   const Symbols &symbols = lowering.symbols;

@@ -44,6 +44,17 @@ struct ConvCall {
       padLeft;
 };
 
+/// A call over an input of sizes `x` for a result of sizes `out`, both in
+/// `layout`: everything but filter, window and the result's own space.
+ConvCall makeConvCall(Lowering &lowering, const View &input,
+                      llvm::ArrayRef<Dim> x, llvm::ArrayRef<Dim> out,
+                      const Layout &layout, int64_t groups);
+
+/// Has `post` take its value, and the channel's bias if there is one, for the
+/// elements of `result`.
+void defineBiased(Element &post, mlir::Value result, mlir::Value bias,
+                  const Layout &layout);
+
 /// Emits the launch. `store` fills the post block, whose indices are (batch,
 /// pixel, channel) and whose value is the sum.
 void emitConv(Lowering &lowering, mlir::Location loc, const ConvCall &call,
