@@ -32,6 +32,10 @@ struct CompileOptions {
   std::string tome;
   /// Give the token that each original token became part of as an output.
   bool tomeMap = false;
+  /// How many image tokens a decoder gets (PruneRequest.h); empty: all.
+  std::string prune;
+  /// Give the places of the image tokens that stay as an output.
+  bool pruneMap = false;
   /// Limits on attention (AttentionPattern.h).
   std::vector<std::string> attention;
   /// Folder of samples to measure accuracy on; empty: none.

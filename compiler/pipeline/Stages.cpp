@@ -107,6 +107,12 @@ static PassNames optimizePasses(const CompileOptions &options) {
     names.push_back("mm-merge-tokens{schedule=" + options.tome + map + explain +
                     "}");
   }
+  if (!options.prune.empty()) {
+    std::string map = options.pruneMap ? " map=true" : "";
+    // Quoted: a node's name may hold anything.
+    names.push_back("mm-prune-tokens{amount=\"" + options.prune + "\"" + map +
+                    explain + "}");
+  }
   names.append({"mm-fold-batch-norm", "mm-fold-scale", "mm-merge-linears",
                 "mm-channels-last", "canonicalize", "cse",
                 "mm-canonicalize-views", "mm-form-layer-norm", "mm-form-linear",

@@ -69,13 +69,16 @@ private:
                  bool exact = false) {
     CompileOptions candidate = options;
     candidate.tome = tome;
-    if (exact)
+    if (exact) {
       candidate.attention.clear();
+      candidate.prune.clear();
+    }
     candidate.calibrate.clear();
     candidate.maxDrop.reset();
     candidate.stopAfter.reset();
     candidate.dumpCode.clear();
     candidate.time = candidate.explain = candidate.tomeMap = false;
+    candidate.pruneMap = false;
     candidate.targets = {"cpu:x86-64-v3"};
     llvm::SmallString<128> path;
     if (std::error_code failure =
@@ -136,6 +139,8 @@ private:
     std::string text;
     for (const std::string &pattern : options.attention)
       text += (text.empty() ? "--attention=" : " --attention=") + pattern;
+    if (!options.prune.empty())
+      text += (text.empty() ? "--prune=" : " --prune=") + options.prune;
     if (!tome.empty())
       text += (text.empty() ? "--tome=" : " --tome=") + tome;
     return text;
@@ -147,6 +152,8 @@ private:
     };
     if (!options.attention.empty())
       add("attention", llvm::join(options.attention, " "));
+    if (!options.prune.empty())
+      add("prune", options.prune);
     if (!options.tome.empty())
       add("tome", options.tome);
     add("accuracy.metric", accuracy.metric());

@@ -1,4 +1,4 @@
-//===- MMTokenOps.td - Merging of tokens ---------------------*- tablegen -*-===//
+//===- MMTokenOps.td - Merging and choosing of tokens --------*- tablegen -*-===//
 
 #ifndef MMCC_MM_TOKEN_OPS
 #define MMCC_MM_TOKEN_OPS
@@ -59,6 +59,39 @@ def MM_MergeTokensOp : MM_InferredOp<"merge_tokens"> {
   let arguments = (ins MM_FloatTensor:$input, MM_IntTensor:$successor, Optional<MM_FloatTensor>:$size, I64Attr:$left);
   let results = (outs MM_FloatTensor:$result);
   let assemblyFormat = "$input `,` $successor (`size` $size^ `:` type($size))? attr-dict `:` type($input) `,` type($successor) `->` type($result)";
+}
+
+def MM_SelectTokensOp : MM_InferredOp<"select_tokens"> {
+  let summary = "the positions of the tokens that are least alike, in order";
+  let description = [{
+    ```
+    similarity [batch, tokens, tokens] f32        result [batch, keep] i64
+    ```
+    Chooses `keep` tokens so that the two nearest of them are as far apart as a
+    greedy choice makes them (max-min diversity; Alvar et al., DivPrune, 2025).
+    The first is the token whose nearest other is least similar; each next one
+    is the token whose nearest chosen one is least similar. The first of equals.
+    Positions ascend and differ.
+
+        similarity      keep 2: the nearest to 0, 1, 2, 3 is .9, .9, .7, .2, so
+        1  .9 .1 .2     3 comes first; of 0, 1, 2, whose similarities to 3 are
+        .9 1  .7 .1     .2, .1, .2, the farthest is 1: the result is [1, 3]
+        .1 .7 1  .2
+        .2 .1 .2 1
+
+    Where a similarity is NaN the choice is any, positions still differing.
+
+    - C1: similarity is f32 [batch, tokens, tokens]; `tokens` is static and at
+      most 2^24.
+    - C2: 1 <= `keep` <= tokens.
+
+    ```mlir
+    %p = mm.select_tokens %s {keep = 144 : i64} : tensor<1x576x576xf32> -> tensor<1x144xi64>
+    ```
+  }];
+  let arguments = (ins MM_FloatTensor:$similarity, I64Attr:$keep);
+  let results = (outs MM_IntTensor:$result);
+  let assemblyFormat = "$similarity attr-dict `:` type($similarity) `->` type($result)";
 }
 
 #endif // MMCC_MM_TOKEN_OPS

@@ -1,4 +1,4 @@
-//===- TokenOps.cpp - Merging of tokens: types ----------------------------===//
+//===- TokenOps.cpp - Merging and choosing of tokens: types ---------------===//
 
 #include "dialects/mm/Inference.h"
 
@@ -64,5 +64,30 @@ LogicalResult MergeTokensOp::inferReturnTypes(MLIRContext *context,
                              left, " of ", shape[1].str(), " tokens");
   shape[1] = Dim::constant(context, left);
   results.push_back(makeTensorType(shape, type.getElementType()));
+  return success();
+}
+
+LogicalResult SelectTokensOp::inferReturnTypes(MLIRContext *context,
+                                               OptionalLocation location,
+                                               Adaptor adaptor,
+                                               ResultTypes &results) {
+  auto type = cast<RankedTensorType>(adaptor.getSimilarity().getType());
+  Shape shape = getShape(type);
+  // select_tokens_c1
+  std::optional<int64_t> tokens =
+      shape.size() == 3 ? shape[1].getConstant() : std::nullopt;
+  if (!tokens || *tokens > int64_t(1) << 24 || shape[2] != shape[1] ||
+      !type.getElementType().isF32())
+    return emitOptionalError(location, "'mm.select_tokens' op similarity ",
+                             describeShape(shape),
+                             " must be f32 [batch, tokens, tokens] with a "
+                             "static number of tokens");
+  // select_tokens_c2
+  int64_t keep = adaptor.getKeep();
+  if (keep < 1 || keep > *tokens)
+    return emitOptionalError(location, "'mm.select_tokens' op cannot keep ",
+                             keep, " of ", *tokens, " tokens");
+  results.push_back(makeTensorType({shape[0], Dim::constant(context, keep)},
+                                   IntegerType::get(context, 64)));
   return success();
 }

@@ -22,6 +22,7 @@ RECIPES = {
         speech.wav2vec2,
         vision.clip_l14,
         fusion.llava_proj,
+        fusion.llava_prefill,
         vision.clip_b32_b8,
         vision.vit_b16_b8,
         vision.vit_l16_384,
@@ -50,7 +51,8 @@ DYNAMIC = {
     "llava_proj",
 }
 LEGACY_DYNAMIC = {"clip_b32", "bert_base", "swin_t", "qwen2_decode"}
-FULL_ONLY = {"clip_b32_b8", "vit_b16_b8", "vit_l16_384"}  # the .dyn forms have other batch sizes
+# The .dyn forms have other batch sizes; models/prune has a small LLaVA.
+FULL_ONLY = {"clip_b32_b8", "vit_b16_b8", "vit_l16_384", "llava_prefill"}
 OPSET_23 = {"clip_b32", "bert_base", "qwen2_decode", "swin_t"}
 
 

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from .case import Case, image, normal, seeded, token_ids
+from .decoder import qwen2
 
 
 class VisionText(nn.Module):
@@ -61,6 +62,32 @@ def llava_proj(tiny):
         size=tokens,
         other_size=23,
         dynamic=dict(image_features={1: torch.export.Dim("tokens", max=4096)}),
+    )
+
+
+class ImagePrompt(nn.Module):
+    """LLaVA from its image features on: projector, image tokens before text, decoder; the last token's logits."""
+
+    def __init__(self, features, decoder):
+        super().__init__()
+        width = decoder.config.hidden_size
+        self.projector = nn.Sequential(nn.Linear(features, width), nn.GELU(), nn.Linear(width, width))
+        self.decoder = decoder
+
+    def forward(self, image_features, input_ids):
+        text = self.decoder.get_input_embeddings()(input_ids)
+        x = torch.cat((self.projector(image_features), text), dim=1)
+        return self.decoder(inputs_embeds=x, use_cache=False, logits_to_keep=1).logits
+
+
+def llava_prefill(tiny):
+    """576 image tokens (CLIP L/14 at 336) and 64 of text into Qwen2-0.5B."""
+    model, _, _, _, vocabulary = qwen2(tiny)
+    features, tokens, text = (64, 16, 8) if tiny else (1024, 576, 64)
+    return Case(
+        seeded(ImagePrompt(features, model)),
+        lambda n: dict(image_features=normal(1, tokens, features), input_ids=token_ids(text, vocabulary)),
+        ["logits"],
     )
 
 

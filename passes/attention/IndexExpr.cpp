@@ -152,6 +152,60 @@ static std::optional<IndexExpr> getProgression(mm::ConstantOp constant) {
                        coefficients);
 }
 
+static std::optional<IndexExpr> getIndexExpr(Value value, int depth);
+
+static std::optional<bool> isDecided(mm::CompareOp compare, int depth) {
+  bool isEqual = compare.getPredicate() == mm::Predicate::EQ;
+  if (!isEqual && compare.getPredicate() != mm::Predicate::NE)
+    return std::nullopt;
+  std::optional<IndexExpr> lhs = getIndexExpr(compare.getLhs(), depth + 1);
+  std::optional<IndexExpr> rhs = getIndexExpr(compare.getRhs(), depth + 1);
+  if (!lhs || !rhs)
+    return std::nullopt;
+  IndexExpr difference = combine(*lhs, 1, *rhs, -1);
+  std::optional<int64_t> number = difference.constant.getConstant();
+  if (!difference.isConstant() || !number)
+    return std::nullopt;
+  return (*number == 0) == isEqual;
+}
+
+/// Pieces of one progression, joined in order: exporters write "the position
+/// before" as the first position less one, joined with all positions.
+static std::optional<IndexExpr> getJoined(mm::ConcatOp concat, int depth) {
+  size_t rank = getTensorType(concat.getResult()).getRank();
+  size_t axis = rank - 1 - concat.getAxis();
+  auto sizeOf = [&](Value input) {
+    return mm::getShape(input.getType())[concat.getAxis()];
+  };
+  SmallVector<IndexExpr> pieces;
+  std::optional<mm::Dim> step;
+  for (Value input : concat.getInputs()) {
+    std::optional<IndexExpr> piece = getIndexExpr(input, depth + 1);
+    if (!piece)
+      return std::nullopt;
+    piece->coefficients.resize(rank, makeDim(piece->constant, 0));
+    // A piece of one element says nothing of the step.
+    if (!sizeOf(input).isConstant(1)) {
+      if (step && *step != piece->coefficients[axis])
+        return std::nullopt;
+      step = piece->coefficients[axis];
+    }
+    pieces.push_back(std::move(*piece));
+  }
+  if (!step)
+    return std::nullopt;
+  mm::Dim at = makeDim(*step, 0);
+  for (auto [piece, input] : llvm::zip_equal(pieces, concat.getInputs())) {
+    piece.coefficients[axis] = *step;
+    const IndexExpr &first = pieces.front();
+    if (piece.constant != first.constant + *step * at ||
+        piece.coefficients != first.coefficients)
+      return std::nullopt;
+    at = at + sizeOf(input);
+  }
+  return pieces.front();
+}
+
 static std::optional<IndexExpr> getIndexExpr(Value value, int depth) {
   Operation *op = value.getDefiningOp();
   if (!op || depth > 24)
@@ -171,7 +225,17 @@ static std::optional<IndexExpr> getIndexExpr(Value value, int depth) {
   } else if (auto sizes = dyn_cast<mm::SizesOp>(op)) {
     if (sizes.getDims().size() == 1)
       result = makeIndexExpr(sizes.getDims().getDim(0));
+  } else if (auto concat = dyn_cast<mm::ConcatOp>(op)) {
+    result = getJoined(concat, depth);
+  } else if (auto sum = dyn_cast<mm::CumulativeOp>(op)) {
+    std::optional<IndexExpr> input = getIndexExpr(sum.getInput(), depth + 1);
+    if (input && sum.getKind() == "sum" && input->isConstant() &&
+        input->constant.isConstant(0))
+      result = input;
   } else if (auto cast = dyn_cast<mm::CastOp>(op)) {
+    if (auto compare = cast.getInput().getDefiningOp<mm::CompareOp>())
+      if (std::optional<bool> holds = isDecided(compare, depth))
+        return makeIndexExpr(mm::Dim::constant(value.getContext(), *holds));
     // Positions stay whole and small enough for every type but the smallest.
     Type type = cast.getType().getElementType();
     if (!type.isIntOrFloat() || type.getIntOrFloatBitWidth() < 32)
@@ -217,6 +281,10 @@ static std::optional<IndexExpr> getIndexExpr(Value value, int depth) {
 
 std::optional<IndexExpr> getIndexExpr(Value value) {
   return getIndexExpr(value, 0);
+}
+
+std::optional<bool> isDecided(mm::CompareOp compare) {
+  return isDecided(compare, 0);
 }
 
 /// Sizes are at least 0, and so is what sums, products and quotients make of

@@ -35,6 +35,9 @@ IndexExpr makeIndexExpr(const mm::Dim &constant,
 /// The elements of `value` as a function of its indices.
 std::optional<IndexExpr> getIndexExpr(mlir::Value value);
 
+/// What a test for equality of positions says, if it says the same everywhere.
+std::optional<bool> isDecided(mm::CompareOp compare);
+
 /// a * factorA + b * factorB
 IndexExpr combine(const IndexExpr &a, const mm::Dim &factorA,
                   const IndexExpr &b, const mm::Dim &factorB);

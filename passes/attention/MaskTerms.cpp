@@ -249,6 +249,9 @@ static MaskTerms takeKept(OpBuilder &builder, Value condition, bool negated,
   SmallVector<IndexExpr> positions;
   std::optional<SparsePattern> sparse;
   if (auto compare = dyn_cast<mm::CompareOp>(op)) {
+    if (std::optional<bool> holds = isDecided(compare);
+        holds && *holds != negated)
+      return {};
     // Booleans that became the numbers of a float mask and came back.
     if (auto compared = getCompared(compare))
       return takeKept(builder, compared->first, negated != compared->second,

@@ -14,7 +14,7 @@ bool isAnchor(Operation *op) {
   return isa<mm::LinearOp, mm::MatmulOp, mm::ConvOp, mm::ConvTransposeOp,
              mm::AttentionOp, mm::PoolOp, mm::ReduceOp, mm::ArgReduceOp,
              mm::SoftmaxOp, mm::LayerNormOp, mm::RmsNormOp, mm::GroupNormOp,
-             mm::MatchTokensOp, mm::MergeTokensOp>(op);
+             mm::MatchTokensOp, mm::MergeTokensOp, mm::SelectTokensOp>(op);
 }
 
 bool isComputable(Operation *op) {
@@ -30,8 +30,8 @@ namespace {
 /// tensor operands must be stored.
 bool needsMemory(Operation *user, Value operand) {
   if (isa<mm::LinearOp, mm::MatmulOp, mm::ConvOp, mm::ScatterOp, mm::TopKOp,
-          mm::ConcatOp, mm::MatchTokensOp, mm::MergeTokensOp, func::ReturnOp>(
-          user))
+          mm::ConcatOp, mm::MatchTokensOp, mm::MergeTokensOp,
+          mm::SelectTokensOp, func::ReturnOp>(user))
     return true;
   if (auto attention = dyn_cast<mm::AttentionOp>(user))
     return operand != attention.getMask();

@@ -153,6 +153,7 @@ void Lowering::lowerOp(Operation *op, bool wanted) {
       .Case<mm::ScatterOp>([&](auto op) { lowerScatter(*this, op); })
       .Case<mm::MatchTokensOp>([&](auto op) { lowerMatchTokens(*this, op); })
       .Case<mm::MergeTokensOp>([&](auto op) { lowerMergeTokens(*this, op); })
+      .Case<mm::SelectTokensOp>([&](auto op) { lowerSelectTokens(*this, op); })
       .Case<mm::ConcatOp>([&](auto op) { lowerConcat(op); })
       .Default([&](Operation *op) {
         if (!isComputable(op)) {

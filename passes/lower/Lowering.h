@@ -191,6 +191,7 @@ void lowerTopK(Lowering &lowering, mm::TopKOp op);
 void lowerScatter(Lowering &lowering, mm::ScatterOp op);
 void lowerMatchTokens(Lowering &lowering, mm::MatchTokensOp op);
 void lowerMergeTokens(Lowering &lowering, mm::MergeTokensOp op);
+void lowerSelectTokens(Lowering &lowering, mm::SelectTokensOp op);
 
 /// Transposes, reshapes, slices, broadcasts.
 bool isViewOp(mlir::Operation *op);

@@ -1,4 +1,4 @@
-//===- Tokens.cpp - Lowering of token matching and merging ----------------===//
+//===- Tokens.cpp - Lowering of token matching, merging and choosing ------===//
 
 #include "codegen/cpu/kernels/Blocking.h"
 #include "codegen/cpu/kernels/Scratch.h"
@@ -9,9 +9,21 @@ using namespace mlir;
 
 namespace mmcc::lower {
 
+/// A block that stores places, which kernels hand over as whole floats.
+static void storePlaces(Kernel &kernel, const Chain &chain, Value result,
+                        const Shape &extents) {
+  Type f32 = Float32Type::get(result.getContext());
+  Element post(kernel, "post", "", extents, {f32});
+  post.define(result, [&](ArrayRef<AffineExpr>) -> Value {
+    return post.builder.create<arith::FPToSIOp>(
+        post.loc, post.builder.getI64Type(), post.value(0));
+  });
+  post.storeChain(chain, result, {post.dim(0), post.dim(2)});
+  post.yield();
+}
+
 void lowerMatchTokens(Lowering &lowering, mm::MatchTokensOp op) {
   const Symbols &symbols = lowering.symbols;
-  Type f32 = Float32Type::get(symbols.context);
   View metric = lowering.denseView(op.getMetric(), 2);
   Shape shape = mm::getShape(op.getMetric().getType());
   Dim B = shape[0], N = shape[1], D = shape[2], one = symbols.constant(1);
@@ -21,13 +33,7 @@ void lowerMatchTokens(Lowering &lowering, mm::MatchTokensOp op) {
   Kernel kernel(lowering, "token_match_f32", op.getLoc());
   kernel.tensor(metric.buffer);
   Shape extents{B, one, N};
-  Element post(kernel, "post", "", extents, {f32});
-  post.define(result, [&](ArrayRef<AffineExpr>) -> Value {
-    return post.builder.create<arith::FPToSIOp>(
-        post.loc, post.builder.getI64Type(), post.value(0));
-  });
-  post.storeChain(chain, result, {post.dim(0), post.dim(2)});
-  post.yield();
+  storePlaces(kernel, chain, result, extents);
 
   int64_t tokens = *N.getConstant();
   Dim scratch = symbols.constant(
@@ -80,6 +86,28 @@ void lowerMergeTokens(Lowering &lowering, mm::MergeTokensOp op) {
       {input.offset, successor.offset, size.offset},
       symbols.constant(cpu::tokenMergeScratchBytes(op.getLeft(), block)),
       B * N * C * 2, {C.ceilDiv(symbols.constant(block)), one, B});
+  lowering.stored(chain);
+}
+
+void lowerSelectTokens(Lowering &lowering, mm::SelectTokensOp op) {
+  const Symbols &symbols = lowering.symbols;
+  View similarity = lowering.denseView(op.getSimilarity(), 2);
+  Shape shape = mm::getShape(op.getSimilarity().getType());
+  Dim B = shape[0], N = shape[1], one = symbols.constant(1);
+  Dim keep = symbols.constant(op.getKeep());
+  Value result = op.getResult();
+  Chain chain = lowering.chain(result);
+
+  Kernel kernel(lowering, "token_select_f32", op.getLoc());
+  kernel.tensor(similarity.buffer);
+  Shape extents{B, one, keep};
+  storePlaces(kernel, chain, result, extents);
+  kernel.finish(extents, 3,
+                {B, N, keep, similarity.strides[0], similarity.strides[1]},
+                {similarity.offset},
+                symbols.constant(cpu::tokenSelectScratchBytes(*N.getConstant(),
+                                                              op.getKeep())),
+                B * N * (N + keep), {one, one, B});
   lowering.stored(chain);
 }
 

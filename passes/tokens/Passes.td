@@ -55,4 +55,50 @@ def MergeTokens : Pass<"mm-merge-tokens", "::mlir::ModuleOp"> {
     Statistic<"numTokens", "tokens-merged", "tokens merged, over all layers">];
 }
 
+def PruneTokens : Pass<"mm-prune-tokens", "::mlir::ModuleOp"> {
+  let summary = "lets only some of the image's tokens into a decoder";
+  let description = [{
+    Where tokens of an image, a projector's output, are joined with embedded
+    text, those that are least alike stay (`mm.select_tokens`; no weights, no
+    attention, no look at the text) and the others leave. All that follows has
+    fewer tokens; those that stay keep their order and their positions: what has
+    a value for each position (rotary tables, learned positions, masks) is looked
+    up where the token stood. Outputs with one row a token have fewer rows.
+
+    `amount` is the text of --prune (PruneRequest.h). With `,at=NAME` the tokens
+    are the value of an input or node, as where text attends to an image beside
+    it. A model that takes image tokens by their position, or attends to them by
+    distance, is refused with the reason.
+
+    Run after `mm-form-attention` and `mm-form-linear`.
+
+    Before:
+    ```mlir
+    %s = mm.concat %image, %text axis 1 : tensor<1x576x48xf32>, tensor<1x8x48xf32> -> tensor<1x584x48xf32>
+    %p = mm.add %s, %table : tensor<1x584x48xf32>, tensor<584x48xf32> -> tensor<1x584x48xf32>
+    ```
+    After:
+    ```mlir
+    // %u: the rows of %image scaled to length 1
+    %c = mm.matmul %u, %ut : tensor<1x576x48xf32>, tensor<1x48x576xf32> -> tensor<1x576x576xf32>
+    %k = mm.select_tokens %c {keep = 144 : i64} : tensor<1x576x576xf32> -> tensor<1x144xi64>
+    %i = mm.gather_nd %image[%k1] {batch_dims = 1 : i64} : tensor<1x576x48xf32>, tensor<1x144x1xi64> -> tensor<1x144x48xf32>
+    %s = mm.concat %i, %text axis 1 : tensor<1x144x48xf32>, tensor<1x8x48xf32> -> tensor<1x152x48xf32>
+    // %places: %k, then 576 to 583
+    %t = mm.gather %table[%places] axis 0 : tensor<584x48xf32>, tensor<1x152xi64> -> tensor<1x152x48xf32>
+    %p = mm.add %s, %t : tensor<1x152x48xf32>, tensor<1x152x48xf32> -> tensor<1x152x48xf32>
+    ```
+  }];
+  let options = [
+    Option<"amount", "amount", "std::string", "\"ratio=0.5\"",
+           "How many image tokens stay">,
+    Option<"emitMap", "map", "bool", "false",
+           "Return, as `prune_map`, the places of the image tokens that stay">,
+    Option<"explain", "explain", "bool", "false",
+           "Remark how many image tokens stay">];
+  let statistics = [
+    Statistic<"numPruned", "images-pruned", "places where image tokens leave">,
+    Statistic<"numTokens", "tokens-pruned", "image tokens that leave, over all places">];
+}
+
 #endif // MMCC_PASSES_TOKENS_PASSES

@@ -58,7 +58,7 @@ def refused(done, code: int, *words: str) -> None:
         (["--act-order"], "not supported yet: --act-order"),
         (["--method=gptq"], "not supported yet: --method=gptq"),
         (["--group-size=64"], "not supported yet: --group-size=64"),
-        (["--calibrate=samples"], "--calibrate has nothing to measure without --tome or --attention"),
+        (["--calibrate=samples"], "--calibrate has nothing to measure without --tome, --prune or --attention"),
         (["--max-drop=1"], "--max-drop is measured on samples"),
         (["--max-drop=-1", "--calibrate=samples"], "--max-drop=-1: expected a number of points"),
         (["--max-drop=nan", "--calibrate=samples"], "--max-drop=nan: expected a number of points"),

@@ -8,6 +8,7 @@
 #include "compiler/pipeline/Target.h"
 #include "passes/attention/AttentionPattern.h"
 #include "passes/tokens/MergeSchedule.h"
+#include "passes/tokens/PruneRequest.h"
 #include "tools/mmcc/HelpText.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Path.h"
@@ -96,6 +97,8 @@ void addModelOptions(CLI::App *app, Raw &raw, CompileOptions &options) {
 void addApproximations(CLI::App *app, Raw &raw, CompileOptions &options) {
   app->add_option("--tome", raw.tome)->allow_extra_args(false);
   app->add_flag("--tome-map", options.tomeMap);
+  app->add_option("--prune", options.prune);
+  app->add_flag("--prune-map", options.pruneMap);
   app->add_option("--attention", options.attention)->allow_extra_args(false);
 }
 
@@ -135,6 +138,10 @@ std::string recordOptions(const Raw &raw, const CompileOptions &options) {
     text += " --max-drop=" + *raw.maxDrop;
   if (!options.tome.empty() && options.tome != "auto")
     text += " --tome=" + options.tome;
+  if (!options.prune.empty())
+    text += " --prune=" + options.prune;
+  if (options.pruneMap)
+    text += " --prune-map";
   if (!raw.from.empty())
     text += " --from=" + raw.from;
   return text;
@@ -182,14 +189,16 @@ void interpretAttention(const Raw &raw, CompileOptions &options) {
 void interpretTokens(const Raw &raw, CompileOptions &options) {
   // A bound without a schedule asks for the best that keeps it.
   std::string tome = raw.tome;
-  if (tome == "off" && options.maxDrop && options.attention.empty())
+  if (tome == "off" && options.maxDrop && options.attention.empty() &&
+      options.prune.empty())
     tome = "auto";
   if (tome == "off") {
     if (options.tomeMap)
       throw Refusal{"--tome-map needs --tome"};
-    if (!options.calibrate.empty() && options.attention.empty())
-      throw Refusal{"--calibrate has nothing to measure without --tome or "
-                    "--attention"};
+    if (!options.calibrate.empty() && options.attention.empty() &&
+        options.prune.empty())
+      throw Refusal{"--calibrate has nothing to measure without --tome, "
+                    "--prune or --attention"};
     return;
   }
   std::string error;
@@ -201,6 +210,25 @@ void interpretTokens(const Raw &raw, CompileOptions &options) {
   }
   requireOptimize(raw, options, "--tome");
   options.tome = tome;
+}
+
+void interpretPruning(const Raw &raw, CompileOptions &options) {
+  if (options.prune == "off")
+    options.prune.clear();
+  if (options.prune.empty()) {
+    if (options.pruneMap)
+      throw Refusal{"--prune-map needs --prune"};
+    return;
+  }
+  std::string error;
+  // Quotes and braces would end the name on its way to the pass.
+  if (!PruneRequest::parse(options.prune, error))
+    throw Refusal{"--prune=" + options.prune + ": " + error + ", or off"};
+  if (llvm::StringRef(options.prune).find_first_of("\"'{}") !=
+      llvm::StringRef::npos)
+    throw Refusal{"--prune=" + options.prune +
+                  ": a name with quotes or braces cannot be given"};
+  requireOptimize(raw, options, "--prune");
 }
 
 void interpret(const Raw &raw, CommandLine &commandLine) {
@@ -236,6 +264,7 @@ void interpret(const Raw &raw, CommandLine &commandLine) {
     throw Refusal{"--dim takes effect at import, which --from leaves out"};
   interpretContract(raw, options);
   interpretAttention(raw, options);
+  interpretPruning(raw, options);
   interpretTokens(raw, options);
   if (commandLine.verb == Verb::compile) {
     if (options.output.empty() && !options.stopAfter)

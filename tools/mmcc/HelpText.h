@@ -29,13 +29,13 @@ An entry point each; {"entries": {"a": "A.onnx", "b": "B.onnx"}, "connect":
   --precision=f32       arithmetic allowed
   --attention=auto | full | window=W | sparse=W,S    keys at most W tokens away, and every
                         S-th; N:window=W or N..M:... for layers; may be repeated
-  --tome=r=N | r=N..M | r=N/N/... | ratio=X | off    merges similar tokens in each
-                        encoder layer; then perhaps ,protect=N and ,neighbours
+  --tome=r=N | r=N..M | r=N/N/... | ratio=X | off    merges similar tokens in each encoder
+                        layer; then perhaps ,protect=N and ,neighbours; --tome-map tells which
+  --prune=keep=N | ratio=X | off    lets N image tokens, or this share, into a decoder; then
+                        perhaps ,at=NODE where they are; --prune-map tells which
   --max-drop=X --calibrate=DIR    lose at most X points of accuracy on the .npz samples in DIR
                         (else exit 3); without --tome, merges as many tokens as keep that
-  --tome-map            also gives the token that each one became part of
-  -O0                   switches every optimisation off
-  --strict              exit 3 if an attention stays in pieces
+  -O0 | --strict        switches every optimisation off; exit 3 if an attention stays in pieces
   --stop-after=STAGE    prints the IR after import, simplify, optimize, quantize, lower, schedule
   --from=STAGE          takes printed IR up again: mmcc compile X.mlir --from=...
   --dump-code=DIR       writes the CPU kernels as .ll and .s
@@ -53,7 +53,7 @@ Prints entry points, shapes, kernels, sizes and options of an artifact; with
 )";
 
 inline constexpr char kExplainHelp[] =
-    R"(mmcc explain MODEL.onnx [--target=...] [--dim ...] [--tome=...] [-O0]
+    R"(mmcc explain MODEL.onnx [--target=...] [--dim ...] [--tome=...] [--prune=...] [-O0]
 
 Prints which nodes of the model became which kernel; remarks on standard error
 say why what looked like attention stayed in pieces.

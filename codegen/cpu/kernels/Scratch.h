@@ -96,6 +96,11 @@ constexpr int64_t tokenMatchScratchBytes(int64_t N, int64_t D) {
          2 * 64;
 }
 
+/// For each token, how near the chosen ones are; then the chosen places.
+constexpr int64_t tokenSelectScratchBytes(int64_t N, int64_t K) {
+  return (roundUp16(N) + roundUp16(K)) * 4 + 64;
+}
+
 /// M tokens are left.
 constexpr int64_t tokenMergeScratchBytes(int64_t M, int64_t n_block) {
   return (M * roundUp16(n_block) + M + 16) * 4 + 64;

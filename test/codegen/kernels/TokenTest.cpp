@@ -200,6 +200,98 @@ TEST_P(TokenTest, SuccessorsOutsideAreTakenForTheNearest) {
   expectResults(results, {2, 1, 1}, {0, 0, 0}, "clamped");
 }
 
+/// Greedy max-min diversity in its own terms.
+std::vector<double>
+leastAlike(int64_t N, int64_t keep,
+           const std::function<double(int64_t, int64_t)> &s) {
+  std::vector<int64_t> chosen;
+  while (int64_t(chosen.size()) < keep) {
+    int64_t next = -1;
+    double least = 0;
+    for (int64_t i = 0; i < N; ++i) {
+      if (std::find(chosen.begin(), chosen.end(), i) != chosen.end())
+        continue;
+      double nearest = -HUGE_VAL;
+      for (int64_t j = 0; j < N; ++j)
+        if (j != i && (chosen.empty() || std::find(chosen.begin(), chosen.end(),
+                                                   j) != chosen.end()))
+          nearest = std::max(nearest, s(i, j));
+      if (next < 0 || nearest < least) {
+        next = i;
+        least = nearest;
+      }
+    }
+    chosen.push_back(next);
+  }
+  std::sort(chosen.begin(), chosen.end());
+  return std::vector<double>(chosen.begin(), chosen.end());
+}
+
+void checkSelect(const Level &level, int64_t B, int64_t N, int64_t keep,
+                 const std::function<void(GuardedFloats &)> &change = nullptr) {
+  SCOPED_TRACE(testing::Message()
+               << level.name << " B" << B << " N" << N << " keep " << keep);
+  const int64_t row = N + 3, batch = N * row;
+  GuardedFloats similarity(B * batch - 3);
+  similarity.randomise(5);
+  if (change)
+    change(similarity);
+  auto at = [&](int64_t b, int64_t i, int64_t j) -> float & {
+    return similarity[b * batch + i * row + j];
+  };
+  for (int64_t b = 0; b < B; ++b)
+    for (int64_t i = 0; i < N; ++i)
+      for (int64_t j = 0; j < i; ++j)
+        at(b, i, j) = at(b, j, i);
+  Results results({B}, 1, keep);
+  runKernel(level, "token_select_f32", {B, N, keep, batch, row},
+            {similarity.data()}, {1, 1, B},
+            cpu::tokenSelectScratchBytes(N, keep), results);
+  std::vector<double> expected;
+  for (int64_t b = 0; b < B; ++b)
+    for (double x : leastAlike(N, keep, [&](int64_t i, int64_t j) {
+           return double(at(b, i, j));
+         }))
+      expected.push_back(x);
+  expectResults(results, expected, std::vector<double>(expected.size()),
+                "places");
+}
+
+TEST_P(TokenTest, SelectionOfTheLeastAlike) {
+  checkSelect(GetParam(), 1, 16, 4);
+  checkSelect(GetParam(), 2, 17, 11);
+  checkSelect(GetParam(), 3, 50, 1);
+  checkSelect(GetParam(), 1, 9, 9);
+  checkSelect(GetParam(), 1, 2, 1);
+  checkSelect(GetParam(), 1, 1, 1);
+  checkSelect(GetParam(), 1, 147, 130);
+}
+
+TEST_P(TokenTest, EquallyAlikeTokensGoByTheirIndex) {
+  checkSelect(GetParam(), 1, 21, 7,
+              [](GuardedFloats &similarity) { similarity.fill(0.25f); });
+}
+
+TEST_P(TokenTest, SelectionWithoutAnOrder) {
+  // NaN and infinities: whatever is chosen ascends and stays in range.
+  for (float value : {std::nanf(""), HUGE_VALF, -HUGE_VALF}) {
+    const int64_t N = 19, keep = 8;
+    GuardedFloats similarity(N * N);
+    similarity.randomise(6);
+    for (int64_t i = 0; i < N * N; i += 3)
+      similarity[i] = value;
+    Results results({1}, 1, keep);
+    runKernel(GetParam(), "token_select_f32", {1, N, keep, N * N, N},
+              {similarity.data()}, {1, 1, 1},
+              cpu::tokenSelectScratchBytes(N, keep), results);
+    float before = -1;
+    for (float x : results.values) {
+      EXPECT_TRUE(x > before && x < N && x == std::floor(x)) << x;
+      before = x;
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Levels, TokenTest, testing::ValuesIn(machineLevels()),
                          [](const auto &info) {
                            return levelName(info.param);

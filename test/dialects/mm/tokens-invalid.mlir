@@ -42,3 +42,21 @@ func.func @merge_tokens_c3(%x: tensor<1x9x8xf32>, %s: tensor<1x9xi64>) {
   %0 = mm.merge_tokens %x, %s {left = 10 : i64} : tensor<1x9x8xf32>, tensor<1x9xi64> -> tensor<1x10x8xf32>
   return
 }
+
+// -----
+
+func.func @select_tokens_c1(%s: tensor<1x9x8xf32>) {
+  // expected-error@+2 {{similarity [1, 9, 8] must be f32 [batch, tokens, tokens] with a static number of tokens}}
+  // expected-error@+1 {{failed to infer returned types}}
+  %0 = mm.select_tokens %s {keep = 4 : i64} : tensor<1x9x8xf32> -> tensor<1x4xi64>
+  return
+}
+
+// -----
+
+func.func @select_tokens_c2(%s: tensor<1x9x9xf32>) {
+  // expected-error@+2 {{cannot keep 10 of 9 tokens}}
+  // expected-error@+1 {{failed to infer returned types}}
+  %0 = mm.select_tokens %s {keep = 10 : i64} : tensor<1x9x9xf32> -> tensor<1x10xi64>
+  return
+}

@@ -13,3 +13,10 @@ func.func @merging(%x: tensor<?x197x768xf32, #mm.dims<[batch, 197, 768]>>, %k: t
   %3 = mm.merge_tokens %s, %0 {left = 184 : i64} : tensor<?x197xf32, #mm.dims<[batch, 197]>>, tensor<?x197xi64, #mm.dims<[batch, 197]>> -> tensor<?x184xf32, #mm.dims<[batch, 184]>>
   return
 }
+
+// CHECK-LABEL: func @choosing
+func.func @choosing(%s: tensor<?x576x576xf32, #mm.dims<[batch, 576, 576]>>) {
+  // CHECK: mm.select_tokens %{{.*}} {keep = 144 : i64} : {{.*}} -> tensor<?x144xi64, #mm.dims<[batch, 144]>>
+  %0 = mm.select_tokens %s {keep = 144 : i64} : tensor<?x576x576xf32, #mm.dims<[batch, 576, 576]>> -> tensor<?x144xi64, #mm.dims<[batch, 144]>>
+  return
+}

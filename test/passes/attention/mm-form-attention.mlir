@@ -321,3 +321,46 @@ func.func @keep_when_both_numbers_compare_alike(%q: tensor<1x2x5x4xf32>, %k: ten
   %o = mm.matmul %p, %v : tensor<1x2x5x5xf32>, tensor<1x2x5x4xf32> -> tensor<1x2x5x4xf32>
   return %o : tensor<1x2x5x4xf32>
 }
+
+!pair = tensor<2x2x?x4xf32, #mm.dims<[2, 2, seq, 4]>>
+!places = tensor<2x?xi64, #mm.dims<[2, seq]>>
+
+// Where sequences are packed into one row, a position that does not follow the
+// one before begins another. Here all follow: no pair is left out.
+// CHECK-LABEL: func @fuse_when_packed_rows_hold_one_sequence
+// CHECK: mm.attention %arg0, %arg1, %arg2 {scale
+func.func @fuse_when_packed_rows_hold_one_sequence(%q: !pair, %k: !pair, %v: !pair) -> !pair {
+  %one = mm.constant dense<1> : tensor<i64>
+  %zero = mm.constant dense<0.0> : tensor<f32>
+  %never = mm.constant dense<0xFF800000> : tensor<f32>
+  %line = mm.iota <[0]> step 1 : tensor<?xi64, #mm.dims<[seq]>>
+  %places = mm.broadcast %line : tensor<?xi64, #mm.dims<[seq]>> -> !places
+  %first = mm.slice %places offsets <[0, 0]> steps [1, 1] : !places -> tensor<2x1xi64>
+  %less = mm.sub %first, %one : tensor<2x1xi64>, tensor<i64> -> tensor<2x1xi64>
+  %joined = mm.concat %less, %places axis 1 : tensor<2x1xi64>, !places -> tensor<2x?xi64, #mm.dims<[2, seq + 1]>>
+  %before = mm.slice %joined offsets <[0, 0]> steps [1, 1] : tensor<2x?xi64, #mm.dims<[2, seq + 1]>> -> !places
+  %step = mm.sub %places, %before : !places, !places -> !places
+  %begins = mm.compare ne %step, %one : !places, tensor<i64> -> tensor<2x?xi1, #mm.dims<[2, seq]>>
+  %counts = mm.cast %begins : tensor<2x?xi1, #mm.dims<[2, seq]>> -> !places
+  %number = mm.cumulative "sum" %counts axis 1 : !places -> !places
+  %row = mm.reshape %number : !places -> tensor<2x1x?x1xi64, #mm.dims<[2, 1, seq, 1]>>
+  %column = mm.reshape %number : !places -> tensor<2x1x1x?xi64, #mm.dims<[2, 1, 1, seq]>>
+  %same = mm.compare eq %row, %column : tensor<2x1x?x1xi64, #mm.dims<[2, 1, seq, 1]>>, tensor<2x1x1x?xi64, #mm.dims<[2, 1, 1, seq]>> -> tensor<2x1x?x?xi1, #mm.dims<[2, 1, seq, seq]>>
+  %mask = mm.select %same, %zero, %never : tensor<2x1x?x?xi1, #mm.dims<[2, 1, seq, seq]>>, tensor<f32>, tensor<f32> -> tensor<2x1x?x?xf32, #mm.dims<[2, 1, seq, seq]>>
+  %a = mm.attention %q, %k, %v mask %mask : tensor<2x1x?x?xf32, #mm.dims<[2, 1, seq, seq]>> {scale = 1.0 : f64} : !pair, !pair, !pair -> !pair
+  return %a : !pair
+}
+
+// The positions of the caller may be those of several sequences.
+// CHECK-LABEL: func @keep_when_sequences_may_be_packed
+// CHECK: mm.attention %arg0, %arg1, %arg2 mask
+func.func @keep_when_sequences_may_be_packed(%q: !pair, %k: !pair, %v: !pair, %number: !places) -> !pair {
+  %zero = mm.constant dense<0.0> : tensor<f32>
+  %never = mm.constant dense<0xFF800000> : tensor<f32>
+  %row = mm.reshape %number : !places -> tensor<2x1x?x1xi64, #mm.dims<[2, 1, seq, 1]>>
+  %column = mm.reshape %number : !places -> tensor<2x1x1x?xi64, #mm.dims<[2, 1, 1, seq]>>
+  %same = mm.compare eq %row, %column : tensor<2x1x?x1xi64, #mm.dims<[2, 1, seq, 1]>>, tensor<2x1x1x?xi64, #mm.dims<[2, 1, 1, seq]>> -> tensor<2x1x?x?xi1, #mm.dims<[2, 1, seq, seq]>>
+  %mask = mm.select %same, %zero, %never : tensor<2x1x?x?xi1, #mm.dims<[2, 1, seq, seq]>>, tensor<f32>, tensor<f32> -> tensor<2x1x?x?xf32, #mm.dims<[2, 1, seq, seq]>>
+  %a = mm.attention %q, %k, %v mask %mask : tensor<2x1x?x?xf32, #mm.dims<[2, 1, seq, seq]>> {scale = 1.0 : f64} : !pair, !pair, !pair -> !pair
+  return %a : !pair
+}
