@@ -249,7 +249,8 @@ void AttentionImport::run() {
   Tensor result = n.emit<mm::AttentionOp>(
       {query, key, value, mask},
       {n.real("scale", scale), n.flag("causal", causal),
-       n.named("window", window), n.real("softcap", softcap)});
+       n.named("window", window), n.real("softcap", softcap),
+       n.segments({1, 1, 1, mask ? 1 : 0, 0})});
   n.set(0, flat ? mergeHeads(n, result) : result);
 }
 

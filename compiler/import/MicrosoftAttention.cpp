@@ -38,11 +38,12 @@ static void setAttention(Node &n, const Heads &h) {
   }
   double scale = h.scale != 0 ? h.scale : 1 / std::sqrt(double(*width));
   n.set(0,
-        mergeHeads(n, n.emit<mm::AttentionOp>({h.query, h.key, h.value, h.mask},
-                                              {n.real("scale", scale),
-                                               n.flag("causal", h.causal),
-                                               n.named("window", h.window),
-                                               n.real("softcap", h.softcap)})));
+        mergeHeads(
+            n, n.emit<mm::AttentionOp>(
+                   {h.query, h.key, h.value, h.mask},
+                   {n.real("scale", scale), n.flag("causal", h.causal),
+                    n.named("window", h.window), n.real("softcap", h.softcap),
+                    n.segments({1, 1, 1, h.mask ? 1 : 0, 0})})));
 }
 
 /// The condition of a mask [batch, keys], [batch, queries, keys],

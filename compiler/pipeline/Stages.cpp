@@ -117,6 +117,8 @@ static PassNames optimizePasses(const CompileOptions &options) {
                 "mm-channels-last", "canonicalize", "cse",
                 "mm-canonicalize-views", "mm-form-layer-norm", "mm-form-linear",
                 "mm-sink-row-factors", "mm-evaluate-constants", "canonicalize",
+                options.explain ? "mm-block-attention{explain=true}"
+                                : "mm-block-attention",
                 "cse", "mm-canonical-order"});
   return names;
 }

@@ -174,7 +174,7 @@ def MM_SoftmaxOp : MM_InferredOp<"softmax"> {
   let assemblyFormat = "$input `axis` $axis attr-dict `:` type($input) `->` type($result)";
 }
 
-def MM_AttentionOp : MM_InferredOp<"attention"> {
+def MM_AttentionOp : MM_InferredOp<"attention", [AttrSizedOperandSegments]> {
   let summary = "softmax(scale · q kᵀ + mask) v for every head";
   let description = [{
     ```
@@ -192,6 +192,11 @@ def MM_AttentionOp : MM_InferredOp<"attention"> {
     bounds the product before the mask: softcap · tanh(s / softcap).
     A row without any pair left gives zeros.
 
+    `spans` [blocks, n, 3] i32 says which keys blocks of 64 queries see at all:
+    queries [64 b, 64 b + 64) see the keys [begin, end) of (begin, end, whole) =
+    spans[b, i], for each i. Where `whole` is 1 they see all of these, and the
+    mask is not asked. begin is a multiple of 32; begin = end is no span.
+
         window 2, ahead 1        window 1, ahead 0, stride 3
         1 1 0 0 0 0              1 0 0 1 0 0
         1 1 1 0 0 0              1 1 0 1 0 0
@@ -204,13 +209,16 @@ def MM_AttentionOp : MM_InferredOp<"attention"> {
     - C3: mask, if present, broadcasts to [batch, heads, q_tokens, kv_tokens].
     - C4: `window` >= 0; `stride` is 0, or at least 2 with a window; `causal`
       has no `ahead`.
+    - C5: spans, if present, is i32 [ceil(q_tokens / 64), n, 3], and there is
+      neither window nor stride.
   }];
-  let arguments = (ins MM_FloatTensor:$query, MM_FloatTensor:$key, MM_FloatTensor:$value, Optional<MM_Tensor>:$mask, F64Attr:$scale,
+  let arguments = (ins MM_FloatTensor:$query, MM_FloatTensor:$key, MM_FloatTensor:$value, Optional<MM_Tensor>:$mask,
+                       Optional<MM_IntTensor>:$spans, F64Attr:$scale,
                        DefaultValuedAttr<BoolAttr, "false">:$causal, DefaultValuedAttr<I64Attr, "0">:$window,
                        DefaultValuedAttr<I64Attr, "-1">:$ahead, DefaultValuedAttr<I64Attr, "0">:$stride,
                        DefaultValuedAttr<F64Attr, "0.0">:$softcap);
   let results = (outs MM_FloatTensor:$result);
-  let assemblyFormat = "$query `,` $key `,` $value (`mask` $mask^ `:` type($mask))? attr-dict `:` type($query) `,` type($key) `,` type($value) `->` type($result)";
+  let assemblyFormat = "$query `,` $key `,` $value (`mask` $mask^ `:` type($mask))? (`spans` $spans^ `:` type($spans))? attr-dict `:` type($query) `,` type($key) `,` type($value) `->` type($result)";
 }
 
 def MM_RopeOp : MM_InferredOp<"rope"> {

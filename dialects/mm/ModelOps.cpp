@@ -220,6 +220,17 @@ LogicalResult AttentionOp::inferReturnTypes(MLIRContext *,
     return emitOptionalError(location, "'mm.attention' op window ", window,
                              ", ahead ", int64_t(adaptor.getAhead()),
                              " and stride ", stride, " make no pattern");
+  // attention_c5
+  if (Value spans = adaptor.getSpans()) {
+    Shape shape = getShape(spans.getType());
+    if (!tensorType(spans).getElementType().isSignlessInteger(32) ||
+        shape.size() != 3 || shape[0] != query[2].ceilDiv(64) ||
+        !shape[2].isConstant(3) || window > 0)
+      return emitOptionalError(location, "'mm.attention' op spans ",
+                               describeShape(shape),
+                               " must be i32 [ceil(q_tokens / 64), n, 3], "
+                               "without a window");
+  }
   Dim result[] = {query[0], query[1], query[2], value[3]};
   results.push_back(
       makeTensorType(result, tensorType(adaptor.getQuery()).getElementType()));

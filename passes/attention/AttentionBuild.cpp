@@ -162,8 +162,8 @@ mm::AttentionOp buildAttention(RewriterBase &rewriter,
   if (match.ahead)
     ahead = ahead ? std::min(*ahead, *match.ahead) : *match.ahead;
   auto attention = rewriter.create<mm::AttentionOp>(
-      loc, query, key, value, mask, rewriter.getF64FloatAttr(scale),
-      rewriter.getBoolAttr(ahead == 0),
+      loc, query, key, value, mask, /*spans=*/Value(),
+      rewriter.getF64FloatAttr(scale), rewriter.getBoolAttr(ahead == 0),
       rewriter.getI64IntegerAttr(plan.window ? plan.window : match.window),
       rewriter.getI64IntegerAttr(ahead > 0 ? *ahead : -1),
       rewriter.getI64IntegerAttr(plan.stride ? plan.stride : match.stride),

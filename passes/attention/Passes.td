@@ -141,4 +141,41 @@ def PlaceAttention : Pass<"mm-place-attention", "::mlir::ModuleOp"> {
     Statistic<"numPlaced", "attention-placed", "attentions that were limited">];
 }
 
+def BlockAttention : Pass<"mm-block-attention", "::mlir::func::FuncOp"> {
+  let summary = "keys that a constant mask hides from whole blocks of queries are not read";
+  let description = [{
+    A constant mask of any pattern (several images packed into a row, BigBird's
+    random blocks, windows of a grid) is cut into blocks of 64 queries by 32 keys.
+    A block is *empty* if its pairs are all left out, *full* if they all take part
+    and nothing is added to them, *partial* otherwise. Neighbours of one kind
+    become the spans of `mm.attention`: empty blocks cost nothing, full ones do
+    not ask the mask. The mask stays for the partial ones, or goes if there are
+    none.
+
+    An attention stays as it is when a tenth of its blocks or fewer is empty, when
+    a row is left without a key by a mask that only adds a large number (there all
+    keys count alike), and when it has a window, which says more.
+
+    Run after masks were evaluated.
+
+    Before:
+    ```mlir
+    // %m: queries 0 to 63 see keys 0 to 63, the others see the others
+    %o = mm.attention %q, %k, %v mask %m : tensor<1x1x128x128xi1> {scale = 0.25 : f64}
+        : tensor<1x3x128x16xf32>, tensor<1x3x128x16xf32>, tensor<1x3x128x16xf32> -> tensor<1x3x128x16xf32>
+    ```
+    After:
+    ```mlir
+    %s = mm.constant dense<[[[0, 64, 1]], [[64, 128, 1]]]> : tensor<2x1x3xi32>
+    %o = mm.attention %q, %k, %v spans %s : tensor<2x1x3xi32> {scale = 0.25 : f64}
+        : tensor<1x3x128x16xf32>, tensor<1x3x128x16xf32>, tensor<1x3x128x16xf32> -> tensor<1x3x128x16xf32>
+    ```
+  }];
+  let options = [
+    Option<"explain", "explain", "bool", "false",
+           "Remark how many blocks are empty, partial and full">];
+  let statistics = [
+    Statistic<"numBlocked", "attention-blocked", "attentions that skip blocks">];
+}
+
 #endif // MMCC_PASSES_ATTENTION_PASSES

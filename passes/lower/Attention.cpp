@@ -21,6 +21,23 @@ static View headsView(Lowering &lowering, Value value) {
   return lowering.denseView(value);
 }
 
+/// Queries that share a row of `spans`.
+constexpr int64_t kSpanQueries = 64;
+
+/// Keys in all spans of a constant table.
+static std::optional<int64_t> countSpanKeys(Value spans) {
+  auto constant = spans.getDefiningOp<mm::ConstantOp>();
+  auto table =
+      constant ? dyn_cast<DenseElementsAttr>(constant.getValue()) : nullptr;
+  if (!table)
+    return std::nullopt;
+  SmallVector<int32_t> numbers(table.getValues<int32_t>());
+  int64_t keys = 0;
+  for (size_t i = 0; i + 2 < numbers.size(); i += 3)
+    keys += numbers[i + 1] - numbers[i];
+  return keys;
+}
+
 void lowerAttention(Lowering &lowering, mm::AttentionOp op) {
   const Symbols &symbols = lowering.symbols;
   Value result = op.getResult();
@@ -45,10 +62,12 @@ void lowerAttention(Lowering &lowering, mm::AttentionOp op) {
     lowering.prepare(mask);
   Chain chain = lowering.chain(result);
 
+  // Without spans the kernel is handed what it does not read.
+  View spans = op.getSpans() ? lowering.denseView(op.getSpans(), 3) : k;
+
   Kernel kernel(lowering, "attention_f32", op.getLoc());
-  kernel.tensor(q.buffer);
-  kernel.tensor(k.buffer);
-  kernel.tensor(v.buffer);
+  for (const View &view : {q, k, v, spans})
+    kernel.tensor(view.buffer);
   double softcap = op.getSoftcap().convertToDouble();
   if (mask || softcap > 0) {
     SmallVector<Dim> pairs{B, H, Sq, Skv};
@@ -89,8 +108,10 @@ void lowerAttention(Lowering &lowering, mm::AttentionOp op) {
   post.yield();
 
   int64_t heads = B.getConstant().value_or(1) * H.getConstant().value_or(1);
-  int64_t block =
-      Sq.getConstant() ? cpu::attentionBlock(*Sq.getConstant(), heads) : 128;
+  int64_t block = op.getSpans() ? kSpanQueries
+                  : Sq.getConstant()
+                      ? cpu::attentionBlock(*Sq.getConstant(), heads)
+                      : 128;
   Dim qBlock = symbols.constant(block);
   Dim scratch = symbols.constant(cpu::attentionScratchBytes(
       D.getConstant().value_or(256), Dv.getConstant().value_or(256), block));
@@ -105,6 +126,12 @@ void lowerAttention(Lowering &lowering, mm::AttentionOp op) {
   if (auto keys = Skv.getConstant(); keys && window > 0 && bounded)
     pairs = B * H * Sq *
             std::min(*keys, window + (stride ? *keys / stride + 1 : 0));
+  int64_t spanCount = 0;
+  if (op.getSpans()) {
+    spanCount = *mm::getShape(op.getSpans().getType())[1].getConstant();
+    if (std::optional<int64_t> seen = countSpanKeys(op.getSpans()))
+      pairs = B * H * (*seen * kSpanQueries);
+  }
   int64_t scaleBits = llvm::bit_cast<int64_t>(op.getScale().convertToDouble());
   kernel.finish(out, 4,
                 {B,
@@ -129,9 +156,10 @@ void lowerAttention(Lowering &lowering, mm::AttentionOp op) {
                  v.strides[2],
                  qBlock,
                  symbols.constant(stride),
-                 op.getCausal() ? offset : all},
-                {q.offset, k.offset, v.offset}, scratch, pairs * (D + Dv) * 2,
-                {Sq.ceilDiv(qBlock), H, B});
+                 op.getCausal() ? offset : all,
+                 symbols.constant(spanCount)},
+                {q.offset, k.offset, v.offset, spans.offset}, scratch,
+                pairs * (D + Dv) * 2, {Sq.ceilDiv(qBlock), H, B});
   lowering.stored(chain);
 }
 

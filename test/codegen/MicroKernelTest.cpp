@@ -78,9 +78,9 @@ TEST_P(MicroKernel, attentionWithScore) {
     plan.kernel @k row "attention_f32" extents affine_map<() -> (2, 3, 10, 16)> parallel 4
         params affine_map<() -> (2, 3, 1, 10, 21, 16, 16, )" +
           std::to_string(bits) +
-          R"(, 0, 0, 0, 480, 16, 48, 1008, 16, 48, 1008, 16, 48, 8, 0, 0)>
-        offsets affine_map<() -> (0, 0, 0)> scratch affine_map<() -> (0)> written [4] {
-    ^bb0(%q: !plan.buffer<f32>, %k: !plan.buffer<f32>, %v: !plan.buffer<f32>, %mask: !plan.buffer<i1>, %y: !plan.buffer<f32>):
+          R"(, 0, 0, 0, 480, 16, 48, 1008, 16, 48, 1008, 16, 48, 8, 0, 0, 0)>
+        offsets affine_map<() -> (0, 0, 0, 0)> scratch affine_map<() -> (0)> written [5] {
+    ^bb0(%q: !plan.buffer<f32>, %k: !plan.buffer<f32>, %v: !plan.buffer<f32>, %span: !plan.buffer<i32>, %mask: !plan.buffer<i1>, %y: !plan.buffer<f32>):
       plan.block "score" {
       ^bb0(%b: index, %h: index, %i: index, %j: index, %s: f32):
         %m = plan.load %mask[affine_map<(d0, d1) -> (d0 * 21 + d1)>(%b, %j)] : !plan.buffer<i1> -> i1
@@ -118,8 +118,9 @@ TEST_P(MicroKernel, attentionWithScore) {
             want[(b * 10 + i) * 48 + h * 16 + d] +=
                 weights[j] / sum * v[(b * 21 + j) * 48 + h * 16 + d];
       }
-  program.run("k", {2, 3, 2},
-              {q.data(), k.data(), v.data(), mask.data(), y.data()});
+  program.run(
+      "k", {2, 3, 2},
+      {q.data(), k.data(), v.data(), /*span=*/k.data(), mask.data(), y.data()});
   expectClose(y, want, 1e-5, 1e-5);
 }
 

@@ -91,6 +91,38 @@ def test_masks_of_the_model_become_patterns(window, stride, causal, kind, tools,
     np.testing.assert_allclose(got, expected(tokens, keep, causal), rtol=1e-4, atol=1e-5)
 
 
+def packed(tokens: int) -> np.ndarray:
+    """Three sequences in one row."""
+    number = np.searchsorted([tokens // 5, tokens // 2], np.arange(tokens), side="right")
+    return number[:, None] == number
+
+
+def random_blocks(tokens: int, block: int = 64) -> np.ndarray:
+    """BigBird's: neighbours, the first block, and some at random."""
+    count = -(-tokens // block)
+    blocks = abs(np.subtract.outer(np.arange(count), np.arange(count))) <= 1
+    blocks |= np.random.default_rng(3).random(blocks.shape) < 0.1
+    blocks[0] = blocks[:, 0] = True
+    return np.kron(blocks, np.ones((block, block), dtype=bool))[:tokens, :tokens]
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("make, tokens", [(packed, 300), (packed, 1000), (random_blocks, 700), (random_blocks, 1024)])
+def test_blocks_that_a_mask_hides_are_skipped(make, tokens, causal, tools, tmp_path):
+    keep = make(tokens)
+    (tmp_path / "m.onnx").write_bytes(attention(tokens, keep, causal).SerializeToString())
+    assert "empty," in tools.call("mmcc", "explain", tmp_path / "m.onnx").stderr
+    tools.compile(tmp_path / "m.onnx", tmp_path / "m.mmcc")
+    program = tools.call("mmcc", "compile", tmp_path / "m.onnx", "--stop-after=optimize").stdout
+    assert " spans " in program
+    want = expected(tokens, keep, causal)
+    for isa in machine_levels():
+        one = tools.run(tmp_path / "m.mmcc", feeds(tokens), tmp_path, "--isa", isa, "--threads", 1)["y"]
+        np.testing.assert_allclose(one, want, rtol=1e-4, atol=1e-5)
+        three = tools.run(tmp_path / "m.mmcc", feeds(tokens), tmp_path, "--isa", isa, "--threads", 3)["y"]
+        assert one.tobytes() == three.tobytes()
+
+
 def test_other_masks_stay_masks(tools, tmp_path):
     tokens = 40
     keep = pattern(tokens, 3, 8)

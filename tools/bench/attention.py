@@ -4,7 +4,7 @@
 
 Keys, values and queries are [1, heads, tokens, dim], as encoders have them; every point times the three in turn, in
 one run, with as many threads each. --patterns instead shows how the time of sliding and sparse attention grows from
-1k to 16k tokens, beside dense attention. Prints Markdown.
+1k to 16k tokens, beside dense attention, and that of masks which models bring along. Prints Markdown.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import torch
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 ROOT = Path(__file__).resolve().parents[2]
 # tokens, heads, dim: CLIP B/32, ViT-B/16, ViT-L/14, ViT-L/16 at 384, Whisper, long ones, other head sizes.
@@ -29,8 +29,11 @@ POINTS = [
 ]  # fmt: skip
 
 
-def model(tokens: int, heads: int, dim: int, contrib: bool) -> bytes:
-    """q, k, v -> y; as one contrib operator on [1, tokens, heads * dim], or as the products that exporters write."""
+def model(tokens: int, heads: int, dim: int, contrib: bool, keep: np.ndarray | None = None) -> bytes:
+    """q, k, v -> y; as one contrib operator on [1, tokens, heads * dim], or as the products that exporters write.
+
+    `keep` [tokens, tokens] says which pairs take part.
+    """
     if contrib:
         shape = [1, tokens, heads * dim]
         nodes = [helper.make_node("MultiHeadAttention", ["q", "k", "v"], ["y"], domain="com.microsoft", num_heads=heads)]
@@ -42,9 +45,13 @@ def model(tokens: int, heads: int, dim: int, contrib: bool) -> bytes:
             helper.make_node("Transpose", ["k"], ["kt"], perm=[0, 1, 3, 2]),
             helper.make_node("MatMul", ["q", "kt"], ["s"]),
             helper.make_node("Mul", ["s", "scale"], ["scaled"]),
-            helper.make_node("Softmax", ["scaled"], ["p"], axis=-1),
+            helper.make_node("Softmax", ["scaled" if keep is None else "masked"], ["p"], axis=-1),
             helper.make_node("MatMul", ["p", "v"], ["y"]),
         ]
+        if keep is not None:
+            mask = numpy_helper.from_array(np.where(keep, 0, -np.inf).astype(np.float32))
+            nodes.insert(0, helper.make_node("Constant", [], ["mask"], value=mask))
+            nodes.insert(-2, helper.make_node("Add", ["scaled", "mask"], ["masked"]))
     values = [helper.make_tensor_value_info(n, TensorProto.FLOAT, shape) for n in "qkvy"]
     graph = helper.make_graph(nodes, "attention", values[:3], values[3:])
     opsets = [helper.make_opsetid("", 18), helper.make_opsetid("com.microsoft", 1)]
@@ -62,8 +69,10 @@ def median(run, seconds: float) -> float:
     return 1e3 * statistics.median(times)
 
 
-def ours(tools: Path, folder: Path, shape: tuple, feeds: dict, seconds: float, threads: int, *options: str) -> float:
-    (folder / "m.onnx").write_bytes(model(*shape, contrib=False))
+def ours(
+    tools: Path, folder: Path, shape: tuple, feeds: dict, seconds: float, threads: int, *options: str, keep: np.ndarray | None = None
+) -> float:
+    (folder / "m.onnx").write_bytes(model(*shape, contrib=False, keep=keep))
     np.savez(folder / "in.npz", **feeds)
     subprocess.run(
         [tools / "mmcc", "compile", folder / "m.onnx", "-o", folder / "m.mmcc", "--target=cpu:native", *options],
@@ -136,6 +145,28 @@ def patterns(options, folder: Path) -> None:
             took = ours(options.mmcc, folder, shape, feeds, options.seconds, options.threads, f"--attention={rule}")
             line += [f"{took:.2f}", f"{density:.4f}", f"{took / dense / density:.2f}"]
         print("| " + " | ".join(map(str, line)) + " |", flush=True)
+    masks(options, folder)
+
+
+def masks(options, folder: Path) -> None:
+    """Constant masks without a pattern, of which blocks of 64 x 32 pairs are skipped."""
+    tokens = 4096
+    shape, feeds = (tokens, 4, 64), feeds_of((tokens, 4, 64))
+    place = np.arange(tokens)
+    images = np.searchsorted([576, 1500, 2048, 2100, 3000], place, side="right")
+    blocks = abs(np.subtract.outer(np.arange(64), np.arange(64))) <= 1
+    blocks |= np.random.default_rng(0).random(blocks.shape) < 3 / 64
+    blocks[[0, -1]] = blocks[:, [0, -1]] = True
+    print(f"\nMasks of the model, {tokens} tokens, 4 heads of 64.\n\n| mask | ms | density | time / (dense time x density) |")
+    print("| --- | --: | --: | --: |")
+    seconds, threads = options.seconds, options.threads
+    dense = ours(options.mmcc, folder, shape, feeds, seconds, threads)
+    for name, keep in (
+        ("six images packed into a row", images[:, None] == images),
+        ("BigBird: neighbours, first, last and three random blocks of 64", np.kron(blocks, np.ones((64, 64), dtype=bool))),
+    ):
+        took = ours(options.mmcc, folder, shape, feeds, seconds, threads, keep=keep)
+        print(f"| {name} | {took:.2f} | {keep.mean():.4f} | {took / dense / keep.mean():.2f} |", flush=True)
 
 
 def main() -> None:

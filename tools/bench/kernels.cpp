@@ -227,11 +227,10 @@ struct Bench {
     if (causal)
       pairs = double(Sq) * (Skv - Sq) + double(Sq) * (Sq + 1) / 2;
     run(name, "attention_f32",
-        {1, H,     group,       Sq,       Skv,   D,
-         D, bits,  causal,      Skv - Sq, 0,     Sq * qRow,
-         D, qRow,  Skv * kvRow, D,        kvRow, Skv * kvRow,
-         D, kvRow, block,       0,        0},
-        {q.data, k.data, v.data}, blocking::ceilDivide(Sq, block), H, 1,
+        {1,      H,           group, Sq,        Skv,   D,    D,           bits,
+         causal, Skv - Sq,    0,     Sq * qRow, D,     qRow, Skv * kvRow, D,
+         kvRow,  Skv * kvRow, D,     kvRow,     block, 0,    0,           0},
+        {q.data, k.data, v.data, k.data}, blocking::ceilDivide(Sq, block), H, 1,
         attentionScratchBytes(D, D, block), {out.data, bias.data, Sq, D, H},
         4.0 * pairs * D * H, Sq <= 4 ? 8.0 * Skv * D * H / group : 0);
   }

@@ -12,9 +12,10 @@
 //   q tile * key panels -> scores [14, keys] -> softmax -> * value panels
 //
 // Scores of one row tile are all that exists of the score matrix. Blocks and
-// tiles that causality or the window mask entirely are skipped. Sums over j run
-// in the order of j inside a block, blocks in order; strided keys, which are
-// packed side by side like any others, come after those of the window.
+// tiles that causality, the window or a table of spans leave out are skipped.
+// Sums over j run in the order of j inside a block, blocks in order; strided
+// keys, which are packed side by side like any others, come after those of the
+// window.
 //
 //===----------------------------------------------------------------------===//
 
@@ -112,17 +113,18 @@ MMK_NOINLINE void attendTile(const AttentionCell &c, const Areas &s, int64_t r0,
   }
 }
 
-/// All row tiles of the cell over the keys that they see, in steps of `step`.
+/// All row tiles of the cell over the keys [from, to) that they see, in steps
+/// of `step`. `from` is a multiple of 32.
 MMK_NOINLINE void attendKeys(const AttentionCell &c, const Areas &s,
-                             int64_t step) {
-  const int64_t count = ceilDiv(c.Skv, step);
+                             int64_t step, int64_t from, int64_t to) {
+  const int64_t count = to - from;
   const int64_t lo = c.keys(c.i0, step).begin;
-  const int64_t hi = c.keys(c.i0 + c.rows - 1, step).end;
+  const int64_t hi = minOf(c.keys(c.i0 + c.rows - 1, step).end, to);
   const int64_t kRow = c.kRow * step, vRow = c.vRow * step;
   const int64_t blocks = ceilDiv(count, kKeyBlock);
   const int64_t each = roundUp(ceilDiv(count, maxOf(blocks, 1)), 32);
   const int64_t tiles = rowTiles(c.rows, 1);
-  for (int64_t base = 0; base < hi; base += each) {
+  for (int64_t base = from; base < hi; base += each) {
     const int64_t end = minOf(base + each, hi);
     // Panels are laid out from the first pair that any row needs.
     int64_t first = base;
@@ -148,14 +150,31 @@ MMK_NOINLINE void attendKeys(const AttentionCell &c, const Areas &s,
   }
 }
 
-MMK_NOINLINE void attendMany(const AttentionCell &c, float *scratch) {
+/// The keys of the cell's spans only.
+MMK_NOINLINE void attendSpans(const AttentionCell &c, const Areas &s,
+                              const int32_t *spans, int64_t count) {
+  AttentionCell part = c;
+  for (int64_t i = 0; i < count; ++i) {
+    const int32_t *span = spans + i * 3;
+    part.masked = !span[2];
+    // A table that is wrong costs sense, never memory.
+    const int64_t begin = maxOf(span[0], 0) / 32 * 32;
+    attendKeys(part, s, 1, begin, minOf(span[1], c.Skv));
+  }
+}
+
+MMK_NOINLINE void attendMany(const AttentionCell &c, float *scratch,
+                             const int32_t *spans, int64_t count) {
   Areas s(c, scratch);
   // A negative sum: nothing has been carried, out is not written yet.
   for (int64_t r = 0; r < c.rows; ++r)
     s.state[r] = {kMinusInfinity, -1.0f};
-  attendKeys(c, s, 1);
+  if (count > 0)
+    attendSpans(c, s, spans, count);
+  else
+    attendKeys(c, s, 1, 0, c.Skv);
   if (c.stride > 0)
-    attendKeys(c, s, c.stride);
+    attendKeys(c, s, c.stride, 0, ceilDiv(c.Skv, c.stride));
   const int64_t tiles = rowTiles(c.rows, 1);
   for (int64_t t = 0; t < tiles; ++t) {
     int64_t r0 = tileBegin(c.rows, tiles, t);
@@ -202,9 +221,12 @@ extern "C" void mmk_attention_f32(const MicroCall *call) {
   c.v = static_cast<const float *>(call->tensors[2]) + call->z * p[17] +
         kvHead * p[18];
   c.stride = p[21], c.strideOffset = p[22];
+  const int64_t spans = p[23];
+  const int32_t *span =
+      static_cast<const int32_t *>(call->tensors[3]) + call->x * spans * 3;
   auto *scratch = static_cast<float *>(call->args->scratch);
   if (Sq <= 4)
     attendFew(c, scratch);
   else
-    attendMany(c, scratch);
+    attendMany(c, scratch, span, spans);
 }

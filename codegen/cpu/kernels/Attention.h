@@ -40,6 +40,7 @@ struct AttentionCell {
   bool causal;
   int64_t causalOffset, window, Skv;
   int64_t stride, strideOffset; // of the keys that every row sees; 0: none
+  bool masked = true;           // the score block is asked
   int64_t qRow, kRow, vRow;
   const float *q, *k, *v; // q at row i0; k, v at key 0
   float scale;            // what scores are multiplied by before the softmax
@@ -157,7 +158,7 @@ MMK_INLINE void finishScores(const AttentionCell &c, int64_t i0, int64_t j0,
         float *s = scores + r * kScoreRow + j;
         vstore(s, vmul(vload(s), vset(c.scale)));
       }
-  if (!c.call->score)
+  if (!c.call->score || !c.masked)
     return;
   if (step == 1)
     c.call->score(c.call->args, c.outer, i0, j0, rows, cols, scores, kScoreRow);

@@ -18,6 +18,10 @@ class AttentionTest : public testing::TestWithParam<Level> {};
 
 constexpr float kMinusInf = -std::numeric_limits<float>::infinity();
 
+struct Span {
+  int32_t begin, end, whole;
+};
+
 struct Shape {
   int64_t B, H, group, Sq, Skv, D, Dv;
   bool causal = false;
@@ -25,6 +29,8 @@ struct Shape {
   double scale = 0.125;
   float magnitude = 1.0f;
   int64_t stride = 0, strideOffset = 0;
+  /// Spans of each block of queries, all of them equally many.
+  std::vector<std::vector<Span>> spans = {};
 };
 
 using Score =
@@ -52,14 +58,39 @@ void check(const Level &level, const Shape &s, const Score &score = nullptr) {
   std::memcpy(&scaleBits, &s.scale, 8);
   Results results({s.B, s.H}, s.Sq, s.Dv);
   results.score = score;
-  runKernel(
-      level, "attention_f32",
-      {s.B,       s.H,           s.group,        s.Sq,     s.Skv,  s.D,  s.Dv,
-       scaleBits, s.causal,      s.causalOffset, s.window, qBatch, s.D,  qRow,
-       kBatch,    s.D,           kRow,           vBatch,   s.Dv,   vRow, qBlock,
-       s.stride,  s.strideOffset},
-      {q.data(), k.data(), v.data()}, {ceilDivide(s.Sq, qBlock), s.H, s.B},
-      cpu::attentionScratchBytes(s.D, s.Dv, qBlock), results);
+  std::vector<Span> table(1);
+  for (const std::vector<Span> &block : s.spans)
+    table.insert(table.end(), block.begin(), block.end());
+  int64_t spanCount = s.spans.empty() ? 0 : s.spans.front().size();
+  runKernel(level, "attention_f32",
+            {s.B,
+             s.H,
+             s.group,
+             s.Sq,
+             s.Skv,
+             s.D,
+             s.Dv,
+             scaleBits,
+             s.causal,
+             s.causalOffset,
+             s.window,
+             qBatch,
+             s.D,
+             qRow,
+             kBatch,
+             s.D,
+             kRow,
+             vBatch,
+             s.Dv,
+             vRow,
+             qBlock,
+             s.stride,
+             s.strideOffset,
+             spanCount},
+            {q.data(), k.data(), v.data(),
+             reinterpret_cast<const float *>(table.data() + 1)},
+            {ceilDivide(s.Sq, qBlock), s.H, s.B},
+            cpu::attentionScratchBytes(s.D, s.Dv, qBlock), results);
 
   std::vector<double> expected, tolerance;
   for (int64_t b = 0; b < s.B; ++b)
@@ -74,8 +105,17 @@ void check(const Level &level, const Shape &s, const Score &score = nullptr) {
                    double(k[b * kBatch + j * kRow + h / s.group * s.D + d]);
           dot *= s.scale;
           int64_t outer[2] = {b, h};
-          if (score)
+          bool seen = s.spans.empty(), whole = false;
+          for (const Span &span :
+               seen ? std::vector<Span>() : s.spans[i / qBlock])
+            if (span.begin <= j && j < span.end) {
+              seen = true;
+              whole = span.whole;
+            }
+          if (score && !whole)
             dot = score(outer, i, j, float(dot));
+          if (!seen)
+            dot = kMinusInf;
           bool local = (!s.causal || j <= i + s.causalOffset) &&
                        (s.window == 0 || j > i + s.causalOffset - s.window);
           bool strided =
@@ -227,6 +267,37 @@ TEST_P(AttentionTest, StridedKeysUnderAScoreBlock) {
   };
   check(GetParam(), sparse(100, 100, 5, 11, 16, 100), score);
   check(GetParam(), sparse(2, 300, 298, 20, 25, 298), score);
+}
+
+// Blocks of 64 queries; the last one is short, one sees nothing, and what is
+// behind the last key is not there.
+Shape spanned() {
+  Shape s{2, 2, 1, 200, 300, 32, 48};
+  s.qBlock = 64;
+  s.spans = {{{0, 32, 0}, {64, 160, 1}, {0, 0, 0}},
+             {{32, 64, 1}, {96, 128, 0}, {256, 320, 0}},
+             {{0, 0, 0}, {0, 0, 0}, {0, 0, 0}},
+             {{0, 320, 1}, {0, 0, 0}, {0, 0, 0}}};
+  return s;
+}
+
+TEST_P(AttentionTest, Spans) {
+  check(GetParam(), spanned());
+  Shape causal = spanned();
+  causal.causal = true;
+  causal.causalOffset = 100;
+  check(GetParam(), causal);
+  Shape longer{1, 1, 1, 70, 3000, 16, 16};
+  longer.qBlock = 64;
+  longer.spans = {{{32, 2400, 1}, {2432, 3008, 0}}, {{0, 64, 0}, {0, 0, 0}}};
+  check(GetParam(), longer);
+}
+
+TEST_P(AttentionTest, WholeSpansDoNotAskTheScoreBlock) {
+  auto score = [](const int64_t *outer, int64_t i, int64_t j, float s) {
+    return (i + j + outer[1]) % 3 == 0 ? kMinusInf : s + 0.01f * float(j);
+  };
+  check(GetParam(), spanned(), score);
 }
 
 INSTANTIATE_TEST_SUITE_P(Levels, AttentionTest,

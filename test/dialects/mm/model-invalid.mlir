@@ -269,3 +269,12 @@ func.func @rope_c2(%q: tensor<1x8x5x64xf32>, %c: tensor<5x64xf32>) {
   %0 = mm.rope %q cos %c sin %c {rotary_dim = 32 : i64} : tensor<1x8x5x64xf32>, tensor<5x64xf32>, tensor<5x64xf32> -> tensor<1x8x5x64xf32>
   return
 }
+
+// -----
+
+func.func @attention_c5(%q: tensor<1x2x128x8xf32>, %s: tensor<3x1x3xi32>) {
+  // expected-error@+2 {{spans [3, 1, 3] must be i32 [ceil(q_tokens / 64), n, 3], without a window}}
+  // expected-error@+1 {{failed to infer returned types}}
+  %0 = mm.attention %q, %q, %q spans %s : tensor<3x1x3xi32> {scale = 1.0 : f64} : tensor<1x2x128x8xf32>, tensor<1x2x128x8xf32>, tensor<1x2x128x8xf32> -> tensor<1x2x128x8xf32>
+  return
+}

@@ -39,8 +39,9 @@ func.func @keep_when_two_users(%x: tensor<4x8xf32>) -> (tensor<4x8xf32>, tensor<
 // -----
 
 // Splitting heads is an index: attention reads the three parts of one buffer
-// by stride 24 with offsets 0, 8 and 16, and nothing is copied.
-// CHECK-DAG: #[[OFFSETS:.*]] = affine_map<() -> (0, 8, 16)>
+// by stride 24 with offsets 0, 8 and 16 (and 8 again in the place of a table that
+// it does not have), and nothing is copied.
+// CHECK-DAG: #[[OFFSETS:.*]] = affine_map<() -> (0, 8, 16, 8)>
 // CHECK: plan.kernel @attention_f32_0 row "attention_f32" {{.*}} offsets #[[OFFSETS]]
 // CHECK: plan.entry @fuse_when_heads_are_split
 // CHECK-COUNT-1: plan.dispatch
