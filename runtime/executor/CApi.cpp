@@ -229,6 +229,21 @@ void mmcc_session_set_profiling(mmcc_session *session, int on) {
   session->session.setProfiling(on != 0);
 }
 
+void mmcc_session_set_timeline(mmcc_session *session, int on) {
+  session->session.setTimeline(on != 0);
+}
+
+size_t mmcc_session_timeline_size(const mmcc_session *session) {
+  return const_cast<mmcc_session *>(session)->session.timelineSize();
+}
+
+mmcc_code mmcc_session_timeline(const mmcc_session *session, size_t index,
+                                mmcc_timeline_slice *slice) {
+  bool found =
+      const_cast<mmcc_session *>(session)->session.timelineSlice(index, *slice);
+  return found ? MMCC_OK : MMCC_NOT_FOUND;
+}
+
 void mmcc_session_set_observer(mmcc_session *session, mmcc_observer observer,
                                void *context) {
   session->session.setObserver(observer, context);

@@ -94,19 +94,11 @@ bool LaunchList::isFinished(uint32_t head) const {
          piecesOf(launches_[head]);
 }
 
-void LaunchList::runLaunch(uint32_t index, int64_t begin, int64_t end,
-                           KernelArgs &args) const {
-  const Launch &launch = launches_[index];
-  args.buffers = pointers_.data() + launch.first_pointer;
-  args.sizes = sizes_.data() + launch.first_size;
-  runCells(launch, args, begin, end);
-}
-
 /// Runs cells of the lane's next link, all that are left or one, if it is
 /// ready. `next` is moved past links that are dealt out.
 LaunchList::LaneState LaunchList::advance(const LaunchLanes::Lane &lane,
                                           uint32_t &next, bool all,
-                                          KernelArgs &args) const {
+                                          Worker &worker) const {
   auto isDealt = [&](uint32_t head) {
     return progress_[head].claimed.load(std::memory_order_relaxed) >=
            piecesOf(launches_[head]);
@@ -128,12 +120,12 @@ LaunchList::LaneState LaunchList::advance(const LaunchLanes::Lane &lane,
       break;
     ++mine;
     if (launches_[head].shared) {
-      runLaunch(head, piece, piece + 1, args);
+      runPart(head, piece, piece + 1, worker);
       continue;
     }
     LaunchLanes::Link link = lane.links[next];
     for (uint32_t i = link.begin; i < link.end; ++i)
-      runLaunch(lane.launches[i], 0, launches_[lane.launches[i]].cells, args);
+      runPart(lane.launches[i], 0, launches_[lane.launches[i]].cells, worker);
   } while (all);
   if (mine)
     progress.finished.fetch_add(mine, std::memory_order_release);
@@ -142,8 +134,7 @@ LaunchList::LaneState LaunchList::advance(const LaunchLanes::Lane &lane,
 
 void LaunchList::executeLanes(const Execution &execution,
                               unsigned member) const {
-  KernelArgs args;
-  args.scratch = execution.scratch + member * execution.scratch_stride;
+  Worker worker(execution, member);
   const std::vector<LaunchLanes::Lane> &lanes = lanes_.lanes();
   uint32_t next[kMaxStreams] = {};
   size_t own = member % lanes.size();
@@ -151,7 +142,7 @@ void LaunchList::executeLanes(const Execution &execution,
     bool over = true, worked = false;
     for (size_t i = 0; i < lanes.size() && !worked; ++i) {
       size_t lane = (own + i) % lanes.size();
-      LaneState state = advance(lanes[lane], next[lane], i == 0, args);
+      LaneState state = advance(lanes[lane], next[lane], i == 0, worker);
       over &= state == LaneState::over;
       worked = state == LaneState::working;
     }

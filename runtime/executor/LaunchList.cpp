@@ -4,7 +4,6 @@
 #include "runtime/loader/ProgramVerifier.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 
 namespace mmcc::runtime {
@@ -261,12 +260,6 @@ void runCells(const Launch &launch, const KernelArgs &args, int64_t begin,
   }
 }
 
-static uint64_t nowNanoseconds() {
-  return uint64_t(std::chrono::duration_cast<std::chrono::nanoseconds>(
-                      std::chrono::steady_clock::now().time_since_epoch())
-                      .count());
-}
-
 /// Adds the time since `started` to launch i and starts anew.
 static void recordTime(CommandTime *times, size_t i, uint64_t &started) {
   uint64_t now = nowNanoseconds();
@@ -275,15 +268,26 @@ static void recordTime(CommandTime *times, size_t i, uint64_t &started) {
   started = now;
 }
 
+void LaunchList::runPart(size_t index, int64_t begin, int64_t end,
+                         Worker &worker) const {
+  const Launch &launch = launches_[index];
+  worker.args.buffers = pointers_.data() + launch.first_pointer;
+  worker.args.sizes = sizes_.data() + launch.first_size;
+  if (!worker.timeline) {
+    runCells(launch, worker.args, begin, end);
+    return;
+  }
+  uint64_t started = nowNanoseconds();
+  runCells(launch, worker.args, begin, end);
+  worker.timeline->add(worker.member, uint32_t(index), started,
+                       nowNanoseconds());
+}
+
 void LaunchList::executeAlone(const Execution &execution) const {
-  KernelArgs args;
-  args.scratch = execution.scratch;
+  Worker worker(execution, 0);
   uint64_t started = execution.times ? nowNanoseconds() : 0;
   for (size_t i = 0; i < launches_.size(); ++i) {
-    const Launch &launch = launches_[i];
-    args.buffers = pointers_.data() + launch.first_pointer;
-    args.sizes = sizes_.data() + launch.first_size;
-    runCells(launch, args, 0, launch.cells);
+    runPart(i, 0, launches_[i].cells, worker);
     if (execution.times)
       recordTime(execution.times, i, started);
   }
@@ -312,8 +316,7 @@ void LaunchList::waitFor(size_t launch) const {
 
 void LaunchList::executeMember(const Execution &execution,
                                unsigned member) const {
-  KernelArgs args;
-  args.scratch = execution.scratch + member * execution.scratch_stride;
+  Worker worker(execution, member);
   bool timed = execution.times && member == 0;
   uint64_t started = timed ? nowNanoseconds() : 0;
   // Launches before this one are finished.
@@ -323,20 +326,18 @@ void LaunchList::executeMember(const Execution &execution,
     if (launch.barrier || execution.times)
       for (; finished < i; ++finished)
         waitFor(finished);
-    args.buffers = pointers_.data() + launch.first_pointer;
-    args.sizes = sizes_.data() + launch.first_size;
     Progress &progress = progress_[i];
     if (launch.shared) {
       int64_t mine = 0, cell;
       while ((cell = progress.claimed.fetch_add(1, std::memory_order_relaxed)) <
              launch.cells) {
-        runCells(launch, args, cell, cell + 1);
+        runPart(i, cell, cell + 1, worker);
         ++mine;
       }
       if (mine)
         progress.finished.fetch_add(mine, std::memory_order_release);
     } else if (member == 0) {
-      runCells(launch, args, 0, launch.cells);
+      runPart(i, 0, launch.cells, worker);
       progress.finished.store(launch.cells, std::memory_order_release);
     }
     if (timed) {
@@ -350,11 +351,15 @@ void LaunchList::executeMember(const Execution &execution,
 }
 
 void LaunchList::execute(ThreadTeam &team, uint8_t *scratch,
-                         uint64_t scratch_stride, CommandTime *times) const {
+                         uint64_t scratch_stride, CommandTime *times,
+                         Timeline *timeline) const {
   bool in_lanes = lanes_.lanes().size() > 1 && !times;
   bool alone = single_ && !(in_lanes && lanes_.worthSharing());
   unsigned members = alone ? 1 : team.size();
-  Execution execution = {*this, scratch, scratch_stride, members, times};
+  Execution execution = {*this,   scratch, scratch_stride,
+                         members, times,   timeline};
+  if (timeline)
+    timeline->clear(members);
   auto function = [](void *context, unsigned member) {
     const Execution &execution = *static_cast<const Execution *>(context);
     if (execution.members == 1)

@@ -19,6 +19,7 @@
 #include "runtime/device/cpu/ThreadTeam.h"
 #include "runtime/executor/EntryProgram.h"
 #include "runtime/executor/LaunchLanes.h"
+#include "runtime/executor/Timeline.h"
 
 #include <atomic>
 #include <cstdint>
@@ -68,9 +69,11 @@ public:
   void place(uint8_t *const *buffers);
 
   /// Executes the launches on the team. `scratch` holds `scratch_stride` bytes
-  /// for each member. Adds to `times[i]` for launch i unless null.
+  /// for each member. Adds to `times[i]` for launch i unless null, which runs
+  /// launches one after the other; `timeline`, unless null, gets what each
+  /// member does and leaves the order as it is.
   void execute(ThreadTeam &team, uint8_t *scratch, uint64_t scratch_stride,
-               CommandTime *times) const;
+               CommandTime *times, Timeline *timeline) const;
 
   /// Executes them one by one on the calling thread; `after` is called behind
   /// each with the addresses of its operands.
@@ -97,6 +100,18 @@ private:
     uint64_t scratch_stride;
     unsigned members;
     CommandTime *times;
+    Timeline *timeline;
+  };
+  /// A member at work.
+  struct Worker {
+    KernelArgs args;
+    Timeline *timeline;
+    unsigned member;
+
+    Worker(const Execution &execution, unsigned member)
+        : timeline(execution.timeline), member(member) {
+      args.scratch = execution.scratch + member * execution.scratch_stride;
+    }
   };
   enum class LaneState { over, waiting, working };
   /// How far a launch is. Cells are dealt one by one: whoever is free takes the
@@ -124,10 +139,10 @@ private:
   // LaunchLanes.cpp
   void executeLanes(const Execution &execution, unsigned member) const;
   LaneState advance(const LaunchLanes::Lane &lane, uint32_t &next, bool all,
-                    KernelArgs &args) const;
+                    Worker &worker) const;
   bool isFinished(uint32_t head) const;
-  void runLaunch(uint32_t index, int64_t begin, int64_t end,
-                 KernelArgs &args) const;
+  /// Cells begin to end of a launch.
+  void runPart(size_t index, int64_t begin, int64_t end, Worker &worker) const;
 
   std::vector<Launch> launches_;
   LaunchLanes lanes_;

@@ -165,9 +165,12 @@ Status Session::executeRun(const Run &run) {
   if (profiling_)
     times_.assign(run.count, {});
   list->execute(*team_, scratch_.data(), scratch_stride_,
-                profiling_ ? times_.data() : nullptr);
+                profiling_ ? times_.data() : nullptr,
+                has_timeline_ ? &timeline_ : nullptr);
   if (profiling_)
     recordProfile(run, *list);
+  if (has_timeline_)
+    recordTimeline(run, *list);
   return {};
 }
 
@@ -277,6 +280,10 @@ Status Session::run(Span<const mmcc_tensor> inputs, Span<mmcc_tensor> outputs) {
   last_run_ = alternative ? alternative->session.get() : this;
   if (alternative)
     return last_run_->run(alternative->inputs, outputs);
+  if (has_timeline_) {
+    timeline_rows_.clear();
+    run_began_ = nowNanoseconds();
+  }
   if (status.ok())
     status = bind(inputs, true);
   if (status.ok())

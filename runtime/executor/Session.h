@@ -27,6 +27,13 @@ struct ProfileRow {
   double flops = 0, bytes = 0;
 };
 
+/// What one thread ran of one command.
+struct TimelineRow {
+  uint32_t block, command, member;
+  uint64_t begin, end; // nanoseconds since the run began
+  double flops;        // of the whole command
+};
+
 class Session {
 public:
   /// `entry` belongs to the artifact's chosen variant. A limit of 0
@@ -48,7 +55,10 @@ public:
   uint64_t launches();
 
   void setProfiling(bool on);
+  void setTimeline(bool on);
   void setObserver(mmcc_observer observer, void *context);
+  size_t timelineSize();
+  bool timelineSlice(size_t index, mmcc_timeline_slice &slice);
   size_t profileSize();
   bool profileRow(size_t index, mmcc_profile_row &row);
 
@@ -92,7 +102,9 @@ private:
   Status readOperand(const schema::Operand &operand, void *into, int64_t bytes);
   const char *nodeOf(const schema::Command &command) const;
   const char *kernelOf(const schema::Command &command) const;
+  double flopsOf(const schema::Command &command);
   void recordProfile(const Run &run, const LaunchList &list);
+  void recordTimeline(const Run &run, const LaunchList &list);
   void observe(const Run &run, const Launch &launch, void *const *buffers);
   /// Counts what the call does against max_steps.
   Status spend(uint64_t steps);
@@ -133,6 +145,10 @@ private:
   bool profiling_ = false;
   std::vector<CommandTime> times_;
   std::vector<ProfileRow> profile_;
+  bool has_timeline_ = false;
+  uint64_t run_began_ = 0;
+  Timeline timeline_;
+  std::vector<TimelineRow> timeline_rows_;
 };
 
 } // namespace mmcc::runtime

@@ -110,6 +110,14 @@ void Session::setProfiling(bool on) {
     alternative.session->setProfiling(on);
 }
 
+void Session::setTimeline(bool on) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  has_timeline_ = on;
+  timeline_rows_.clear();
+  for (Alternative &alternative : alternatives_)
+    alternative.session->setTimeline(on);
+}
+
 void Session::setObserver(mmcc_observer observer, void *context) {
   std::lock_guard<std::mutex> lock(mutex_);
   observer_ = observer;
@@ -146,6 +154,53 @@ void Session::observe(const Run &run, const Launch &launch,
   }
 }
 
+double Session::flopsOf(const Command &command) {
+  const Dispatch *dispatch = command.body_as_Dispatch();
+  int64_t value = 0;
+  if (!dispatch || dispatch->flops() < 0 ||
+      !values_.get(uint32_t(dispatch->flops()), value))
+    return 0;
+  return double(value);
+}
+
+void Session::recordTimeline(const Run &run, const LaunchList &list) {
+  uint32_t member = 0;
+  for (const std::vector<Timeline::Slice> &slices : timeline_.byMember()) {
+    for (const Timeline::Slice &slice : slices) {
+      uint32_t command = list.launches()[slice.launch].command;
+      timeline_rows_.push_back({run.block, command, member,
+                                slice.begin - run_began_,
+                                slice.end - run_began_,
+                                flopsOf(program_.command(run.block, command))});
+    }
+    ++member;
+  }
+}
+
+size_t Session::timelineSize() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return last_run_ == this ? timeline_rows_.size() : last_run_->timelineSize();
+}
+
+bool Session::timelineSlice(size_t index, mmcc_timeline_slice &slice) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (last_run_ != this)
+    return last_run_->timelineSlice(index, slice);
+  if (index >= timeline_rows_.size())
+    return false;
+  const TimelineRow &from = timeline_rows_[index];
+  const Command &command = program_.command(from.block, from.command);
+  slice.node = nodeOf(command);
+  slice.kernel = kernelOf(command);
+  slice.block = from.block;
+  slice.command = from.command;
+  slice.thread = from.member;
+  slice.begin_ns = from.begin;
+  slice.end_ns = from.end;
+  slice.flops = from.flops;
+  return true;
+}
+
 void Session::recordProfile(const Run &run, const LaunchList &list) {
   for (size_t i = 0; i < list.launches().size(); ++i) {
     uint32_t command_index = list.launches()[i].command;
@@ -161,12 +216,10 @@ void Session::recordProfile(const Run &run, const LaunchList &list) {
     }
     row->time.runs += times_[i].runs;
     row->time.nanoseconds += times_[i].nanoseconds;
-    const Dispatch *dispatch =
-        program_.command(run.block, command_index).body_as_Dispatch();
+    const Command &command = program_.command(run.block, command_index);
+    row->flops += flopsOf(command) * double(times_[i].runs);
+    const Dispatch *dispatch = command.body_as_Dispatch();
     int64_t value = 0;
-    if (dispatch && dispatch->flops() >= 0 &&
-        values_.get(uint32_t(dispatch->flops()), value))
-      row->flops += double(value) * double(times_[i].runs);
     if (dispatch && dispatch->bytes() >= 0 &&
         values_.get(uint32_t(dispatch->bytes()), value))
       row->bytes += double(value) * double(times_[i].runs);

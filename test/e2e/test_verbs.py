@@ -192,15 +192,20 @@ def test_diff_watches_what_launches_store(tools, tmp_path):
 
 
 def test_a_trace_holds_every_launch_once(tools, folder, tmp_path):
-    run = ["mmcc-run", folder / "bert.mmcc", "--inputs", folder / "in.npz"]
+    run = ["mmcc-run", folder / "bert.mmcc", "--inputs", folder / "in.npz", "--threads", "2"]
     done = tools.call(*run, "--trace", tmp_path / "trace.json", "--outputs", tmp_path / "out.npz")
     assert done.returncode == 0, done.stderr
     events = json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
+    tracks = {e["tid"] for e in events if e["ph"] == "M"}
+    events = [e for e in events if e["ph"] == "X"]
     entry = json.loads(tools.call("mmcc", "inspect", folder / "bert.mmcc", "--json").stdout)["entries"][0]
-    assert len(events) == sum(entry["commands"].values()) > 10
-    # One after the other: no slice begins before the one before it ends.
-    for before, after in zip(events, events[1:]):
-        assert after["ts"] >= before["ts"] + before["dur"] - 1e-3
+    assert len({e["args"]["command"] for e in events}) == sum(entry["commands"].values()) > 10
+    assert {e["tid"] for e in events} <= tracks == {1, 2}
+    # On a thread one after the other: no slice begins before the one before it ends.
+    for track in tracks:
+        own = [e for e in events if e["tid"] == track]
+        for before, after in zip(own, own[1:]):
+            assert after["ts"] >= before["ts"] + before["dur"] - 1e-3
     products = [e for e in events if e["name"].startswith("gemm")]
     assert products and all(e["args"]["gflop"] > 0 and e["args"]["nodes"] for e in products)
     # The run itself is as any other.

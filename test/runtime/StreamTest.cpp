@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <gtest/gtest.h>
+#include <set>
 
 namespace mmcc::test {
 namespace {
@@ -96,6 +97,35 @@ TEST(Streams, are_profiled_one_after_the_other) {
   Error error = {};
   ASSERT_TRUE(loaded.session.run(inputs, outputs, error)) << error.message;
   EXPECT_EQ(mmcc_session_profile_size(loaded.session.get()), 7u);
+}
+
+TEST(Streams, have_a_timeline) {
+  Loaded loaded(chains(3, 40000, 1000).write("streams.mmcc"), 3);
+  mmcc_session_set_timeline(loaded.session.get(), 1);
+  std::vector<float> x(40000, 1);
+  std::vector<Tensor> inputs(3, tensorOf(MMCC_F32, {40000}, x)), outputs;
+  Error error = {};
+  // Of the last run only.
+  for (int i = 0; i < 2; ++i)
+    ASSERT_TRUE(loaded.session.run(inputs, outputs, error)) << error.message;
+  std::set<uint32_t> commands;
+  std::vector<uint64_t> ends(3, 0);
+  size_t size = mmcc_session_timeline_size(loaded.session.get());
+  mmcc_timeline_slice slice;
+  for (size_t i = 0; i < size; ++i) {
+    ASSERT_EQ(mmcc_session_timeline(loaded.session.get(), i, &slice), MMCC_OK);
+    ASSERT_LT(slice.thread, 3u);
+    EXPECT_LE(ends[slice.thread], slice.begin_ns);
+    EXPECT_LE(slice.begin_ns, slice.end_ns);
+    ends[slice.thread] = slice.end_ns;
+    commands.insert(slice.command);
+  }
+  EXPECT_EQ(commands.size(), 7u);
+  EXPECT_EQ(mmcc_session_timeline(loaded.session.get(), size, &slice),
+            MMCC_NOT_FOUND);
+  mmcc_session_set_timeline(loaded.session.get(), 0);
+  ASSERT_TRUE(loaded.session.run(inputs, outputs, error)) << error.message;
+  EXPECT_EQ(mmcc_session_timeline_size(loaded.session.get()), 0u);
 }
 
 // a and b are never alive together in the order of commands; in one stream they

@@ -4,27 +4,35 @@
 
 using Json = nlohmann::ordered_json;
 
+/// What a track is called.
+static Json nameOf(uint32_t thread) {
+  std::string name =
+      thread == 0 ? "caller" : "thread " + std::to_string(thread);
+  return {{"name", "thread_name"},
+          {"ph", "M"},
+          {"pid", 1},
+          {"tid", thread + 1},
+          {"args", {{"name", name}}}};
+}
+
 std::string mmcc::traceOf(const Session &session) {
   Json events = Json::array();
-  double begin_us = 0;
-  for (size_t i = 0; i < mmcc_session_profile_size(session.get()); ++i) {
-    mmcc_profile_row row;
-    mmcc_session_profile(session.get(), i, &row);
-    double ns = double(row.nanoseconds);
-    Json arguments = {{"nodes", row.node}};
-    if (row.flops > 0) {
-      arguments["gflop"] = row.flops / 1e9;
-      arguments["gflop_per_s"] = ns > 0 ? row.flops / ns : 0.0;
-    }
-    events.push_back({{"name", row.kernel},
+  for (uint32_t i = 0; i < mmcc_session_threads(session.get()); ++i)
+    events.push_back(nameOf(i));
+  for (size_t i = 0; i < mmcc_session_timeline_size(session.get()); ++i) {
+    mmcc_timeline_slice slice;
+    mmcc_session_timeline(session.get(), i, &slice);
+    Json arguments = {{"nodes", slice.node}, {"command", slice.command}};
+    if (slice.flops > 0)
+      arguments["gflop"] = slice.flops / 1e9;
+    events.push_back({{"name", slice.kernel},
                       {"cat", "command"},
                       {"ph", "X"},
-                      {"ts", begin_us},
-                      {"dur", ns / 1e3},
+                      {"ts", double(slice.begin_ns) / 1e3},
+                      {"dur", double(slice.end_ns - slice.begin_ns) / 1e3},
                       {"pid", 1},
-                      {"tid", 1},
+                      {"tid", slice.thread + 1},
                       {"args", arguments}});
-    begin_us += ns / 1e3;
   }
   Json trace = {{"displayTimeUnit", "ms"}, {"traceEvents", events}};
   // A model's names may hold any bytes.

@@ -250,11 +250,12 @@ int Runner::run() {
     if (int code = bench())
       return code;
   if (!options.trace.empty()) {
-    mmcc_session_set_profiling(session.get(), 1);
+    mmcc_session_set_timeline(session.get(), 1);
     if (!session.run(inputs, outputs, error))
       return fail(error);
     if (!writeText(options.trace, mmcc::traceOf(session)))
       return fail(kEnvironment, "cannot write " + options.trace);
+    mmcc_session_set_timeline(session.get(), 0);
   }
   if (options.profile) {
     mmcc_session_set_profiling(session.get(), 1);
@@ -291,7 +292,7 @@ int main(int argc, char **argv) {
   app.add_option("--json", options.json, "where --bench writes its figures");
   app.add_flag("--profile", options.profile, "print the time of each kernel");
   app.add_option("--trace", options.trace,
-                 "where to write one run, command by command, for Perfetto");
+                 "where to write one run, thread by thread, for Perfetto");
   app.add_flag("--perf-map", options.perf_map,
                "name the kernels for `perf report`");
   try {

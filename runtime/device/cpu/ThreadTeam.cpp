@@ -55,6 +55,7 @@ void ThreadTeam::pause(unsigned count) {
 void ThreadTeam::work(unsigned member) {
   _mm_setcsr(kDefaultFloatMode);
   uint32_t seen = 0;
+  uint64_t joined = 0;
   for (;;) {
     start_.waitWhile(seen);
     // Read before joining: a run that starts later is not missed.
@@ -64,9 +65,11 @@ void ThreadTeam::work(unsigned member) {
     uint32_t state = state_.load();
     while (!(state & kClosed))
       if (state_.compare_exchange_weak(state, state + 1)) {
-        function_(context_, member);
         // It may have joined before it was called: once is enough. No later
         // run begins before it leaves.
+        if (run_ != joined)
+          function_(context_, member);
+        joined = run_;
         seen = start_.value.load();
         state_.fetch_sub(1);
         break;
@@ -141,6 +144,7 @@ void ThreadTeam::runAlone(Function function, void *context) {
 
 void ThreadTeam::run(Function function, void *context) {
   FloatMode mode;
+  ++run_;
   function_ = function;
   context_ = context;
   if (size_ > 1) {

@@ -73,6 +73,8 @@ private:
   Signal start_;
   /// Members that joined, and kClosed.
   alignas(64) std::atomic<uint32_t> state_{kClosed};
+  /// Counts runs: a member that joined one early does not join it again.
+  uint64_t run_ = 0;
   Function function_ = nullptr;
   void *context_ = nullptr;
   std::atomic<bool> stop_{false};

@@ -216,6 +216,24 @@ MMCC_API size_t mmcc_session_profile_size(const mmcc_session *session);
 MMCC_API mmcc_code mmcc_session_profile(const mmcc_session *session,
                                         size_t index, mmcc_profile_row *row);
 
+/* What one thread ran of one command in the last run. Unlike profiling this
+ * leaves the run as it is: streams side by side, threads at their own pace. */
+typedef struct mmcc_timeline_slice {
+  const char *node; /* as in mmcc_profile_row, like kernel */
+  const char *kernel;
+  uint32_t block, command;   /* where the command stands in the program */
+  uint32_t thread;           /* 0: the one that called */
+  uint64_t begin_ns, end_ns; /* since the run began */
+  double flops;              /* of the whole command, all threads together */
+} mmcc_timeline_slice;
+
+MMCC_API void mmcc_session_set_timeline(mmcc_session *session, int on);
+/* Slices of a thread are in the order of time. */
+MMCC_API size_t mmcc_session_timeline_size(const mmcc_session *session);
+MMCC_API mmcc_code mmcc_session_timeline(const mmcc_session *session,
+                                         size_t index,
+                                         mmcc_timeline_slice *slice);
+
 /* A range of memory that a command has just written. */
 typedef struct mmcc_observation {
   const char *node; /* the model's nodes that the command stands for, joined
