@@ -1,8 +1,10 @@
 //===- Compilation.cpp - One run of the pipeline --------------------------===//
 
 #include "compiler/pipeline/Compilation.h"
+#include "compiler/pipeline/Reporting.h"
 #include "compiler/pipeline/Stages.h"
 #include "compiler/pipeline/TokenSearch.h"
+#include "compiler/report/AttentionFacts.h"
 #include "dialects/plan/Plan.h"
 #include "mlir/Parser/Parser.h"
 #include "llvm/ADT/STLExtras.h"
@@ -114,10 +116,20 @@ ExitCode mmcc::compile(const CompileOptions &options,
                        llvm::raw_ostream &irStream,
                        llvm::raw_ostream &messages) {
   CompileOptions chosen = options;
-  if (!options.calibrate.empty())
+  bool approximates = !options.tome.empty() || !options.prune.empty() ||
+                      !options.attention.empty();
+  if (!options.calibrate.empty() && approximates)
     if (ExitCode code = searchTokens(chosen, messages); code != ExitCode::done)
       return code;
   Compilation compilation(chosen, messages);
+  llvm::json::Array attention;
+  bool reports = !options.report.empty();
+  if (reports && (!options.from || *options.from < Stage::optimize)) {
+    if (ExitCode code = compilation.run(Stage::optimize);
+        code != ExitCode::done)
+      return code;
+    attention = collectAttention(compilation.module(), describeNodes);
+  }
   ExitCode code = compilation.run(options.stopAfter.value_or(Stage::emit));
   if (options.time) {
     compilation.times().print(messages);
@@ -130,5 +142,7 @@ ExitCode mmcc::compile(const CompileOptions &options,
                                mlir::OpPrintingFlags().enableDebugInfo());
     irStream << "\n";
   }
+  if (code == ExitCode::done && reports)
+    return report(chosen, compilation.times(), std::move(attention), messages);
   return code;
 }

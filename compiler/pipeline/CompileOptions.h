@@ -50,6 +50,8 @@ struct CompileOptions {
   bool time = false;
   /// Folder for the generated code as text; empty: none.
   std::string dumpCode;
+  /// HTML page to write about the artifact; empty: none.
+  std::string report;
   /// Add every value that leaves a node of the model as an output, named
   /// "tap:" and the node's name.
   bool taps = false;

@@ -18,12 +18,14 @@ public:
   void end(llvm::StringRef stage);
   void print(llvm::raw_ostream &os) const;
 
-private:
   struct Row {
     std::string stage;
     double seconds;
     double peakMegabytes;
   };
+  const std::vector<Row> &all() const { return rows; }
+
+private:
   std::vector<Row> rows;
   std::chrono::steady_clock::time_point started;
 };

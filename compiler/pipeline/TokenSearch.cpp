@@ -79,6 +79,7 @@ private:
     candidate.dumpCode.clear();
     candidate.time = candidate.explain = candidate.tomeMap = false;
     candidate.pruneMap = false;
+    candidate.report.clear();
     candidate.targets = {"cpu:x86-64-v3"};
     llvm::SmallString<128> path;
     if (std::error_code failure =

@@ -1,6 +1,7 @@
 //===- PlaceAttention.cpp - Approximate attention on request --------------===//
 
 #include "dialects/mm/MM.h"
+#include "passes/attention/AttentionKind.h"
 #include "passes/attention/AttentionPattern.h"
 #include "passes/attention/Passes.h"
 
@@ -13,34 +14,6 @@ using namespace mlir;
 using namespace mmcc;
 
 namespace {
-
-/// What the mask of an attention says of its pairs, as a person would.
-std::string describe(mm::AttentionOp op) {
-  mm::Shape query = mm::getShape(op.getQuery().getType());
-  mm::Shape key = mm::getShape(op.getKey().getType());
-  std::string text = op.getStride()       ? "sparse"
-                     : op.getWindow()     ? "sliding"
-                     : op.getCausal()     ? "causal"
-                     : query[2] != key[2] ? "cross"
-                                          : "full";
-  if (op.getWindow())
-    text += ", window " + std::to_string(op.getWindow());
-  if (int64_t(op.getAhead()) > 0)
-    text += " and " + std::to_string(op.getAhead()) + " ahead";
-  if (op.getStride())
-    text += ", every " + std::to_string(op.getStride()) + "th key";
-  if (op.getCausal() && op.getWindow())
-    text += ", causal";
-  if (Value mask = op.getMask())
-    text += cast<RankedTensorType>(mask.getType()).getElementType().isInteger(1)
-                ? ", a mask"
-                : ", a bias";
-  text += ": " + query[1].str() + " heads";
-  if (key[1] != query[1])
-    text += " on " + key[1].str();
-  return text + ", " + query[2].str() + " x " + key[2].str() + " tokens of " +
-         query[3].str();
-}
 
 struct PlaceAttention : mmcc::impl::PlaceAttentionBase<PlaceAttention> {
   using PlaceAttentionBase::PlaceAttentionBase;
@@ -65,8 +38,11 @@ struct PlaceAttention : mmcc::impl::PlaceAttentionBase<PlaceAttention> {
       func.walk([&](mm::AttentionOp op) {
         if (isAmongOwnTokens(op))
           place(op, layer++, parsed, used);
-        if (explain)
-          op.emitRemark("attention is ") << describe(op);
+        if (explain) {
+          AttentionKind is = getKind(op);
+          op.emitRemark("attention is ")
+              << is.kind << is.limits << ": " << is.size;
+        }
       });
     }
     for (auto [text, pattern, wasUsed] : llvm::zip(texts, parsed, used)) {

@@ -245,6 +245,8 @@ bool Session::profileRow(size_t index, mmcc_profile_row &row) {
   row.nanoseconds = from.time.nanoseconds;
   row.flops = from.flops;
   row.bytes = from.bytes;
+  row.block = from.block;
+  row.command = from.command;
   return true;
 }
 

@@ -35,6 +35,11 @@ ROOMS = {
     "compiler/import": ({"dialects/mm", "tools/npz"}, MLIR | {"protobuf", "JSON"}),
     "compiler/evaluate": ({"dialects/mm", API}, MLIR),
     "compiler/calibrate": ({"dialects/mm", "tools/npz", API}, MLIR),
+    "compiler/report": (
+        {"dialects/mm", "passes/attention", "compiler/calibrate", "codegen/artifact", "tools/npz", API}
+        | {"runtime/core", "runtime/schema", "runtime/loader"},
+        MLIR | {"FlatBuffers", "intrinsics"},
+    ),
     "compiler/pipeline": ({"compiler", "passes", "codegen", "dialects"}, MLIR),
     "passes": ({"dialects/mm", "passes"}, MLIR),
     "passes/lower": ({"dialects", "codegen/cpu/kernels"}, MLIR),

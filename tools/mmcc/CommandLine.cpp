@@ -38,8 +38,7 @@ const std::vector<LaterOption> &laterOptions() {
       {"--precision", {"f32"}, false}, {"--quantize", {"none"}, false},
       {"--method", {}, false},         {"--group-size", {}, false},
       {"--asymmetric", {}, true},      {"--act-order", {}, true},
-      {"--kv", {"f32"}, false},        {"--report", {}, false},
-      {"--tuning", {}, false},
+      {"--kv", {"f32"}, false},        {"--tuning", {}, false},
   };
   return options;
 }
@@ -111,6 +110,7 @@ void addCompileOptions(CLI::App *app, Raw &raw, CompileOptions &options) {
   app->add_option("--stop-after", raw.stopAfter);
   app->add_option("--from", raw.from);
   app->add_option("--dump-code", options.dumpCode);
+  app->add_option("--report", options.report);
   app->add_flag("--strict", options.strict);
   app->add_flag("--time", options.time);
   for (const LaterOption &option : laterOptions()) {
@@ -196,9 +196,9 @@ void interpretTokens(const Raw &raw, CompileOptions &options) {
     if (options.tomeMap)
       throw Refusal{"--tome-map needs --tome"};
     if (!options.calibrate.empty() && options.attention.empty() &&
-        options.prune.empty())
+        options.prune.empty() && options.report.empty())
       throw Refusal{"--calibrate has nothing to measure without --tome, "
-                    "--prune or --attention"};
+                    "--prune, --attention or --report"};
     return;
   }
   std::string error;
@@ -269,6 +269,9 @@ void interpret(const Raw &raw, CommandLine &commandLine) {
   if (commandLine.verb == Verb::compile) {
     if (options.output.empty() && !options.stopAfter)
       throw Refusal{"say where to write the artifact: -o OUT.mmcc"};
+    if (!options.report.empty() && options.stopAfter)
+      throw Refusal{"--report shows the artifact, which --stop-after=" +
+                    raw.stopAfter + " leaves out"};
   }
   checkLaterOptions(raw);
   options.recorded = recordOptions(raw, options);

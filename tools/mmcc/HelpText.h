@@ -38,11 +38,10 @@ An entry point each; {"entries": {"a": "A.onnx", "b": "B.onnx"}, "connect":
   -O0 | --strict        switches every optimisation off; exit 3 if an attention stays in pieces
   --stop-after=STAGE    prints the IR after import, simplify, optimize, quantize, lower, schedule
   --from=STAGE          takes printed IR up again: mmcc compile X.mlir --from=...
-  --dump-code=DIR       writes the CPU kernels as .ll and .s
-  --time                seconds and peak memory by stage
+  --dump-code=DIR       writes the CPU kernels as .ll and .s; --time: seconds and memory by stage
+  --report=FILE.html    a page about the artifact at work here, on the first sample of DIR
 
-Not supported yet, and refused: --quantize and its options, --kv,
---report, --tuning, CUDA targets.
+Not supported yet, and refused: --quantize and its options, --kv, --tuning, CUDA targets.
 )";
 
 inline constexpr char kInspectHelp[] =

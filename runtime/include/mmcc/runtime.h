@@ -209,6 +209,7 @@ typedef struct mmcc_profile_row {
   uint64_t nanoseconds;
   double flops; /* of all runs; 0 when unknown */
   double bytes;
+  uint32_t block, command; /* where the command stands in the program */
 } mmcc_profile_row;
 
 MMCC_API void mmcc_session_set_profiling(mmcc_session *session, int on);
@@ -221,7 +222,7 @@ MMCC_API mmcc_code mmcc_session_profile(const mmcc_session *session,
 typedef struct mmcc_timeline_slice {
   const char *node; /* as in mmcc_profile_row, like kernel */
   const char *kernel;
-  uint32_t block, command;   /* where the command stands in the program */
+  uint32_t block, command;
   uint32_t thread;           /* 0: the one that called */
   uint64_t begin_ns, end_ns; /* since the run began */
   double flops;              /* of the whole command, all threads together */

@@ -1,0 +1,32 @@
+//===- Patches.h - Which patches of an image became one token ---*- C++ -*-===//
+
+#ifndef MMCC_COMPILER_REPORT_PATCHES_H
+#define MMCC_COMPILER_REPORT_PATCHES_H
+
+#include "tools/npz/Npz.h"
+#include "llvm/Support/JSON.h"
+
+namespace mmcc {
+
+/// Runs the artifact, whose output `tome_map` says which token each original
+/// one became part of, on the sample's image ([batch, 3, height, width] or
+/// [batch, height, width, 3], float or uint8): {width, height, pixels (base64
+/// of RGB bytes, the image's own smallest value black and its largest white),
+/// rows, columns, lead (tokens before the patches), map} of the first image.
+/// Nothing, and why in `reason`, where there is no image or its patches do not
+/// form a grid.
+std::optional<llvm::json::Object>
+drawPatches(const std::string &artifact, const std::vector<npz::Array> &sample,
+            std::string &reason);
+
+/// How many patches lie below and beside each other in an image, if all but a
+/// few of `tokens`, which stand before them, are patches that cover it.
+struct PatchGrid {
+  int64_t rows, columns, lead;
+};
+std::optional<PatchGrid> findGrid(int64_t tokens, int64_t height,
+                                  int64_t width);
+
+} // namespace mmcc
+
+#endif // MMCC_COMPILER_REPORT_PATCHES_H

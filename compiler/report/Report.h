@@ -1,0 +1,57 @@
+//===- Report.h - One page of what was compiled -----------------*- C++ -*-===//
+//
+// The page shows an artifact at work: its regions and what each costs beside
+// what this machine could do, a run thread by thread, the arena over time, the
+// kinds of attention, tokens by layer, and which patches of an image became one
+// token. It is one HTML file that needs nothing else: facts as JSON, and the
+// script that draws them (page/).
+//
+//     module after `optimize` ─ AttentionFacts ──┐
+//     artifact ─ ProgramFacts ───────────────────┤
+//     artifact, run here ─ Measurement, roof ────┼─► JSON ─► page
+//     artifact with the source map ─ Patches ────┘
+//
+// What a report shows was measured on the machine that compiled. It is not part
+// of the artifact, whose bytes it does not change.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MMCC_COMPILER_REPORT_REPORT_H
+#define MMCC_COMPILER_REPORT_REPORT_H
+
+#include "tools/npz/Npz.h"
+#include "llvm/Support/JSON.h"
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace mmcc {
+
+/// Seconds and peak megabytes of a stage.
+struct StageCost {
+  std::string stage;
+  double seconds, peakMegabytes;
+};
+
+struct ReportInput {
+  /// The artifact that was written.
+  std::string artifact;
+  /// As collectAttention() gives them.
+  llvm::json::Array attention;
+  std::vector<StageCost> stages;
+  /// The sample that entries are run on, and its file's name; without one they
+  /// are run on zeros (integers: ones).
+  std::optional<std::vector<npz::Array>> sample;
+  std::string sampleName;
+  /// The same program with the source map of merged tokens as an output; empty:
+  /// no tokens merge.
+  std::string mapArtifact;
+};
+
+/// Writes the page to `path`, all of it or nothing. Returns a message on
+/// failure, else an empty string.
+std::string writeReport(const ReportInput &input, const std::string &path);
+
+} // namespace mmcc
+
+#endif // MMCC_COMPILER_REPORT_REPORT_H

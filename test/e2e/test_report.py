@@ -1,0 +1,156 @@
+"""--report: the facts on the page against what is known otherwise, and the page itself in a real browser."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from conftest import ROOT
+
+TINY, TOME = ROOT / "models" / "tiny", ROOT / "models" / "tome"
+
+
+def facts_of(page: Path) -> dict:
+    (text,) = re.findall(r'<script type="application/json" id="facts">(.*?)</script>', page.read_text(), re.DOTALL)
+    assert "<" not in text
+    return json.loads(text)
+
+
+def rendered(page: Path, folder: Path) -> str:
+    """What the page is after its script ran; fails on any message of the browser's console."""
+    command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'browser'}"]
+    command += ["--enable-logging=stderr", "--virtual-time-budget=20000", "--dump-dom", page.as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, errors="replace")
+    assert done.returncode == 0, done.stderr
+    console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    assert not console, console
+    return done.stdout
+
+
+def section(dom: str, name: str) -> str:
+    return re.search(rf'<section id="{name}".*?</section>', dom, re.DOTALL).group(0)
+
+
+@pytest.fixture(scope="module")
+def merged(tools, tmp_path_factory):
+    """A small ViT that merges eight tokens a layer, on a picture of four colours."""
+    folder = tmp_path_factory.mktemp("merged")
+    samples = folder / "samples"
+    samples.mkdir()
+    picture = np.zeros((1, 3, 64, 64), np.float32)
+    for i, colour in enumerate([(1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 1)]):
+        y, x = 32 * (i // 2), 32 * (i % 2)
+        picture[0, :, y : y + 32, x : x + 32] = np.array(colour)[:, None, None]
+    np.savez(samples / "picture.npz", pixel_values=picture)
+    options = ["--tome=r=8", "--dim", "batch=1", f"--calibrate={samples}"]
+    tools.compile(TOME / "vit.onnx", folder / "plain.mmcc", *options)
+    tools.compile(TOME / "vit.onnx", folder / "m.mmcc", *options, f"--report={folder / 'page.html'}")
+    return folder
+
+
+def test_a_report_leaves_the_artifact_as_it_is(merged):
+    assert (merged / "m.mmcc").read_bytes() == (merged / "plain.mmcc").read_bytes()
+
+
+def test_facts_of_a_merging_encoder(merged, tools):
+    facts = facts_of(merged / "page.html")
+    # 64 patches and the class token, eight less behind each of four layers.
+    assert [a["queries"] for a in facts["attention"]] == [65, 57, 49, 41]
+    (entry,) = facts["entries"]
+    inspected = json.loads(tools.call("mmcc", "inspect", merged / "m.mmcc", "--json").stdout)["entries"][0]
+    launches = [c for c in entry["commands"] if not c["row"].startswith("Event")]
+    assert len(launches) == inspected["commands"]["Dispatch"] == len(entry["profile"])
+    assert entry["arena"] == {"bytes": inspected["arena_bytes"], "live": inspected["arena_live_bytes"]}
+    assert entry["arena"]["bytes"] == max(b["offset"] + b["bytes"] for b in entry["buffers"])
+    # No two buffers that are alive together overlap.
+    for i, a in enumerate(entry["buffers"]):
+        for b in entry["buffers"][:i]:
+            together = a["first"] <= b["last"] and b["first"] <= a["last"]
+            apart = a["offset"] + a["bytes"] <= b["offset"] or b["offset"] + b["bytes"] <= a["offset"]
+            assert not together or apart
+    # Everything but the first waits for something before it.
+    assert all(all(before < i for before in c["after"]) for i, c in enumerate(entry["commands"]))
+    assert sum(not c["after"] for c in entry["commands"]) <= 4
+    assert {s[1] for s in entry["timeline"]} == {r["command"] for r in entry["profile"]}
+    assert 0 < entry["ms"] and facts["machine"]["gflops"] > 0 and facts["machine"]["read_gb_per_s"] > 0
+    assert [s["stage"] for s in facts["stages"]] == "import simplify optimize quantize lower schedule emit".split()
+    assert entry["origin"] == "the sample picture.npz"
+
+
+def test_patches_are_those_of_the_source_map(merged, tools, tmp_path):
+    patches = facts_of(merged / "page.html")["patches"]
+    tools.compile(TOME / "vit.onnx", tmp_path / "map.mmcc", "--tome=r=8", "--tome-map")
+    with np.load(merged / "samples" / "picture.npz") as sample:
+        want = tools.run(tmp_path / "map.mmcc", dict(sample), tmp_path)["tome_map"]
+    assert patches["map"] == want[0].tolist()
+    assert (patches["rows"], patches["columns"], patches["lead"]) == (8, 8, 1)
+    import base64
+
+    pixels = np.frombuffer(base64.b64decode(patches["pixels"]), np.uint8).reshape(64, 64, 3)
+    assert pixels[5, 5].tolist() == [255, 0, 0] and pixels[40, 40].tolist() == [255, 255, 255]
+
+
+def test_the_page_draws_everything(merged, tmp_path):
+    dom = rendered(merged / "page.html", tmp_path)
+    facts = facts_of(merged / "page.html")
+    (entry,) = facts["entries"]
+    launches = [c for c in entry["commands"] if not c["row"].startswith("Event")]
+    regions = section(dom, "regions")
+    assert regions.count("<tr tabindex") == len(launches) and regions.count("<circle") == len(launches)
+    assert regions.count('class="edge"') == sum(len(c["after"]) for c in launches)
+    assert section(dom, "timeline").count("<rect") == len(entry["timeline"])
+    assert section(dom, "arena").count("<rect") == len(entry["buffers"])
+    assert re.findall(r'data-tokens="(\d+)"', section(dom, "attention")) == ["65", "57", "49", "41"]
+    assert section(dom, "roofline").count("<circle") > 10
+    assert section(dom, "patches").count("<canvas") == 2 and "64 patches" in section(dom, "patches")
+    assert "Where most could be won" in section(dom, "summary")
+    # Nothing is fetched.
+    assert not re.findall(r'(?:src|href)="(?!#)', dom) and "url(" not in dom
+
+
+@pytest.mark.parametrize(
+    "model, kinds",
+    # At this size Swin's second stage is one window.
+    [("swin_t.onnx", {"windowed", "full"}), ("clip_text.onnx", {"causal"}), ("blip_fusion.onnx", {"full", "cross"})],
+)
+def test_kinds_of_attention(model, kinds, tools, tmp_path):
+    tools.compile(TINY / model, tmp_path / "m.mmcc", "--target=cpu:x86-64-v3", f"--report={tmp_path / 'page.html'}")
+    assert {a["kind"] for a in facts_of(tmp_path / "page.html")["attention"]} == kinds
+
+
+def test_sizes_that_vary_are_run_at_their_bound(tools, tmp_path):
+    model = TINY / "bert_base.dyn.onnx"
+    (name,) = {d for v in onnx.load(model).graph.input for d in (x.dim_param for x in v.type.tensor_type.shape.dim) if d}
+    tools.compile(model, tmp_path / "m.mmcc", "--dim", f"{name}=1..13", f"--report={tmp_path / 'page.html'}")
+    (entry,) = facts_of(tmp_path / "page.html")["entries"]
+    assert entry["sizes"] == [{"name": name, "value": 13}] and entry["ms"] > 0
+    assert entry["origin"].startswith("zeros")
+
+
+def test_several_entries(tools, tmp_path):
+    tools.compile(TINY / "clip_b32.onnx", tmp_path / "m.mmcc", TINY / "clip_text.onnx", f"--report={tmp_path / 'page.html'}")
+    facts = facts_of(tmp_path / "page.html")
+    assert [e["name"] for e in facts["entries"]] == ["clip_b32", "clip_text"]
+    dom = rendered(tmp_path / "page.html", tmp_path)
+    assert dom.count("<option") == 2 and "patches" in dom and not section(dom, "patches").count("<canvas")
+
+
+def test_names_of_the_model_stay_text(tools, tmp_path):
+    model = onnx.load(TINY / "minilm_l6.onnx")
+    hostile = "</script><script>document.title='owned'</script><img src=x onerror=alert(1)>&amp;\u2028"
+    for i, node in enumerate(model.graph.node):
+        node.name = f"{hostile} {i}"
+    onnx.save(model, tmp_path / "h.onnx")
+    tools.compile(tmp_path / "h.onnx", tmp_path / "m.mmcc", f"--report={tmp_path / 'page.html'}")
+    dom = rendered(tmp_path / "page.html", tmp_path)
+    assert "<title>m.mmcc – mmcc report</title>" in dom and "<img" not in dom
+    assert "&lt;img src=x onerror=alert(1)&gt;&amp;amp;" in section(dom, "regions")
+
+
+def test_a_page_that_cannot_be_written(tools, tmp_path):
+    done = tools.call("mmcc", "compile", TINY / "minilm_l6.onnx", "-o", tmp_path / "m.mmcc", f"--report={tmp_path / 'no' / 'page.html'}")
+    assert done.returncode == 4 and "--report=" in done.stderr
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["m.mmcc"]
