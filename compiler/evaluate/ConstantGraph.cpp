@@ -28,7 +28,7 @@ static bool isFree(Operation *op) {
 
 /// Whether lowering packs the operand at compile time.
 static bool isWeight(OpOperand &operand) {
-  return isa<mm::LinearOp, mm::ConvOp>(operand.getOwner()) &&
+  return isa<mm::LinearOp, mm::ConvOp, mm::RetrieveOp>(operand.getOwner()) &&
          operand.getOperandNumber() == 1;
 }
 

@@ -116,7 +116,8 @@ static PassNames optimizePasses(const CompileOptions &options) {
   names.append({"mm-fold-batch-norm", "mm-fold-scale", "mm-merge-linears",
                 "mm-channels-last", "canonicalize", "cse",
                 "mm-canonicalize-views", "mm-form-layer-norm", "mm-form-linear",
-                "mm-sink-row-factors", "mm-evaluate-constants", "canonicalize",
+                "mm-form-similarity", "mm-sink-row-factors",
+                "mm-form-retrieval", "mm-evaluate-constants", "canonicalize",
                 options.explain ? "mm-block-attention{explain=true}"
                                 : "mm-block-attention",
                 "cse", "mm-canonical-order"});

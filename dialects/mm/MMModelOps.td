@@ -221,6 +221,47 @@ def MM_AttentionOp : MM_InferredOp<"attention", [AttrSizedOperandSegments]> {
   let assemblyFormat = "$query `,` $key `,` $value (`mask` $mask^ `:` type($mask))? (`spans` $spans^ `:` type($spans))? attr-dict `:` type($query) `,` type($key) `,` type($value) `->` type($result)";
 }
 
+def MM_SimilarityOp : MM_InferredOp<"similarity"> {
+  let summary = "cosines of the rows of two matrices";
+  let description = [{
+    lhs `[m, dim]`, rhs `[n, dim]`, result `[m, n]`:
+    lhs_i · rhs_j / (max(|lhs_i|, lhs_epsilon) · max(|rhs_j|, rhs_epsilon)).
+    The head of contrastive models (Radford et al., 2021).
+
+    - C1: both are f32 of rank 2 and agree in `dim`, which is static.
+    - C2: the epsilons are at least 0.
+
+    ```mlir
+    %s = mm.similarity %image, %text {lhs_epsilon = 0.0 : f64, rhs_epsilon = 0.0 : f64}
+        : tensor<4x512xf32>, tensor<10x512xf32> -> tensor<4x10xf32>
+    ```
+  }];
+  let arguments = (ins MM_FloatTensor:$lhs, MM_FloatTensor:$rhs, F64Attr:$lhs_epsilon, F64Attr:$rhs_epsilon);
+  let results = (outs MM_FloatTensor:$result);
+  let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($lhs) `,` type($rhs) `->` type($result)";
+}
+
+def MM_RetrieveOp : MM_InferredOp<"retrieve"> {
+  let summary = "the k largest of each row of a product with a constant, without the product";
+  let description = [{
+    input `[rows, dim]`, weight `[dim, n]`, result `[2, rows, k]`: the k largest
+    of each row of input · weight, the largest first, and their columns as whole
+    numbers. Of equals the first; NaN comes last. The weight is a constant, as
+    mm.linear's.
+
+    - C1: input and weight are f32 of rank 2 and agree in `dim`; `n` is static,
+      below 2^24.
+    - C2: 1 <= `k` <= n.
+
+    ```mlir
+    %r = mm.retrieve %x, %bank {k = 10 : i64} : tensor<1x512xf32>, tensor<512x100000xf32> -> tensor<2x1x10xf32>
+    ```
+  }];
+  let arguments = (ins MM_FloatTensor:$input, MM_FloatTensor:$weight, I64Attr:$k);
+  let results = (outs MM_FloatTensor:$result);
+  let assemblyFormat = "$input `,` $weight attr-dict `:` type($input) `,` type($weight) `->` type($result)";
+}
+
 def MM_RopeOp : MM_InferredOp<"rope"> {
   let summary = "rotates pairs of channels by an angle per position";
   let description = [{

@@ -180,6 +180,57 @@ LogicalResult SoftmaxOp::inferReturnTypes(MLIRContext *,
 // Attention
 //===----------------------------------------------------------------------===//
 
+LogicalResult SimilarityOp::inferReturnTypes(MLIRContext *,
+                                             OptionalLocation location,
+                                             Adaptor adaptor,
+                                             ResultTypes &results) {
+  Shape lhs = getShape(adaptor.getLhs().getType());
+  Shape rhs = getShape(adaptor.getRhs().getType());
+  // similarity_c1
+  Type element = tensorType(adaptor.getLhs()).getElementType();
+  if (lhs.size() != 2 || rhs.size() != 2 || lhs[1] != rhs[1] ||
+      !lhs[1].getConstant() || !element.isF32() ||
+      tensorType(adaptor.getRhs()).getElementType() != element)
+    return emitOptionalError(location, "'mm.similarity' op rows ",
+                             describeShape(lhs), " and ", describeShape(rhs),
+                             " must be f32 [rows, dim] with one static dim");
+  // similarity_c2
+  if (!(adaptor.getLhsEpsilon().convertToDouble() >= 0) ||
+      !(adaptor.getRhsEpsilon().convertToDouble() >= 0))
+    return emitOptionalError(location,
+                             "'mm.similarity' op epsilon is negative");
+  results.push_back(makeTensorType({lhs[0], rhs[0]}, element));
+  return success();
+}
+
+LogicalResult RetrieveOp::inferReturnTypes(MLIRContext *context,
+                                           OptionalLocation location,
+                                           Adaptor adaptor,
+                                           ResultTypes &results) {
+  Shape input = getShape(adaptor.getInput().getType());
+  Shape weight = getShape(adaptor.getWeight().getType());
+  // retrieve_c1
+  Type element = tensorType(adaptor.getInput()).getElementType();
+  std::optional<int64_t> columns =
+      weight.size() == 2 ? weight[1].getConstant() : std::nullopt;
+  if (input.size() != 2 || !columns || *columns >= (int64_t(1) << 24) - 1 ||
+      input[1] != weight[0] || !element.isF32() ||
+      tensorType(adaptor.getWeight()).getElementType() != element)
+    return emitOptionalError(location, "'mm.retrieve' op input ",
+                             describeShape(input), " and weight ",
+                             describeShape(weight),
+                             " must be f32 [rows, dim] and [dim, n]");
+  // retrieve_c2
+  int64_t k = adaptor.getK();
+  if (k < 1 || k > *columns)
+    return emitOptionalError(location, "'mm.retrieve' op cannot give ", k,
+                             " of ", *columns, " columns");
+  results.push_back(makeTensorType(
+      {Dim::constant(context, 2), input[0], Dim::constant(context, k)},
+      element));
+  return success();
+}
+
 LogicalResult AttentionOp::inferReturnTypes(MLIRContext *,
                                             OptionalLocation location,
                                             Adaptor adaptor,

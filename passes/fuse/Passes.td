@@ -244,4 +244,63 @@ def SinkRowFactors : Pass<"mm-sink-row-factors", "::mlir::func::FuncOp"> {
     Statistic<"numSunk", "row-factors-sunk", "factors moved behind a product">];
 }
 
+def FormSimilarity : Pass<"mm-form-similarity", "::mlir::func::FuncOp"> {
+  let summary = "the head of contrastive models as mm.similarity";
+  let description = [{
+    Rows of two matrices divided by their lengths, whatever the exporter took for
+    them (a norm, F.normalize's clamped one), and their product transposed: one
+    operation, in which lengths cost no launch of their own (Radford et al., CLIP,
+    2021). The temperature behind it lies in its epilogue. A side that is constant
+    is normalised when it is compiled, and stays the weight of a linear layer.
+
+    Before:
+    ```mlir
+    %s = mm.mul %x, %x : tensor<4x512xf32>, tensor<4x512xf32> -> tensor<4x512xf32>
+    %r = mm.reduce sum %s axes [1] keep true : tensor<4x512xf32> -> tensor<4x1xf32>
+    %l = mm.sqrt %r : tensor<4x1xf32> -> tensor<4x1xf32>
+    %u = mm.div %x, %l : tensor<4x512xf32>, tensor<4x1xf32> -> tensor<4x512xf32>
+    // %v from %y likewise
+    %t = mm.transpose %v [1, 0] : tensor<10x512xf32> -> tensor<512x10xf32>
+    %o = mm.matmul %u, %t : tensor<4x512xf32>, tensor<512x10xf32> -> tensor<4x10xf32>
+    ```
+    After:
+    ```mlir
+    %o = mm.similarity %x, %y {lhs_epsilon = 0.0 : f64, rhs_epsilon = 0.0 : f64} : tensor<4x512xf32>, tensor<10x512xf32> -> tensor<4x10xf32>
+    ```
+  }];
+  let statistics = [
+    Statistic<"numFormed", "similarities-formed", "similarities that were formed">];
+}
+
+def FormRetrieval : Pass<"mm-form-retrieval", "::mlir::func::FuncOp"> {
+  let summary = "the best of a product with a constant, without writing the product";
+  let description = [{
+    Scores of queries against a bank of embeddings of which only the k largest are
+    used: the product is made in blocks of the bank, each block keeps its best, and
+    those are joined. Factors of whole rows that keep their order (lengths of the
+    queries, a temperature) move to the k values. The scores stay where they are
+    also used otherwise, where the bank has fewer than 1024 rows, or where more
+    than 1024 are taken.
+
+    Run after `mm-sink-row-factors`.
+
+    Before:
+    ```mlir
+    %s = mm.linear %x, %bank : tensor<1x512xf32>, tensor<512x100000xf32> -> tensor<1x100000xf32>
+    %v, %i = mm.topk %s axis 1 largest true : tensor<1x100000xf32> -> tensor<1x10xf32>, tensor<1x10xi64>
+    ```
+    After:
+    ```mlir
+    %r = mm.retrieve %x, %bank {k = 10 : i64} : tensor<1x512xf32>, tensor<512x100000xf32> -> tensor<2x1x10xf32>
+    %p = mm.slice %r offsets <[0, 0, 0]> steps [1, 1, 1] : tensor<2x1x10xf32> -> tensor<1x1x10xf32>
+    %v = mm.reshape %p : tensor<1x1x10xf32> -> tensor<1x10xf32>
+    %q = mm.slice %r offsets <[1, 0, 0]> steps [1, 1, 1] : tensor<2x1x10xf32> -> tensor<1x1x10xf32>
+    %c = mm.reshape %q : tensor<1x1x10xf32> -> tensor<1x10xf32>
+    %i = mm.cast %c : tensor<1x10xf32> -> tensor<1x10xi64>
+    ```
+  }];
+  let statistics = [
+    Statistic<"numFormed", "retrievals-formed", "retrievals that were formed">];
+}
+
 #endif // MMCC_PASSES_FUSE_PASSES

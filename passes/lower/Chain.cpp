@@ -14,7 +14,8 @@ bool isAnchor(Operation *op) {
   return isa<mm::LinearOp, mm::MatmulOp, mm::ConvOp, mm::ConvTransposeOp,
              mm::AttentionOp, mm::PoolOp, mm::ReduceOp, mm::ArgReduceOp,
              mm::SoftmaxOp, mm::LayerNormOp, mm::RmsNormOp, mm::GroupNormOp,
-             mm::MatchTokensOp, mm::MergeTokensOp, mm::SelectTokensOp>(op);
+             mm::MatchTokensOp, mm::MergeTokensOp, mm::SelectTokensOp,
+             mm::SimilarityOp>(op);
 }
 
 bool isComputable(Operation *op) {
@@ -31,7 +32,8 @@ namespace {
 bool needsMemory(Operation *user, Value operand) {
   if (isa<mm::LinearOp, mm::MatmulOp, mm::ConvOp, mm::ScatterOp, mm::TopKOp,
           mm::ConcatOp, mm::MatchTokensOp, mm::MergeTokensOp,
-          mm::SelectTokensOp, func::ReturnOp>(user))
+          mm::SelectTokensOp, mm::SimilarityOp, mm::RetrieveOp, func::ReturnOp>(
+          user))
     return true;
   if (auto attention = dyn_cast<mm::AttentionOp>(user))
     return operand != attention.getMask();

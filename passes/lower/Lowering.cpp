@@ -153,6 +153,8 @@ void Lowering::lowerOp(Operation *op, bool wanted) {
       .Case<mm::ScatterOp>([&](auto op) { lowerScatter(*this, op); })
       .Case<mm::MatchTokensOp>([&](auto op) { lowerMatchTokens(*this, op); })
       .Case<mm::MergeTokensOp>([&](auto op) { lowerMergeTokens(*this, op); })
+      .Case<mm::RetrieveOp>([&](auto op) { lowerRetrieve(*this, op); })
+      .Case<mm::SimilarityOp>([&](auto op) { lowerSimilarity(*this, op); })
       .Case<mm::SelectTokensOp>([&](auto op) { lowerSelectTokens(*this, op); })
       .Case<mm::ConcatOp>([&](auto op) { lowerConcat(op); })
       .Default([&](Operation *op) {

@@ -192,6 +192,11 @@ void lowerScatter(Lowering &lowering, mm::ScatterOp op);
 void lowerMatchTokens(Lowering &lowering, mm::MatchTokensOp op);
 void lowerMergeTokens(Lowering &lowering, mm::MergeTokensOp op);
 void lowerSelectTokens(Lowering &lowering, mm::SelectTokensOp op);
+/// Whether there is a kernel for it: f32, the last dimension, sizes known.
+bool selectsInKernel(mm::TopKOp op);
+void lowerTopKInKernel(Lowering &lowering, mm::TopKOp op);
+void lowerRetrieve(Lowering &lowering, mm::RetrieveOp op);
+void lowerSimilarity(Lowering &lowering, mm::SimilarityOp op);
 
 /// Transposes, reshapes, slices, broadcasts.
 bool isViewOp(mlir::Operation *op);

@@ -65,6 +65,10 @@ void lowerCumulative(Lowering &lowering, mm::CumulativeOp op) {
 /// sorted order; result r is the one of rank r. Quadratic along the axis, and
 /// without an order of evaluation.
 void lowerTopK(Lowering &lowering, mm::TopKOp op) {
+  if (selectsInKernel(op)) {
+    lowerTopKInKernel(lowering, op);
+    return;
+  }
   Value input = op.getInput();
   Shape shape = mm::getShape(input.getType());
   Shape out = mm::getShape(op.getValues().getType());

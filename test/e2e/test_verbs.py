@@ -49,6 +49,19 @@ def test_explain_accounts_for_every_product(tools):
         assert name in done.stdout
 
 
+@pytest.mark.parametrize(
+    "model, form",
+    [
+        ("vit_b16.onnx", "packed: each cell of 17 queries"),
+        ("qwen2_decode.onnx", "streamed: at most four queries"),
+        ("qwen2_prefill.dyn.onnx", "streamed when a call has at most four queries"),
+    ],
+)
+def test_explain_says_how_attention_is_carried_out(model, form, tools):
+    done = tools.call("mmcc", "explain", tools.models / "tiny" / model)
+    assert done.returncode == 0 and form in done.stdout
+
+
 def test_explain_says_why_attention_stays_in_pieces(tools, tmp_path):
     nodes = [
         helper.make_node("MatMul", ["x", "w"], ["s"], name="scores"),

@@ -2,6 +2,7 @@
 
 #include "compiler/pipeline/Compilation.h"
 #include "dialects/plan/Plan.h"
+#include "tools/mmcc/AttentionForm.h"
 #include "tools/mmcc/Verbs.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringExtras.h"
@@ -31,6 +32,9 @@ static void printEntry(plan::VariantOp variant, plan::EntryOp entry,
     if (auto dispatch = llvm::dyn_cast<plan::DispatchOp>(op)) {
       auto kernel = variant.lookupSymbol<plan::KernelOp>(dispatch.getKernel());
       printRow(dispatch.getKernel(), kernel ? kernel.getRow() : "");
+      if (std::string form = kernel ? describeAttentionForm(kernel) : "";
+          !form.empty())
+        os << "         " << form << "\n";
     } else if (llvm::isa<plan::CopyOp>(op)) {
       printRow("copy", "");
     }

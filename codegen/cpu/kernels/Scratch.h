@@ -96,6 +96,28 @@ constexpr int64_t tokenMatchScratchBytes(int64_t N, int64_t D) {
          2 * 64;
 }
 
+/// Keys that a selector of the k best holds.
+constexpr int64_t selectorKeys(int64_t k) { return 3 * k + 64; }
+/// The place of what is not there; places are below it.
+constexpr float kNoPlace = 16777215.0f;
+
+constexpr int64_t topKScratchBytes(int64_t k) {
+  return selectorKeys(k) * 8 + 2 * roundUp16(k) * 4 + 64;
+}
+
+constexpr int64_t retrieveScratchBytes(int64_t k, int64_t m_block) {
+  constexpr int64_t selector = 48;
+  return postTileBytes() + 2 * roundUp16(k) * 4 +
+         m_block * (selectorKeys(k) * 8 + selector) + 64;
+}
+
+/// Linear in D, which must be known.
+constexpr int64_t similarityScratchBytes(int64_t D, int64_t m_block,
+                                         int64_t n_block) {
+  return postTileBytes() +
+         (m_block + roundUp16(n_block) + 16) * roundUp16(D) * 4 + 4 * 64;
+}
+
 /// For each token, how near the chosen ones are; then the chosen places.
 constexpr int64_t tokenSelectScratchBytes(int64_t N, int64_t K) {
   return (roundUp16(N) + roundUp16(K)) * 4 + 64;

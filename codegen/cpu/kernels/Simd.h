@@ -55,6 +55,10 @@ MMK_INLINE Vec vexponent(Vec z) {
 }
 MMK_INLINE float vsum(Vec v) { return _mm512_reduce_add_ps(v); }
 MMK_INLINE float vmaxAcross(Vec v) { return _mm512_reduce_max_ps(v); }
+/// Bit i: a[i] > b[i], or one of them is NaN.
+MMK_INLINE uint32_t vnotAtMost(Vec a, Vec b) {
+  return _mm512_cmp_ps_mask(a, b, _CMP_NLE_UQ);
+}
 
 #elif defined(__AVX2__)
 
@@ -91,6 +95,10 @@ MMK_INLINE float vsum(Vec v) {
   __m128 s = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
   s = _mm_add_ps(s, _mm_movehl_ps(s, s));
   return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+}
+MMK_INLINE uint32_t vnotAtMost(Vec a, Vec b) {
+  return static_cast<uint32_t>(
+      _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_NLE_UQ)));
 }
 MMK_INLINE float vmaxAcross(Vec v) {
   __m128 s = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));

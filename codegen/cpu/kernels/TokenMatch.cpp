@@ -27,6 +27,7 @@
 #include "codegen/cpu/kernels/Abi.h"
 #include "codegen/cpu/kernels/Pack.h"
 #include "codegen/cpu/kernels/Tile.h"
+#include "codegen/cpu/kernels/UnitRow.h"
 
 using namespace mmcc::cpu;
 
@@ -47,22 +48,6 @@ struct Matching {
   int32_t *partner;
   int64_t d, scoreRow;
 };
-
-/// to[0, D) = from / |from|; a row of zeros stays zero.
-MMK_INLINE void scaleToLength1(float *to, const float *from, int64_t D) {
-  Vec sum = vzero();
-  int64_t e = 0;
-  for (; e + kLanes <= D; e += kLanes)
-    sum = vfma(vload(from + e), vload(from + e), sum);
-  if (e < D)
-    sum = vfma(vloadPart(from + e, D - e), vloadPart(from + e, D - e), sum);
-  float square = vsum(sum);
-  Vec factor = vset(square > 0.0f ? 1.0f / __builtin_sqrtf(square) : 0.0f);
-  for (e = 0; e + kLanes <= D; e += kLanes)
-    vstore(to + e, vmul(vload(from + e), factor));
-  if (e < D)
-    vstorePart(to + e, vmul(vloadPart(from + e, D - e), factor), D - e);
-}
 
 /// The index of the first largest of s[first, count), and that value. What
 /// compares with nothing (NaN) is passed over.
@@ -85,12 +70,12 @@ MMK_INLINE int64_t firstLargest(const float *s, int64_t first, int64_t count,
 /// Partners among all of B: A times B transposed, a row tile at a time.
 MMK_NOINLINE void matchAll(const Matching &m) {
   for (int64_t i = m.firstA; i < m.evens; ++i)
-    scaleToLength1(m.a + i * m.d, m.metric + 2 * i * m.row, m.D);
+    scaleToUnit(m.a + i * m.d, m.metric + 2 * i * m.row, m.D, kZeroStays);
   for (int64_t j = 0; j < m.odds; j += kPanel) {
     const int64_t columns = minOf(kPanel, m.odds - j);
     for (int64_t c = 0; c < columns; ++c)
-      scaleToLength1(m.scores + c * m.d, m.metric + (2 * (j + c) + 1) * m.row,
-                     m.D);
+      scaleToUnit(m.scores + c * m.d, m.metric + (2 * (j + c) + 1) * m.row, m.D,
+                  kZeroStays);
     packPanel(m.b + j * m.D, m.scores, 1, m.d, m.D, columns);
   }
   const float *rows[kMaxRows];
@@ -131,14 +116,14 @@ MMK_NOINLINE void matchNeighbours(const Matching &m) {
   };
   zeroRun(left, 3 * m.d);
   for (int64_t i = m.firstA; i < m.evens; ++i) {
-    scaleToLength1(middle, m.metric + 2 * i * m.row, m.D);
+    scaleToUnit(middle, m.metric + 2 * i * m.row, m.D, kZeroStays);
     float before = kLowest, after = kLowest;
     if (i - 1 >= m.firstB) {
-      scaleToLength1(left, m.metric + (2 * i - 1) * m.row, m.D);
+      scaleToUnit(left, m.metric + (2 * i - 1) * m.row, m.D, kZeroStays);
       before = dot(middle, left);
     }
     if (i >= m.firstB && i < m.odds) {
-      scaleToLength1(right, m.metric + (2 * i + 1) * m.row, m.D);
+      scaleToUnit(right, m.metric + (2 * i + 1) * m.row, m.D, kZeroStays);
       after = dot(middle, right);
     }
     const bool later = after > before || i - 1 < m.firstB;

@@ -278,3 +278,39 @@ func.func @attention_c5(%q: tensor<1x2x128x8xf32>, %s: tensor<3x1x3xi32>) {
   %0 = mm.attention %q, %q, %q spans %s : tensor<3x1x3xi32> {scale = 1.0 : f64} : tensor<1x2x128x8xf32>, tensor<1x2x128x8xf32>, tensor<1x2x128x8xf32> -> tensor<1x2x128x8xf32>
   return
 }
+
+// -----
+
+func.func @similarity_c1(%a: tensor<3x8xf32>, %b: tensor<5x9xf32>) {
+  // expected-error@+2 {{rows [3, 8] and [5, 9] must be f32 [rows, dim] with one static dim}}
+  // expected-error@+1 {{failed to infer returned types}}
+  %0 = mm.similarity %a, %b {lhs_epsilon = 0.0 : f64, rhs_epsilon = 0.0 : f64} : tensor<3x8xf32>, tensor<5x9xf32> -> tensor<3x5xf32>
+  return
+}
+
+// -----
+
+func.func @similarity_c2(%a: tensor<3x8xf32>, %b: tensor<5x8xf32>) {
+  // expected-error@+2 {{epsilon is negative}}
+  // expected-error@+1 {{failed to infer returned types}}
+  %0 = mm.similarity %a, %b {lhs_epsilon = -1.0 : f64, rhs_epsilon = 0.0 : f64} : tensor<3x8xf32>, tensor<5x8xf32> -> tensor<3x5xf32>
+  return
+}
+
+// -----
+
+func.func @retrieve_c1(%x: tensor<3x8xf32>, %w: tensor<9x50xf32>) {
+  // expected-error@+2 {{input [3, 8] and weight [9, 50] must be f32 [rows, dim] and [dim, n]}}
+  // expected-error@+1 {{failed to infer returned types}}
+  %0 = mm.retrieve %x, %w {k = 4 : i64} : tensor<3x8xf32>, tensor<9x50xf32> -> tensor<2x3x4xf32>
+  return
+}
+
+// -----
+
+func.func @retrieve_c2(%x: tensor<3x8xf32>, %w: tensor<8x50xf32>) {
+  // expected-error@+2 {{cannot give 51 of 50 columns}}
+  // expected-error@+1 {{failed to infer returned types}}
+  %0 = mm.retrieve %x, %w {k = 51 : i64} : tensor<3x8xf32>, tensor<8x50xf32> -> tensor<2x3x51xf32>
+  return
+}

@@ -46,3 +46,12 @@ func.func @attention(%q: tensor<1x8x?x64xf32, #mm.dims<[1, 8, seq, 64]>>, %k: te
   %1 = mm.attention %0, %k, %k mask %m : tensor<?x?xi1, #mm.dims<[seq, past + seq]>> {scale = 0.125 : f64} : tensor<1x8x?x64xf32, #mm.dims<[1, 8, seq, 64]>>, tensor<1x2x?x64xf32, #mm.dims<[1, 2, past + seq, 64]>>, tensor<1x2x?x64xf32, #mm.dims<[1, 2, past + seq, 64]>> -> tensor<1x8x?x64xf32, #mm.dims<[1, 8, seq, 64]>>
   return
 }
+
+// CHECK-LABEL: func @heads
+func.func @heads(%x: tensor<?x512xf32, #mm.dims<[batch, 512]>>, %y: tensor<10x512xf32>, %bank: tensor<512x5000xf32>) {
+  // CHECK: mm.similarity %{{.*}}, %{{.*}} {{.*}} -> tensor<?x10xf32, #mm.dims<[batch, 10]>>
+  %0 = mm.similarity %x, %y {lhs_epsilon = 0.0 : f64, rhs_epsilon = 1.0e-12 : f64} : tensor<?x512xf32, #mm.dims<[batch, 512]>>, tensor<10x512xf32> -> tensor<?x10xf32, #mm.dims<[batch, 10]>>
+  // CHECK: mm.retrieve %{{.*}}, %{{.*}} {k = 7 : i64} : {{.*}} -> tensor<2x?x7xf32, #mm.dims<[2, batch, 7]>>
+  %1 = mm.retrieve %x, %bank {k = 7 : i64} : tensor<?x512xf32, #mm.dims<[batch, 512]>>, tensor<512x5000xf32> -> tensor<2x?x7xf32, #mm.dims<[2, batch, 7]>>
+  return
+}
