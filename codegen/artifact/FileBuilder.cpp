@@ -61,6 +61,12 @@ bool FileBuilder::fail(const char *doing) {
 }
 
 bool FileBuilder::create() {
+  // The finished file takes the place of what is there: never that of a device.
+  struct stat there = {};
+  if (stat(path_.c_str(), &there) == 0 && !S_ISREG(there.st_mode)) {
+    errno = S_ISDIR(there.st_mode) ? EISDIR : EINVAL;
+    return fail("put a file in the place of");
+  }
   temporary_ = path_ + ".XXXXXX";
   descriptor_ = mkstemp(temporary_.data());
   if (descriptor_ < 0)

@@ -157,6 +157,28 @@ private:
 
 } // namespace
 
+/// The page beside `path`, then in its place. What is no regular file stays.
+static std::string writeWhole(const std::string &facts,
+                              const std::string &path) {
+  namespace fs = llvm::sys::fs;
+  if (fs::exists(path) && !fs::is_regular_file(path))
+    return "is no regular file";
+  auto file =
+      fs::TempFile::create(path + ".%%%%%%", fs::all_read | fs::owner_write);
+  if (!file)
+    return llvm::toString(file.takeError());
+  llvm::raw_fd_ostream os(file->FD, /*shouldClose=*/false);
+  writePage(facts, os);
+  os.flush();
+  if (std::error_code failure = os.error()) {
+    os.clear_error();
+    llvm::consumeError(file->discard());
+    return failure.message();
+  }
+  llvm::Error failure = file->keep(path);
+  return failure ? llvm::toString(std::move(failure)) : "";
+}
+
 std::string mmcc::writeReport(const ReportInput &input,
                               const std::string &path) {
   json::Object facts;
@@ -165,9 +187,5 @@ std::string mmcc::writeReport(const ReportInput &input,
     return message;
   std::string text;
   llvm::raw_string_ostream(text) << json::Value(std::move(facts));
-  llvm::Error failure = llvm::writeToOutput(path, [&](llvm::raw_ostream &os) {
-    writePage(text, os);
-    return llvm::Error::success();
-  });
-  return failure ? llvm::toString(std::move(failure)) : "";
+  return writeWhole(text, path);
 }

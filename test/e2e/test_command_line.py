@@ -1,6 +1,8 @@
 """Exit codes and messages: one clear message, nothing half-written, whatever comes in."""
 
+import os
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -128,6 +130,23 @@ def test_ir_that_does_not_parse(tools, tmp_path):
 def test_an_output_that_cannot_be_written(place, tools, tmp_path):
     refused(tools.call("mmcc", "compile", MODEL, "-o", tmp_path / place), 4)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_device_keeps_its_place(tools, artifact, tmp_path):
+    """What is written beside a name and moved there must not take the place of a device (here a pipe)."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    inputs, _ = case_arrays(CASE)
+    np.savez(tmp_path / "in.npz", **inputs)
+    run = ["mmcc-run", artifact, "--inputs", tmp_path / "in.npz"]
+    refused(tools.call("mmcc", "compile", MODEL, "-o", pipe), 4, "pipe")
+    done = tools.call("mmcc", "compile", MODEL, "-o", tmp_path / "m.mmcc", f"--report={pipe}")
+    refused(done, 4, "pipe")
+    assert tools.call(*run, "--outputs", pipe).returncode == 4
+    assert pipe.is_fifo()
+    assert tools.call(*run, "--bench", "0.01", "--json", "/dev/null").returncode == 0
+    assert Path("/dev/null").is_char_device()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["in.npz", "m.mmcc", "pipe"]
 
 
 def test_standard_output_that_is_full(tools):

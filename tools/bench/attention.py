@@ -1,6 +1,6 @@
 """Attention alone: mmcc beside PyTorch's scaled_dot_product_attention and ONNX Runtime's MultiHeadAttention, f32.
 
-    python tools/bench/attention.py [--seconds 0.4] [--patterns]      with MMCC_BENCH_PYTHON's packages
+    python tools/bench/attention.py [--seconds 0.4] [--patterns [--plot FILE.svg]]      with MMCC_BENCH_PYTHON's packages
 
 Keys, values and queries are [1, heads, tokens, dim], as encoders have them; every point times the three in turn, in
 one run, with as many threads each. --patterns instead shows how the time of sliding and sparse attention grows from
@@ -13,13 +13,14 @@ import math
 import statistics
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import torch
 from onnx import TensorProto, helper, numpy_helper
+from plot import plot
+from stopwatch import median
 
 ROOT = Path(__file__).resolve().parents[2]
 # tokens, heads, dim: CLIP B/32, ViT-B/16, ViT-L/14, ViT-L/16 at 384, Whisper, long ones, other head sizes.
@@ -56,17 +57,6 @@ def model(tokens: int, heads: int, dim: int, contrib: bool, keep: np.ndarray | N
     graph = helper.make_graph(nodes, "attention", values[:3], values[3:])
     opsets = [helper.make_opsetid("", 18), helper.make_opsetid("com.microsoft", 1)]
     return helper.make_model(graph, opset_imports=opsets, ir_version=9).SerializeToString()
-
-
-def median(run, seconds: float) -> float:
-    """Milliseconds."""
-    run()
-    times, end = [], time.perf_counter() + seconds
-    while time.perf_counter() < end or len(times) < 3:
-        started = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - started)
-    return 1e3 * statistics.median(times)
 
 
 def ours(
@@ -131,6 +121,7 @@ def patterns(options, folder: Path) -> None:
     print(f"Window of {window} on each side, every {stride}th key; 4 heads of 64. Ratio: time / (dense time x density).\n")
     print("| tokens | dense ms | sliding ms | density | ratio | sparse ms | density | ratio |")
     print("| --: | --: | --: | --: | --: | --: | --: | --: |")
+    lines = {"dense": [], f"sliding, window {window}": [], f"sparse, every {stride}th too": []}
     for tokens in (1024, 2048, 4096, 8192, 16384):
         shape = (tokens, 4, 64)
         feeds = feeds_of(shape)
@@ -144,7 +135,11 @@ def patterns(options, folder: Path) -> None:
             density = keys.sum() / tokens**2
             took = ours(options.mmcc, folder, shape, feeds, options.seconds, options.threads, f"--attention={rule}")
             line += [f"{took:.2f}", f"{density:.4f}", f"{took / dense / density:.2f}"]
+        for points, took in zip(lines.values(), (line[1], line[2], line[5])):
+            points.append((tokens, float(took)))
         print("| " + " | ".join(map(str, line)) + " |", flush=True)
+    if options.plot:
+        options.plot.write_text(plot(lines, "tokens", "ms, 4 heads of 64"))
     masks(options, folder)
 
 
@@ -175,6 +170,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=0.4, help="of timed runs for each engine and point")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--patterns", action="store_true")
+    parser.add_argument("--plot", type=Path, help="where to draw what --patterns measures")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     with tempfile.TemporaryDirectory() as folder:

@@ -11,13 +11,13 @@ import json
 import statistics
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import torch
 from onnx import TensorProto, helper, numpy_helper
+from stopwatch import median
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -88,17 +88,6 @@ CASES = {
     "contrastive, 1 image, 1,000 texts of 512": lambda: contrast(1, 1000, 512),
     "contrastive, 64 images, 64 texts of 512": lambda: contrast(64, 64, 512),
 }
-
-
-def median(run, seconds: float) -> float:
-    """Milliseconds."""
-    run()
-    times, end = [], time.perf_counter() + seconds
-    while time.perf_counter() < end or len(times) < 3:
-        started = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - started)
-    return 1e3 * statistics.median(times)
 
 
 def ours(tools: Path, folder: Path, onnx: bytes, feeds: dict, seconds: float, threads: int) -> float:

@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <string>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <vector>
 
@@ -63,14 +64,19 @@ double quantile(const std::vector<double> &sorted, double q) {
   return sorted[size_t(q * double(sorted.size() - 1) + 0.5)];
 }
 
-/// Writes beside `path` and renames, so that a reader never sees half of it.
+/// Writes beside `path` and renames, so that a reader never sees half of it; to
+/// what is no file, a pipe or a device, directly.
 bool writeText(const std::string &path, const std::string &text) {
-  std::string temporary = path + ".part";
+  struct stat there = {};
+  bool direct = stat(path.c_str(), &there) == 0 && !S_ISREG(there.st_mode);
+  std::string temporary = direct ? path : path + ".part";
   std::FILE *file = std::fopen(temporary.c_str(), "w");
   if (!file)
     return false;
   bool good = std::fputs(text.c_str(), file) >= 0;
   good &= std::fclose(file) == 0;
+  if (direct)
+    return good;
   good = good && std::rename(temporary.c_str(), path.c_str()) == 0;
   if (!good)
     std::remove(temporary.c_str());

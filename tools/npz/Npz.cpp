@@ -179,6 +179,10 @@ std::string readNpz(std::string_view bytes, const std::string &name,
 std::string writeNpz(const std::string &path,
                      const std::vector<Array> &arrays) {
   int code = 0;
+  // The finished archive takes the place of what is there: never of a device.
+  struct stat info = {};
+  if (stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode))
+    return "cannot write " + path + ": it is no regular file";
   Archive archive(zip_open(path.c_str(), ZIP_CREATE | ZIP_TRUNCATE, &code));
   if (!archive)
     return openError(path, code);
