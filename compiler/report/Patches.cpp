@@ -29,11 +29,14 @@ struct Image {
   std::string rgb;
 };
 
-bool isImage(const npz::Array &array, bool &channelsLast) {
+/// Where an array has its channels, one or three, if it holds images.
+std::optional<int64_t> channelAxis(const npz::Array &array) {
   if (array.dims.size() != 4 || array.dims[0] < 1)
-    return false;
-  channelsLast = array.dims[1] != 3;
-  return array.dims[channelsLast ? 3 : 1] == 3;
+    return std::nullopt;
+  for (int64_t axis : {1, 3})
+    if (array.dims[axis] == 3 || array.dims[axis] == 1)
+      return axis;
+  return std::nullopt;
 }
 
 float elementOf(const npz::Array &array, int64_t index) {
@@ -44,12 +47,13 @@ float elementOf(const npz::Array &array, int64_t index) {
   return value;
 }
 
-Image readImage(const npz::Array &array, bool channelsLast) {
-  int64_t height = array.dims[channelsLast ? 1 : 2];
-  int64_t width = array.dims[channelsLast ? 2 : 3];
+Image readImage(const npz::Array &array, int64_t axis) {
+  bool last = axis == 3;
+  int64_t channels = array.dims[axis];
+  int64_t height = array.dims[last ? 1 : 2], width = array.dims[last ? 2 : 3];
   int64_t pixels = height * width;
   float low = HUGE_VALF, high = -HUGE_VALF;
-  for (int64_t i = 0; i < 3 * pixels; ++i) {
+  for (int64_t i = 0; i < channels * pixels; ++i) {
     float value = elementOf(array, i);
     low = std::min(low, value);
     high = std::max(high, value);
@@ -58,9 +62,11 @@ Image readImage(const npz::Array &array, bool channelsLast) {
   float scale = high > low ? 255 / (high - low) : 0;
   for (int64_t i = 0; i < pixels; ++i)
     for (int64_t c = 0; c < 3; ++c) {
-      float value = elementOf(array, channelsLast ? i * 3 + c : c * pixels + i);
-      image.rgb[size_t(3 * i + c)] =
-          char(std::clamp((value - low) * scale, 0.0f, 255.0f));
+      int64_t channel = std::min(c, channels - 1);
+      float value = elementOf(array, last ? i * channels + channel
+                                          : channel * pixels + i);
+      float byte = std::clamp((value - low) * scale, 0.0f, 255.0f);
+      image.rgb[size_t(3 * i + c)] = char(static_cast<unsigned char>(byte));
     }
   return image;
 }
@@ -82,20 +88,19 @@ mmcc::drawPatches(const std::string &artifact,
     return std::nullopt;
   }
   const auto *places = static_cast<const int64_t *>(map->data);
-  reason =
-      "no input is an image of three channels whose patches the tokens are";
+  reason = "no input is an image whose patches the tokens are";
   for (const npz::Array &array : sample) {
-    bool channelsLast;
+    std::optional<int64_t> axis = channelAxis(array);
     bool isRead = array.data.size() == size_t(array.elements()) ||
                   array.data.size() == size_t(array.elements()) * 4;
-    if (!isRead || !isImage(array, channelsLast))
+    if (!isRead || !axis)
       continue;
-    int64_t height = array.dims[channelsLast ? 1 : 2];
-    int64_t width = array.dims[channelsLast ? 2 : 3];
+    int64_t height = array.dims[*axis == 3 ? 1 : 2];
+    int64_t width = array.dims[*axis == 3 ? 2 : 3];
     std::optional<PatchGrid> grid = findGrid(map->dims[1], height, width);
     if (!grid)
       continue;
-    Image image = readImage(array, channelsLast);
+    Image image = readImage(array, *axis);
     return json::Object{
         {"width", image.width},
         {"height", image.height},

@@ -152,12 +152,16 @@ public:
   llvm::DenseMap<mlir::Value, Rotation> rotations;
   bool failed = false;
 
+  bool dependsOn(mlir::Value value, mlir::Operation *anchor);
+  /// Operations that are part of a kernel already.
+  bool isDone(mlir::Operation *op) const { return done.contains(op); }
+  void markDone(mlir::Operation *op) { done.insert(op); }
+
 private:
   void createEntry();
   void lowerOp(mlir::Operation *op, bool wanted);
   void lowerReturn(mlir::func::ReturnOp op);
   void lowerConcat(mm::ConcatOp op);
-  bool dependsOn(mlir::Value value, mlir::Operation *anchor);
   /// The symbol of a plan.constant with these attributes, shared by all
   /// variants.
   mlir::Value internConstant(mlir::Type elementType, llvm::StringRef layout,

@@ -4,6 +4,7 @@
 #include "codegen/cpu/kernels/Scratch.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "passes/lower/Kernel.h"
+#include "passes/lower/RowDot.h"
 
 using namespace mlir;
 
@@ -156,6 +157,14 @@ void lowerLinear(Lowering &lowering, Operation *op) {
     view = lowering.denseView(input);
     rows = foldRows(view, shape, leading, symbols);
   }
+  if (auto first = dyn_cast<mm::LinearOp>(op))
+    if (mm::LinearOp second = findRowDot(lowering, first)) {
+      lowerRowDot(
+          lowering, first, second,
+          {view, rows->batch, rows->rows, rows->batchStride, rows->rowStride},
+          packed);
+      return;
+    }
   if (bias)
     lowering.prepare(bias);
   Dim K = shape.back(), N = out.back();

@@ -32,6 +32,10 @@ constexpr int64_t postTileBytes() { return kScratchRows * kPostCols * 4; }
 
 constexpr int64_t gemmScratchBytes() { return postTileBytes(); }
 
+constexpr int64_t gemmDotScratchBytes(int64_t m_block) {
+  return postTileBytes() + roundUp16(m_block) * 4 + 64;
+}
+
 /// a_contiguous: a_col is 1. Linear in K.
 constexpr int64_t batchGemmScratchBytes(int64_t K, int64_t m_block,
                                         bool a_contiguous) {

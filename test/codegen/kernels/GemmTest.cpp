@@ -4,6 +4,7 @@
 #include "codegen/cpu/kernels/Scratch.h"
 #include "test/codegen/kernels/KernelHarness.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <gtest/gtest.h>
@@ -153,6 +154,52 @@ TEST_P(GemmTest, BatchLayouts) {
     // One b for all of B1, as in grouped products.
     checkBatchGemm(GetParam(), 1, 2, M, N, K, aRowMajor, {0, N, 1}, M, 64);
   }
+}
+
+// relu(a w + bias) . v, one number a row.
+void checkDot(const Level &level, int64_t B, int64_t M, int64_t N, int64_t K,
+              int64_t mBlock) {
+  SCOPED_TRACE(testing::Message() << level.name << " B" << B << " M" << M
+                                  << " N" << N << " K" << K << " m" << mBlock);
+  const int64_t aRow = K + 5, aBatch = M * aRow;
+  GuardedFloats a(B * aBatch - 5), v(N);
+  a.randomise(41);
+  v.randomise(42);
+  auto weight = [](int64_t, int64_t k, int64_t n) {
+    return double(float((k * 13 + n * 7) % 19 - 9) / 16);
+  };
+  std::vector<float> panels = packPanels(1, K, N, weight);
+  auto activate = [](const int64_t *, int64_t, int64_t n, float x) {
+    return std::max(x + 0.01f * float(n % 5), 0.0f);
+  };
+  Results results({B}, M, 1);
+  results.score = activate;
+  runKernel(level, "gemm_dot_f32", {B, M, N, K, aBatch, aRow, mBlock},
+            {a.data(), panels.data(), v.data()}, {1, ceilDivide(M, mBlock), B},
+            cpu::gemmDotScratchBytes(mBlock), results);
+  std::vector<double> expected, tolerance;
+  for (int64_t b = 0; b < B; ++b)
+    for (int64_t m = 0; m < M; ++m) {
+      double out = 0, total = 0;
+      for (int64_t n = 0; n < N; ++n) {
+        double sum = 0;
+        for (int64_t k = 0; k < K; ++k)
+          sum += double(a[b * aBatch + m * aRow + k]) * weight(0, k, n);
+        out += activate(nullptr, m, n, float(sum)) * double(v[n]);
+        total += std::abs(sum) * std::abs(double(v[n])) + 1;
+      }
+      expected.push_back(out);
+      tolerance.push_back(1e-6 * std::sqrt(double(K)) * total);
+    }
+  expectResults(results, expected, tolerance, "dots");
+}
+
+TEST_P(GemmTest, RowsBecomeOneNumberEach) {
+  checkDot(GetParam(), 1, 5, 7, 9, 32);
+  checkDot(GetParam(), 2, 50, 192, 96, 32);
+  checkDot(GetParam(), 1, 33, 130, 64, 16);
+  checkDot(GetParam(), 3, 1, 16, 1, 32);
+  checkDot(GetParam(), 1, 20, 300, 768, 20);
 }
 
 INSTANTIATE_TEST_SUITE_P(Levels, GemmTest, testing::ValuesIn(machineLevels()),

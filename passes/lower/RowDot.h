@@ -1,0 +1,26 @@
+//===- RowDot.h - Two linear layers as one kernel ---------------*- C++ -*-===//
+
+#ifndef MMCC_PASSES_LOWER_ROWDOT_H
+#define MMCC_PASSES_LOWER_ROWDOT_H
+
+#include "passes/lower/Lowering.h"
+
+namespace mmcc::lower {
+
+/// The rows of a linear layer's input, one stride a batch and one a row.
+struct RowInput {
+  View view;
+  Dim batch, rows, batchStride, rowStride;
+};
+
+/// The layer of one output that alone reads `first`, through elementwise
+/// operations; null if there is none.
+mm::LinearOp findRowDot(Lowering &lowering, mm::LinearOp first);
+
+/// Both, and what lies between and behind them, as one launch.
+void lowerRowDot(Lowering &lowering, mm::LinearOp first, mm::LinearOp second,
+                 const RowInput &input, mlir::Value packed);
+
+} // namespace mmcc::lower
+
+#endif // MMCC_PASSES_LOWER_ROWDOT_H
