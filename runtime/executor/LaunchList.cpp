@@ -279,8 +279,7 @@ void LaunchList::runPart(size_t index, int64_t begin, int64_t end,
   }
   uint64_t started = nowNanoseconds();
   runCells(launch, worker.args, begin, end);
-  worker.timeline->add(worker.member, uint32_t(index), started,
-                       nowNanoseconds());
+  worker.timeline->add(worker.member, uint32_t(index), end - begin, started);
 }
 
 void LaunchList::executeAlone(const Execution &execution) const {
@@ -328,12 +327,17 @@ void LaunchList::executeMember(const Execution &execution,
         waitFor(finished);
     Progress &progress = progress_[i];
     if (launch.shared) {
+      uint64_t begin = worker.timeline ? nowNanoseconds() : 0;
       int64_t mine = 0, cell;
+      worker.args.buffers = pointers_.data() + launch.first_pointer;
+      worker.args.sizes = sizes_.data() + launch.first_size;
       while ((cell = progress.claimed.fetch_add(1, std::memory_order_relaxed)) <
              launch.cells) {
-        runPart(i, cell, cell + 1, worker);
+        runCells(launch, worker.args, cell, cell + 1);
         ++mine;
       }
+      if (mine && worker.timeline)
+        worker.timeline->add(member, uint32_t(i), mine, begin);
       if (mine)
         progress.finished.fetch_add(mine, std::memory_order_release);
     } else if (member == 0) {
@@ -359,7 +363,7 @@ void LaunchList::execute(ThreadTeam &team, uint8_t *scratch,
   Execution execution = {*this,   scratch, scratch_stride,
                          members, times,   timeline};
   if (timeline)
-    timeline->clear(members);
+    timeline->clear(members, launches_.size());
   auto function = [](void *context, unsigned member) {
     const Execution &execution = *static_cast<const Execution *>(context);
     if (execution.members == 1)
