@@ -19,8 +19,8 @@
 #ifndef MMCC_COMPILER_REPORT_REPORT_H
 #define MMCC_COMPILER_REPORT_REPORT_H
 
+#include "compiler/report/AttentionFacts.h"
 #include "tools/npz/Npz.h"
-#include "llvm/Support/JSON.h"
 #include <optional>
 #include <string>
 #include <vector>
@@ -36,8 +36,7 @@ struct StageCost {
 struct ReportInput {
   /// The artifact that was written.
   std::string artifact;
-  /// As collectAttention() gives them.
-  llvm::json::Array attention;
+  std::vector<AttentionFacts> attention;
   std::vector<StageCost> stages;
   /// The sample that entries are run on, and its file's name; without one they
   /// are run on zeros (integers: ones).

@@ -325,6 +325,12 @@ void LaunchList::executeMember(const Execution &execution,
     if (launch.barrier || execution.times)
       for (; finished < i; ++finished)
         waitFor(finished);
+    if (timed)
+      execution.opened.store(i + 1, std::memory_order_release);
+    else if (execution.times)
+      for (unsigned count = 0;
+           execution.opened.load(std::memory_order_acquire) <= i; ++count)
+        ThreadTeam::pause(count);
     Progress &progress = progress_[i];
     if (launch.shared) {
       uint64_t begin = worker.timeline ? nowNanoseconds() : 0;

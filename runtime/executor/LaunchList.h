@@ -101,6 +101,9 @@ private:
     unsigned members;
     CommandTime *times;
     Timeline *timeline;
+    /// With `times`: launches that member 0 has come to. The others do not run
+    /// ahead of its clock.
+    mutable std::atomic<size_t> opened{0};
   };
   /// A member at work.
   struct Worker {
