@@ -20,8 +20,12 @@ namespace json = llvm::json;
 namespace {
 
 constexpr unsigned kLoadThreads = 2;
-/// Half a second in all.
-constexpr RoofEffort kRoofEffort = {6, 0.03, size_t(64) << 20};
+/// A third of a second in all, and a gigabyte at most.
+RoofEffort roofEffort(unsigned threads) {
+  size_t bytes = std::clamp((size_t(1) << 30) / threads, size_t(8) << 20,
+                            size_t(64) << 20);
+  return {4, 0.03, bytes / (size_t(2) << 20) * (size_t(2) << 20)};
+}
 
 /// The processor's name, as the system gives it.
 std::string processorName() {
@@ -97,7 +101,7 @@ public:
 
 private:
   json::Object describeMachine() {
-    MachineRoof roof = measureRoof(int(threads), kRoofEffort);
+    MachineRoof roof = measureRoof(int(threads), roofEffort(threads));
     return json::Object{
         {"name", json::fixUTF8(processorName())},
         {"threads", int64_t(threads)},

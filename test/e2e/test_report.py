@@ -1,5 +1,6 @@
 """--report: the facts on the page against what is known otherwise, and the page itself in a real browser."""
 
+import html
 import json
 import os
 import re
@@ -87,8 +88,8 @@ def test_facts_of_a_merging_encoder(merged, tools):
     for thread in range(entry["threads"]):
         own = [s for s in entry["timeline"] if s[0] == thread]
         assert all(before[3] <= after[2] for before, after in zip(own, own[1:]))
-    # Launches one by one take about what a run takes, where one thread does nearly all.
-    assert 0.1 < sum(r["ns"] for r in entry["profile"]) / 1e6 / entry["ms"] < 10
+    # Launches one by one take about what a run takes; other work on the machine moves both.
+    assert 0.05 < sum(r["ns"] for r in entry["profile"]) / 1e6 / entry["ms"] < 20
     assert 0 < entry["ms"] and facts["machine"]["gflops"] > 0 and facts["machine"]["read_gb_per_s"] > 0
     assert [s["stage"] for s in facts["stages"]] == "import simplify optimize quantize lower schedule emit".split()
     assert entry["origin"] == "the sample picture.npz"
@@ -127,6 +128,48 @@ def test_the_page_draws_everything(merged, tmp_path):
     assert "Where most could be won" in section(dom, "summary")
     # Nothing is fetched.
     assert not re.findall(r'(?:src|href)="(?!#)', dom) and "url(" not in dom
+
+
+# What a person does with mouse and keys, and what the page then says.
+PROBE = """<script>
+const said = {}, tipOf = () => document.getElementById("tip").textContent;
+for (const id of ["graph", "timeline", "roofline", "arena", "attention"]) {
+  document.querySelector(`#${id} svg[tabindex]`).dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight" }));
+  said[id] = tipOf();
+}
+const box = document.querySelectorAll("#patches canvas")[1].getBoundingClientRect();
+document.querySelectorAll("#patches canvas")[1].dispatchEvent(new MouseEvent("mousemove", { clientX: box.left + 3, clientY: box.top + 3 }));
+said.patch = tipOf();
+[...document.querySelectorAll("#regions th button")].find((b) => b.textContent.startsWith("kernel")).click();
+said.kernels = [...document.querySelectorAll("#regions tbody tr")].map((row) => row.children[1].textContent);
+const fold = document.getElementById("fold");
+fold.checked = !fold.checked;
+fold.dispatchEvent(new Event("change"));
+said.folded = document.querySelectorAll("#graph .node").length;
+const zoom = document.querySelector("#timeline input"), wide = document.querySelector("#timeline svg").getAttribute("width");
+zoom.value = 4;
+zoom.dispatchEvent(new Event("input"));
+said.zoomed = document.querySelector("#timeline svg").getAttribute("width") / wide;
+document.body.append(Object.assign(document.createElement("pre"), { id: "said", textContent: JSON.stringify(said) }));
+</script></body>"""
+
+
+def test_the_page_answers_mouse_and_keys(merged, tmp_path):
+    text = (merged / "page.html").read_text()
+    assert text.count("</body>") == 1
+    (tmp_path / "probed.html").write_text(text.replace("</body>", PROBE))
+    dom = rendered(tmp_path / "probed.html", tmp_path)
+    said = json.loads(html.unescape(re.search(r'<pre id="said">(.*?)</pre>', dom, re.DOTALL)[1]))
+    facts = facts_of(merged / "page.html")
+    (entry,), image = facts["entries"], facts["patches"]["images"][0]
+    launches = [c for c in entry["commands"] if not c["row"].startswith("Event")]
+    assert said["graph"].startswith(launches[0]["kernel"]) and "this thread" in said["timeline"]
+    assert "FLOP a byte" in said["roofline"] and "written first by" in said["arena"] and "65 tokens look at 65" in said["attention"]
+    alike = image["map"].count(image["map"][facts["patches"]["lead"]])
+    assert said["patch"] == ("this patch is a token of its own" if alike == 1 else f"{alike} patches are this token")
+    assert said["kernels"] == sorted(c["kernel"] for c in launches)
+    # One of three layers of twelve launches, and a box for the others.
+    assert said["folded"] == len(launches) - 2 * 12 + 1 and said["zoomed"] == 4
 
 
 # At this size Swin's second stage is one window; its shifted windows have theirs among the heads of the operation.
@@ -188,6 +231,16 @@ def test_names_of_the_model_stay_text(tools, tmp_path):
     dom = rendered(tmp_path / "page.html", tmp_path)
     assert "<title>m.mmcc – mmcc report</title>" in dom and "<img" not in dom
     assert "&lt;img src=x onerror=alert(1)&gt;&amp;amp;" in section(dom, "regions")
+
+
+def test_names_that_are_not_text_at_all(tools, tmp_path):
+    model = onnx.load(TINY / "minilm_l6.onnx")
+    for i, node in enumerate(model.graph.node):
+        node.name = f"QQQQ{i}"
+    (tmp_path / "h.onnx").write_bytes(model.SerializeToString().replace(b"QQQQ", b"\xff\xfe\x00\x80"))
+    tools.compile(tmp_path / "h.onnx", tmp_path / "m.mmcc", f"--report={tmp_path / 'page.html'}")
+    assert any("\ufffd" in c["nodes"] for c in facts_of(tmp_path / "page.html")["entries"][0]["commands"])
+    assert "\ufffd" in section(rendered(tmp_path / "page.html", tmp_path), "regions")
 
 
 def test_a_page_that_cannot_be_written(tools, tmp_path):

@@ -40,7 +40,7 @@ function attention(entry) {
     element("div", { class: "scroll wide" }, drawTokens(layers))]);
   const columns = [["#", "n"], ["kind", ""], ["because", "text"], ["its mask", ""], ["heads", "n"], ["queries × keys", "n"], ["width", "n"], ["pairs computed", ""], ["node", "name"]];
   const rows = all.map((a, i) => [String(i), element("span", { class: "chip" }, a.kind), a.why,
-    [a.limits, a.weighs_merged ? "sizes of merged tokens" : "", a.merged ? `merges ${a.merged} behind it` : ""].filter(Boolean).join("; ") || "–",
+    a.weighs_merged ? a.limits.replace("a bias", "sizes of merged tokens as a bias") : a.limits || "–",
     a.heads === a.key_heads ? String(a.heads) : `${a.heads} on ${a.key_heads}`, `${a.queries} × ${a.keys}` + (a.rows === 1 ? "" : `, ${a.rows} ${a.kind === "windowed" ? "windows" : "rows"}`), String(a.dim),
     a.density === undefined ? "–" : element("span", {}, element("span", { class: "bar", style: `width:${Math.max(1, 60 * a.density)}px;background:var(--attention)` }), " " + percent(a.density)), a.node]);
   const merges = all.some((a) => a.merged);
