@@ -106,15 +106,16 @@ function table(columns, rows) {
 
 const KINDS = {
   product: ["--gemm", "products"], attention: ["--attention", "attention"], convolution: ["--conv", "convolutions"],
-  tokens: ["--tokens", "tokens chosen and merged"], loops: ["--loops", "norms, reductions, elementwise"], move: ["--move", "copies and fills"],
+  tokens: ["--tokens", "tokens chosen and merged"], search: ["--search", "top-k and retrieval"], loops: ["--loops", "norms, reductions, elementwise"], move: ["--move", "copies and fills"],
 };
 const colour = (kind) => `var(${KINDS[kind][0]})`;
 
 function kindOf(row) {
   if (row.startsWith("attention")) return "attention";
-  if (row.includes("gemm")) return "product";
+  if (row.includes("gemm") || row.startsWith("similarity")) return "product";
   if (row.startsWith("conv") || row.startsWith("depthwise")) return "convolution";
-  if (row.startsWith("token") || row.startsWith("topk") || row.startsWith("retrieve")) return "tokens";
+  if (row.startsWith("token")) return "tokens";
+  if (row.startsWith("topk") || row.startsWith("retrieve")) return "search";
   return row === "Copy" || row === "Fill" ? "move" : "loops";
 }
 

@@ -16,7 +16,7 @@ function roofline(regions, total) {
   for (let i = floor; i <= ceiling; ++i) drawing.append(line("gridline", left, y(10 ** i), width - right, y(10 ** i)), label(left - 8, y(10 ** i) + 4, number(10 ** i), "end"));
   const start = Math.max(10 ** low, 10 ** floor / machine.read_gb_per_s);
   drawing.append(svg("path", { class: "mark", d: `M${x(start)} ${y(start * machine.read_gb_per_s)}L${x(ridge)} ${y(machine.gflops)}L${width - right} ${y(machine.gflops)}` }));
-  drawing.append(label(x(ridge) - 8, y(machine.gflops) - 7, `multiply-adds: ${number(machine.gflops)} GFLOP/s`, "end"), label(x(start) + 8, y(start * machine.read_gb_per_s) - 20, `reading: ${number(machine.read_gb_per_s)} GB/s`));
+  drawing.append(label(x(ridge) - 8, y(machine.gflops) - 7, `multiply-adds: ${number(machine.gflops)} GFLOP/s`, "end"), label(x(start) + 8, y(start * machine.read_gb_per_s) - 36, `reading: ${number(machine.read_gb_per_s)} GB/s`));
   drawing.append(label((left + width) / 2, height - 8, "FLOP a byte of operands", "middle"), label(left - 8, 12, "GFLOP/s", "end"));
   const order = [...points].sort((a, b) => b.ns - a.ns);
   const parts = order.map((r) => {
