@@ -4,7 +4,6 @@
 #include "compiler/pipeline/Reporting.h"
 #include "compiler/pipeline/Stages.h"
 #include "compiler/pipeline/TokenSearch.h"
-#include "compiler/report/AttentionFacts.h"
 #include "dialects/plan/Plan.h"
 #include "mlir/Parser/Parser.h"
 #include "llvm/ADT/STLExtras.h"
@@ -116,19 +115,23 @@ ExitCode mmcc::compile(const CompileOptions &options,
                        llvm::raw_ostream &irStream,
                        llvm::raw_ostream &messages) {
   CompileOptions chosen = options;
+  ReportInput reported;
+  bool reports = !options.report.empty();
+  if (reports)
+    if (ExitCode code = prepareReport(options, reported, messages);
+        code != ExitCode::done)
+      return code;
   bool approximates = !options.tome.empty() || !options.prune.empty() ||
                       !options.attention.empty();
   if (!options.calibrate.empty() && approximates)
     if (ExitCode code = searchTokens(chosen, messages); code != ExitCode::done)
       return code;
   Compilation compilation(chosen, messages);
-  llvm::json::Array attention;
-  bool reports = !options.report.empty();
-  if (reports && (!options.from || *options.from < Stage::optimize)) {
+  if (reports) {
     if (ExitCode code = compilation.run(Stage::optimize);
         code != ExitCode::done)
       return code;
-    attention = collectAttention(compilation.module(), describeNodes);
+    reported.attention = collectAttention(compilation.module(), describeNodes);
   }
   ExitCode code = compilation.run(options.stopAfter.value_or(Stage::emit));
   if (options.time) {
@@ -143,6 +146,6 @@ ExitCode mmcc::compile(const CompileOptions &options,
     irStream << "\n";
   }
   if (code == ExitCode::done && reports)
-    return report(chosen, compilation.times(), std::move(attention), messages);
+    return report(chosen, compilation.times(), std::move(reported), messages);
   return code;
 }

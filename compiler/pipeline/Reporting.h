@@ -6,14 +6,17 @@
 #include "compiler/pipeline/CompileOptions.h"
 #include "compiler/pipeline/ExitCode.h"
 #include "compiler/pipeline/StageTimes.h"
-#include "llvm/Support/JSON.h"
+#include "compiler/report/Report.h"
 
 namespace mmcc {
 
+/// Before compiling: reads the sample that the artifact will run on.
+ExitCode prepareReport(const CompileOptions &options, ReportInput &input,
+                       llvm::raw_ostream &messages);
+
 /// Writes `options.report` about the artifact that `options` have made.
-/// `attention` is what collectAttention() found behind the stage optimize.
 ExitCode report(const CompileOptions &options, const StageTimes &times,
-                llvm::json::Array attention, llvm::raw_ostream &messages);
+                ReportInput input, llvm::raw_ostream &messages);
 
 } // namespace mmcc
 

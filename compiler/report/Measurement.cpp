@@ -153,7 +153,7 @@ static json::Array profile(Session &session, const RunInputs &inputs) {
   return result;
 }
 
-static json::Array timelineOf(const Session &session) {
+static json::Array slicesOf(const Session &session) {
   json::Array slices;
   for (size_t i = 0; i < mmcc_session_timeline_size(session.get()); ++i) {
     mmcc_timeline_slice slice;
@@ -161,16 +161,53 @@ static json::Array timelineOf(const Session &session) {
     if (slice.block == 0)
       slices.push_back(
           json::Array{int64_t(slice.thread), int64_t(slice.command),
-                      int64_t(slice.begin_ns), int64_t(slice.end_ns)});
+                      int64_t(slice.begin_ns), int64_t(slice.end_ns),
+                      int64_t(slice.cells)});
   }
   return slices;
+}
+
+/// The slices of a run of median length.
+static json::Array timeline(Session &session, const RunInputs &inputs) {
+  constexpr int runs = 9;
+  struct Recorded {
+    uint64_t length = 0;
+    json::Array slices;
+  };
+  std::vector<Recorded> recorded;
+  Error error = {};
+  std::vector<Tensor> outputs;
+  mmcc_session_set_timeline(session.get(), 1);
+  auto end = Clock::now() + std::chrono::duration<double>(kSeconds);
+  // The first one makes room for what is recorded.
+  for (int run = -1; run < runs && (run < 1 || Clock::now() < end); ++run) {
+    if (!session.run(inputs.tensors, outputs, error))
+      break;
+    if (run < 0)
+      continue;
+    recorded.push_back({0, slicesOf(session)});
+    for (const json::Value &slice : recorded.back().slices)
+      recorded.back().length = std::max(
+          recorded.back().length,
+          uint64_t((*slice.getAsArray())[3].getAsInteger().value_or(0)));
+  }
+  mmcc_session_set_timeline(session.get(), 0);
+  if (recorded.empty())
+    return {};
+  auto middle = recorded.begin() + recorded.size() / 2;
+  std::nth_element(
+      recorded.begin(), middle, recorded.end(),
+      [](const Recorded &a, const Recorded &b) { return a.length < b.length; });
+  return std::move(middle->slices);
 }
 
 json::Object mmcc::measure(Session &session, const RunInputs &inputs) {
   Error error = {};
   std::vector<Tensor> outputs;
   // The first run packs memory and wakes threads.
+  auto start = Clock::now();
   bool good = session.run(inputs.tensors, outputs, error);
+  std::chrono::duration<double, std::milli> first = Clock::now() - start;
   std::vector<double> times;
   if (good)
     times = repeat(session, inputs, error);
@@ -178,15 +215,14 @@ json::Object mmcc::measure(Session &session, const RunInputs &inputs) {
     return json::Object{{"message", json::fixUTF8(error.message)},
                         {"origin", inputs.origin}};
   std::sort(times.begin(), times.end());
-  mmcc_session_set_timeline(session.get(), 1);
-  session.run(inputs.tensors, outputs, error);
-  json::Array timeline = timelineOf(session);
-  mmcc_session_set_timeline(session.get(), 0);
   return json::Object{
       {"ms", times[times.size() / 2]},
+      {"fastest_ms", times.front()},
+      {"first_ms", first.count()},
       {"runs", int64_t(times.size())},
+      {"threads", int64_t(mmcc_session_threads(session.get()))},
       {"origin", json::fixUTF8(inputs.origin)},
       {"arena_bytes", int64_t(mmcc_session_arena_bytes(session.get()))},
       {"profile", profile(session, inputs)},
-      {"timeline", std::move(timeline)}};
+      {"timeline", timeline(session, inputs)}};
 }

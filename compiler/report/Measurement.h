@@ -24,10 +24,11 @@ std::string makeInputs(const Session &session,
                        const std::vector<npz::Array> *sample,
                        const std::string &sampleName, RunInputs &inputs);
 
-/// Runs the entry: {ms, origin, profile: [{command, ns, flops}],
-/// timeline: [[thread, command, begin ns, end ns]], arena_bytes}, or {message}
-/// when a run fails. `profile` has the time of each command alone, the median
-/// of several runs; `timeline` is one run as it is.
+/// Runs the entry: {ms, fastest_ms, first_ms, runs, origin, threads,
+/// profile: [{command, ns, flops}], timeline: [[thread, command, begin ns, end
+/// ns, cells]], arena_bytes}, or {message} when a run fails. `profile` has the
+/// time of each command alone, the median of several runs; `timeline` is one
+/// run as it is, of median length among several.
 llvm::json::Object measure(Session &session, const RunInputs &inputs);
 
 } // namespace mmcc

@@ -8,13 +8,24 @@ using namespace mmcc;
 #pragma clang diagnostic push
 #pragma clang diagnostic ignored "-Wc23-extensions"
 static const char kFrame[] = {
-#embed "compiler/report/page/report.html" suffix(, )
+#embed "compiler/report/page/body.html" suffix(, )
     0};
 static const char kStyle[] = {
-#embed "compiler/report/page/report.css" suffix(, )
+#embed "compiler/report/page/style.css" suffix(, )
     0};
+// One script, in this order.
 static const char kScript[] = {
-#embed "compiler/report/page/report.js" suffix(, )
+#embed "compiler/report/page/draw.js" suffix(, )
+#embed "compiler/report/page/facts.js" suffix(, )
+#embed "compiler/report/page/summary.js" suffix(, )
+#embed "compiler/report/page/graph.js" suffix(, )
+#embed "compiler/report/page/timeline.js" suffix(, )
+#embed "compiler/report/page/regions.js" suffix(, )
+#embed "compiler/report/page/roofline.js" suffix(, )
+#embed "compiler/report/page/arena.js" suffix(, )
+#embed "compiler/report/page/attention.js" suffix(, )
+#embed "compiler/report/page/patches.js" suffix(, )
+#embed "compiler/report/page/main.js" suffix(, )
     0};
 #pragma clang diagnostic pop
 

@@ -12,13 +12,16 @@ namespace mmcc {
 
 /// Commands and arena of an entry for one value of each symbol:
 ///
-///     commands  [{stream, kernel, row, nodes, bytes, after: [command...]}]
+///     commands  [{stream, kernel, row, nodes, grid, flops, bytes, weights,
+///                 after: [command...]}]
 ///     buffers   [{offset, bytes, first, last}]   of the arena
 ///     arena     {bytes, live}
 ///
 /// `bytes` of a command are those of all its operands, which is more than it
-/// touches where it reads part of a buffer. `after` holds the last commands
-/// that wrote what a command reads.
+/// touches where it reads part of a buffer; of a constant, a plain loop reads
+/// no more than it stores. `weights` are those of constants among them. `after`
+/// holds the commands that wrote what a command reads. Buffers whose place
+/// depends on the call lie where the runtime puts them.
 llvm::json::Object describeEntry(const schema::Variant &variant,
                                  const schema::Entry &entry,
                                  const std::vector<int64_t> &symbols);

@@ -11,6 +11,7 @@
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/FileSystem.h"
 #include <fstream>
+#include <map>
 #include <thread>
 
 using namespace mmcc;
@@ -19,8 +20,12 @@ namespace json = llvm::json;
 namespace {
 
 constexpr unsigned kLoadThreads = 2;
-/// Half a second in all.
-constexpr RoofEffort kRoofEffort = {6, 0.03, size_t(64) << 20};
+/// A third of a second in all, and a gigabyte at most.
+RoofEffort roofEffort(unsigned threads) {
+  size_t bytes = std::clamp((size_t(1) << 30) / threads, size_t(8) << 20,
+                            size_t(64) << 20);
+  return {4, 0.03, bytes / (size_t(2) << 20) * (size_t(2) << 20)};
+}
 
 /// The processor's name, as the system gives it.
 std::string processorName() {
@@ -38,7 +43,8 @@ std::vector<int64_t> symbolsOf(const schema::Entry &entry,
   std::vector<int64_t> values;
   for (uint32_t i = 0; i < runtime::lengthOf(entry.symbols()); ++i) {
     const schema::Symbol &symbol = *entry.symbols()->Get(i);
-    int64_t value = symbol.lo();
+    int64_t value =
+        symbol.hi() >= 0 ? symbol.hi() : std::max<int64_t>(symbol.lo(), 1);
     if (symbol.origin() == schema::SymbolOrigin::input_dim &&
         size_t(symbol.input()) < inputs.tensors.size() &&
         uint32_t(symbol.dim()) < inputs.tensors[symbol.input()].rank)
@@ -51,14 +57,12 @@ std::vector<int64_t> symbolsOf(const schema::Entry &entry,
 }
 
 /// Entries that stand in where inputs are left out.
-llvm::StringSet<> findAlternatives(const schema::Variant &variant,
-                                   const runtime::Artifact &file) {
+llvm::StringSet<>
+findAlternatives(const std::vector<const schema::Entry *> &entries) {
   llvm::StringSet<> names;
-  for (uint32_t i = 0; i < runtime::lengthOf(variant.entries()); ++i) {
-    const schema::Entry &entry = *file.entry(i);
-    for (uint32_t k = 0; k < runtime::lengthOf(entry.absences()); ++k)
-      names.insert(entry.absences()->Get(k)->entry()->str());
-  }
+  for (const schema::Entry *entry : entries)
+    for (uint32_t k = 0; k < runtime::lengthOf(entry->absences()); ++k)
+      names.insert(entry->absences()->Get(k)->entry()->str());
   return names;
 }
 
@@ -78,9 +82,12 @@ public:
                                     {"seconds", cost.seconds},
                                     {"peak_mb", cost.peakMegabytes}});
     facts["stages"] = std::move(stages);
-    facts["attention"] = json::Array(input.attention);
-    facts["machine"] = describeMachine();
     facts["entries"] = describeEntries();
+    facts["machine"] = describeMachine();
+    json::Array attention;
+    for (const AttentionFacts &each : input.attention)
+      attention.push_back(describeAttention(each, sizes[each.entry]));
+    facts["attention"] = std::move(attention);
     std::string reason;
     if (!input.mapArtifact.empty() && input.sample) {
       if (auto patches = drawPatches(input.mapArtifact, *input.sample, reason))
@@ -94,8 +101,7 @@ public:
 
 private:
   json::Object describeMachine() {
-    unsigned threads = std::max(1u, std::thread::hardware_concurrency());
-    MachineRoof roof = measureRoof(int(threads), kRoofEffort);
+    MachineRoof roof = measureRoof(int(threads), roofEffort(threads));
     return json::Object{
         {"name", json::fixUTF8(processorName())},
         {"threads", int64_t(threads)},
@@ -108,51 +114,73 @@ private:
     Error error = {};
     Model model = Model::load(input.artifact, error);
     runtime::Status chosen = file.chooseVariant("");
-    if (!model || !chosen.ok()) {
-      entries.push_back(json::Object{
-          {"name", json::fixUTF8(file.name())},
-          {"message", json::fixUTF8(model ? chosen.message()
-                                          : std::string(error.message))}});
-      return entries;
+    // What this machine cannot run can still be looked at.
+    const schema::Variant &variant =
+        chosen.ok() ? file.variant() : *file.program().variants()->Get(0);
+    std::vector<const schema::Entry *> all;
+    for (uint32_t i = 0; i < runtime::lengthOf(variant.entries()); ++i)
+      all.push_back(file.program().entries()->Get(variant.entries()->Get(i)));
+    llvm::StringSet<> alternatives = findAlternatives(all);
+    for (const schema::Entry *entry : all) {
+      if (alternatives.contains(entry->name()->str()))
+        continue;
+      if (model && chosen.ok())
+        entries.push_back(runEntry(model, variant, *entry));
+      else
+        entries.push_back(describeEntry(variant, *entry, RunInputs(),
+                                        model ? chosen.message()
+                                              : std::string(error.message)));
     }
-    llvm::StringSet<> alternatives = findAlternatives(file.variant(), file);
-    for (const std::string &name : model.entries())
-      if (!alternatives.contains(name))
-        entries.push_back(describeEntry(model, name));
     return entries;
   }
 
-  json::Object describeEntry(const Model &model, const std::string &name) {
-    json::Object facts;
+  json::Object runEntry(const Model &model, const schema::Variant &variant,
+                        const schema::Entry &entry) {
     RunInputs inputs;
     Error error = {};
-    Session session = model.session(error, name);
+    Session session = model.session(error, entry.name()->str());
     std::string message =
         session ? makeInputs(session, input.sample ? &*input.sample : nullptr,
                              input.sampleName, inputs)
                 : std::string(error.message);
-    const schema::Entry *entry = file.findEntry(name);
-    if (entry)
-      facts = mmcc::describeEntry(file.variant(), *entry,
-                                  symbolsOf(*entry, inputs));
-    json::Array sizes;
-    for (uint32_t i = 0; entry && i < runtime::lengthOf(entry->symbols()); ++i)
-      sizes.push_back(json::Object{
-          {"name", json::fixUTF8(entry->symbols()->Get(i)->name()->str())},
-          {"value", symbolsOf(*entry, inputs)[i]}});
-    facts["sizes"] = std::move(sizes);
-    facts["name"] = json::fixUTF8(name);
+    json::Object facts = describeEntry(variant, entry, inputs, message);
     facts["isa"] = json::fixUTF8(mmcc_model_isa(model.get()));
-    if (message.empty())
+    if (message.empty()) {
+      threads = mmcc_session_threads(session.get());
       for (auto &[key, value] : measure(session, inputs))
         facts[key] = std::move(value);
-    else
+    }
+    return facts;
+  }
+
+  /// What is known without a run; `message` says why there is none.
+  json::Object describeEntry(const schema::Variant &variant,
+                             const schema::Entry &entry,
+                             const RunInputs &inputs,
+                             const std::string &message) {
+    std::vector<int64_t> symbols = symbolsOf(entry, inputs);
+    json::Object facts = mmcc::describeEntry(variant, entry, symbols);
+    std::string name = entry.name()->str();
+    json::Array list;
+    for (uint32_t i = 0; i < symbols.size(); ++i) {
+      std::string symbol = entry.symbols()->Get(i)->name()->str();
+      sizes[name][symbol] = symbols[i];
+      list.push_back(
+          json::Object{{"name", json::fixUTF8(symbol)}, {"value", symbols[i]}});
+    }
+    facts["sizes"] = std::move(list);
+    facts["name"] = json::fixUTF8(name);
+    if (!message.empty())
       facts["message"] = json::fixUTF8(message);
     return facts;
   }
 
   const ReportInput &input;
   runtime::Artifact file;
+  /// Of the sessions that ran; the machine's limits are for as many.
+  unsigned threads = std::max(1u, std::thread::hardware_concurrency());
+  /// Values of symbols by entry.
+  std::map<std::string, std::map<std::string, int64_t>> sizes;
 };
 
 } // namespace

@@ -260,6 +260,14 @@ void runCells(const Launch &launch, const KernelArgs &args, int64_t begin,
   }
 }
 
+/// Adds the time since `started` to launch i and starts anew.
+static void recordTime(CommandTime *times, size_t i, uint64_t &started) {
+  uint64_t now = nowNanoseconds();
+  ++times[i].runs;
+  times[i].nanoseconds += now - started;
+  started = now;
+}
+
 void LaunchList::runPart(size_t index, int64_t begin, int64_t end,
                          Worker &worker) const {
   const Launch &launch = launches_[index];
@@ -271,16 +279,16 @@ void LaunchList::runPart(size_t index, int64_t begin, int64_t end,
   }
   uint64_t started = nowNanoseconds();
   runCells(launch, worker.args, begin, end);
-  worker.timeline->add(worker.member, uint32_t(index), started,
-                       nowNanoseconds());
+  worker.timeline->add(worker.member, uint32_t(index), end - begin, started);
 }
 
 void LaunchList::executeAlone(const Execution &execution) const {
   Worker worker(execution, 0);
+  uint64_t started = execution.times ? nowNanoseconds() : 0;
   for (size_t i = 0; i < launches_.size(); ++i) {
     runPart(i, 0, launches_[i].cells, worker);
-    if (execution.timed)
-      progress_[i].end();
+    if (execution.times)
+      recordTime(execution.times, i, started);
   }
 }
 
@@ -297,16 +305,6 @@ void LaunchList::executeObserved(
   }
 }
 
-/// Each launch took from the end of the one before it to its own.
-void LaunchList::addTimes(uint64_t began, CommandTime *times) const {
-  for (size_t i = 0; i < launches_.size(); ++i) {
-    uint64_t ended = std::max(progress_[i].ended.load(), began);
-    ++times[i].runs;
-    times[i].nanoseconds += ended - began;
-    began = ended;
-  }
-}
-
 void LaunchList::waitFor(size_t launch) const {
   for (unsigned count = 0;
        progress_[launch].finished.load(std::memory_order_acquire) <
@@ -318,31 +316,43 @@ void LaunchList::waitFor(size_t launch) const {
 void LaunchList::executeMember(const Execution &execution,
                                unsigned member) const {
   Worker worker(execution, member);
+  bool timed = execution.times && member == 0;
+  uint64_t started = timed ? nowNanoseconds() : 0;
   // Launches before this one are finished.
   size_t finished = 0;
   for (size_t i = 0; i < launches_.size(); ++i) {
     const Launch &launch = launches_[i];
-    if (launch.barrier || execution.timed)
+    if (launch.barrier || execution.times)
       for (; finished < i; ++finished)
         waitFor(finished);
+    if (timed)
+      execution.opened.store(i + 1, std::memory_order_release);
+    else if (execution.times)
+      for (unsigned count = 0;
+           execution.opened.load(std::memory_order_acquire) <= i; ++count)
+        ThreadTeam::pause(count);
     Progress &progress = progress_[i];
     if (launch.shared) {
+      uint64_t begin = worker.timeline ? nowNanoseconds() : 0;
       int64_t mine = 0, cell;
+      worker.args.buffers = pointers_.data() + launch.first_pointer;
+      worker.args.sizes = sizes_.data() + launch.first_size;
       while ((cell = progress.claimed.fetch_add(1, std::memory_order_relaxed)) <
              launch.cells) {
-        runPart(i, cell, cell + 1, worker);
+        runCells(launch, worker.args, cell, cell + 1);
         ++mine;
       }
-      // Before the others see it: one of them may end the next launch at once.
-      if (mine && execution.timed)
-        progress.end();
+      if (mine && worker.timeline)
+        worker.timeline->add(member, uint32_t(i), mine, begin);
       if (mine)
         progress.finished.fetch_add(mine, std::memory_order_release);
     } else if (member == 0) {
       runPart(i, 0, launch.cells, worker);
-      if (execution.timed)
-        progress.end();
       progress.finished.store(launch.cells, std::memory_order_release);
+    }
+    if (timed) {
+      waitFor(i);
+      recordTime(execution.times, i, started);
     }
   }
   if (member == 0)
@@ -356,39 +366,36 @@ void LaunchList::execute(ThreadTeam &team, uint8_t *scratch,
   bool in_lanes = lanes_.lanes().size() > 1 && !times;
   bool alone = single_ && !(in_lanes && lanes_.worthSharing());
   unsigned members = alone ? 1 : team.size();
-  Execution execution = {*this,   scratch,          scratch_stride,
-                         members, times != nullptr, timeline};
-  uint64_t began = times ? nowNanoseconds() : 0;
+  Execution execution = {*this,   scratch, scratch_stride,
+                         members, times,   timeline};
   if (timeline)
-    timeline->clear(members);
+    timeline->clear(members, launches_.size());
   auto function = [](void *context, unsigned member) {
     const Execution &execution = *static_cast<const Execution *>(context);
     if (execution.members == 1)
       execution.list.executeAlone(execution);
-    else if (execution.list.lanes_.lanes().size() > 1 && !execution.timed)
+    else if (execution.list.lanes_.lanes().size() > 1 && !execution.times)
       execution.list.executeLanes(execution, member);
     else
       execution.list.executeMember(execution, member);
   };
+  if (members == 1) {
+    team.runAlone(function, &execution);
+    return;
+  }
   auto reset = [&](size_t launch) {
     progress_[launch].claimed.store(0, std::memory_order_relaxed);
     progress_[launch].finished.store(0, std::memory_order_relaxed);
-    progress_[launch].ended.store(0, std::memory_order_relaxed);
   };
   if (in_lanes) {
     for (const LaunchLanes::Lane &lane : lanes_.lanes())
       for (size_t link = 0; link < lane.links.size(); ++link)
         reset(lane.head(link));
-  } else if (members > 1 || times) {
+  } else {
     for (size_t i = 0; i < launches_.size(); ++i)
       reset(i);
   }
-  if (members == 1)
-    team.runAlone(function, &execution);
-  else
-    team.run(function, &execution);
-  if (times)
-    addTimes(began, times);
+  team.run(function, &execution);
 }
 
 } // namespace mmcc::runtime

@@ -99,9 +99,11 @@ private:
     uint8_t *scratch;
     uint64_t scratch_stride;
     unsigned members;
-    /// Somebody asks when each launch ended: they follow each other.
-    bool timed;
+    CommandTime *times;
     Timeline *timeline;
+    /// With `times`: launches that member 0 has come to. The others do not run
+    /// ahead of its clock.
+    mutable std::atomic<size_t> opened{0};
   };
   /// A member at work.
   struct Worker {
@@ -120,14 +122,6 @@ private:
   struct Progress {
     std::atomic<int64_t> claimed{0};
     std::atomic<int64_t> finished{0};
-    /// When the last member had done its part, if somebody asks.
-    std::atomic<uint64_t> ended{0};
-
-    void end() {
-      uint64_t now = nowNanoseconds(), before = ended.load();
-      while (before < now && !ended.compare_exchange_weak(before, now)) {
-      }
-    }
   };
 
   Status dispatch(const ResolveContext &context,
@@ -142,7 +136,6 @@ private:
                  int64_t bytes);
   void addSize(int64_t size) { sizes_.push_back(size); }
   void chooseBarriers(const ResolveContext &context, const Run &run);
-  void addTimes(uint64_t began, CommandTime *times) const;
   void executeAlone(const Execution &execution) const;
   void executeMember(const Execution &execution, unsigned member) const;
   void waitFor(size_t launch) const;

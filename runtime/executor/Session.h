@@ -31,7 +31,8 @@ struct ProfileRow {
 struct TimelineRow {
   uint32_t block, command, member;
   uint64_t begin, end; // nanoseconds since the run began
-  double flops;        // of the whole command
+  int64_t cells, all_cells;
+  double flops; // of these cells
 };
 
 class Session {

@@ -164,17 +164,14 @@ double Session::flopsOf(const Command &command) {
 }
 
 void Session::recordTimeline(const Run &run, const LaunchList &list) {
-  uint32_t member = 0;
-  for (const std::vector<Timeline::Slice> &slices : timeline_.byMember()) {
-    for (const Timeline::Slice &slice : slices) {
-      uint32_t command = list.launches()[slice.launch].command;
-      timeline_rows_.push_back({run.block, command, member,
-                                slice.begin - run_began_,
-                                slice.end - run_began_,
-                                flopsOf(program_.command(run.block, command))});
-    }
-    ++member;
-  }
+  timeline_.forEach([&](uint32_t member, const Timeline::Slice &slice) {
+    const Launch &launch = list.launches()[slice.launch];
+    double all = flopsOf(program_.command(run.block, launch.command));
+    timeline_rows_.push_back(
+        {run.block, launch.command, member, slice.begin - run_began_,
+         slice.end - run_began_, slice.cells, launch.cells,
+         all * double(slice.cells) / double(launch.cells)});
+  });
 }
 
 size_t Session::timelineSize() {
@@ -198,6 +195,9 @@ bool Session::timelineSlice(size_t index, mmcc_timeline_slice &slice) {
   slice.begin_ns = from.begin;
   slice.end_ns = from.end;
   slice.flops = from.flops;
+  slice.stream = command.stream();
+  slice.cells = uint64_t(from.cells);
+  slice.all_cells = uint64_t(from.all_cells);
   return true;
 }
 

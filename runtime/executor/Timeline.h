@@ -6,6 +6,12 @@
 //     member 0   |gemm 1   |gemm 2 |softmax|
 //     member 1     |gemm 1 |gemm 2   |
 //
+// Cells of a launch that follow each other, without another launch's between
+// them, are one slice. A member leaves cells of a launch to others only for a
+// link of lanes that has become ready (LaunchLanes.h), and each becomes ready
+// once: no list of launches makes more than kSlicesPerLaunch slices a launch
+// and member. There is room for all of them before the first begins.
+//
 //===----------------------------------------------------------------------===//
 
 #ifndef MMCC_RUNTIME_EXECUTOR_TIMELINE_H
@@ -28,28 +34,43 @@ class Timeline {
 public:
   struct Slice {
     uint32_t launch; // index in the list
+    int64_t cells;
     uint64_t begin, end;
   };
+  static constexpr size_t kSlicesPerLaunch = 3;
 
-  void clear(unsigned members) {
+  /// Before a list of `launches` launches: room for their slices.
+  void clear(unsigned members, size_t launches) {
     by_member_.resize(members);
-    for (std::vector<Slice> &slices : by_member_)
-      slices.clear();
+    for (Track &track : by_member_) {
+      track.slices.clear();
+      track.slices.reserve(kSlicesPerLaunch * launches + 1);
+    }
   }
-  /// Cells that follow each other closely are one slice.
-  void add(unsigned member, uint32_t launch, uint64_t begin, uint64_t end) {
-    constexpr uint64_t close = 1000;
-    std::vector<Slice> &slices = by_member_[member];
-    if (!slices.empty() && slices.back().launch == launch &&
-        begin - slices.back().end < close)
+  /// `member` has run `cells` cells since `begin`.
+  void add(unsigned member, uint32_t launch, int64_t cells, uint64_t begin) {
+    std::vector<Slice> &slices = by_member_[member].slices;
+    uint64_t end = nowNanoseconds();
+    if (!slices.empty() && slices.back().launch == launch) {
+      slices.back().cells += cells;
       slices.back().end = end;
-    else
-      slices.push_back({launch, begin, end});
+    } else if (slices.size() < slices.capacity()) {
+      slices.push_back({launch, cells, begin, end});
+    }
   }
-  const std::vector<std::vector<Slice>> &byMember() const { return by_member_; }
+  /// Calls `visit` with each member and slice, member by member.
+  template <typename Visit> void forEach(Visit visit) const {
+    for (uint32_t member = 0; member < by_member_.size(); ++member)
+      for (const Slice &slice : by_member_[member].slices)
+        visit(member, slice);
+  }
 
 private:
-  std::vector<std::vector<Slice>> by_member_;
+  // No two members write to one cache line.
+  struct alignas(64) Track {
+    std::vector<Slice> slices;
+  };
+  std::vector<Track> by_member_;
 };
 
 } // namespace mmcc::runtime

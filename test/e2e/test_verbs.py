@@ -213,6 +213,9 @@ def test_a_trace_holds_every_launch_once(tools, folder, tmp_path):
     events = [e for e in events if e["ph"] == "X"]
     entry = json.loads(tools.call("mmcc", "inspect", folder / "bert.mmcc", "--json").stdout)["entries"][0]
     assert len({e["args"]["command"] for e in events}) == sum(entry["commands"].values()) > 10
+    # The cells of a command, on however many threads, are all of its cells.
+    for command, cells in {e["args"]["command"]: e["args"]["of_cells"] for e in events}.items():
+        assert sum(e["args"]["cells"] for e in events if e["args"]["command"] == command) == cells
     assert {e["tid"] for e in events} <= tracks == {1, 2}
     # On a thread one after the other: no slice begins before the one before it ends.
     for track in tracks:
@@ -220,7 +223,7 @@ def test_a_trace_holds_every_launch_once(tools, folder, tmp_path):
         for before, after in zip(own, own[1:]):
             assert after["ts"] >= before["ts"] + before["dur"] - 1e-3
     products = [e for e in events if e["name"].startswith("gemm")]
-    assert products and all(e["args"]["gflop"] > 0 and e["args"]["nodes"] for e in products)
+    assert products and all(e["args"]["gflop"] > 0 and e["args"]["gflop_per_s"] > 0 and e["args"]["nodes"] for e in products)
     # The run itself is as any other.
     plain = tools.call(*run, "--outputs", tmp_path / "plain.npz")
     assert plain.returncode == 0

@@ -36,8 +36,8 @@ ROOMS = {
     "compiler/evaluate": ({"dialects/mm", API}, MLIR),
     "compiler/calibrate": ({"dialects/mm", "tools/npz", API}, MLIR),
     "compiler/report": (
-        {"dialects/mm", "passes/attention", "compiler/calibrate", "codegen/artifact", "tools/npz", API}
-        | {"runtime/core", "runtime/schema", "runtime/loader"},
+        {"dialects/mm", "passes/attention", "passes/fuse", "compiler/calibrate", "codegen/artifact", "tools/npz", API}
+        | {"runtime/core", "runtime/schema", "runtime/loader", "runtime/executor"},
         MLIR | {"FlatBuffers", "intrinsics"},
     ),
     "compiler/pipeline": ({"compiler", "passes", "codegen", "dialects"}, MLIR),

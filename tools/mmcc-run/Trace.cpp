@@ -22,14 +22,21 @@ std::string mmcc::traceOf(const Session &session) {
   for (size_t i = 0; i < mmcc_session_timeline_size(session.get()); ++i) {
     mmcc_timeline_slice slice;
     mmcc_session_timeline(session.get(), i, &slice);
-    Json arguments = {{"nodes", slice.node}, {"command", slice.command}};
-    if (slice.flops > 0)
+    double ns = double(slice.end_ns - slice.begin_ns);
+    Json arguments = {{"nodes", slice.node},
+                      {"command", slice.command},
+                      {"stream", slice.stream},
+                      {"cells", slice.cells},
+                      {"of_cells", slice.all_cells}};
+    if (slice.flops > 0) {
       arguments["gflop"] = slice.flops / 1e9;
+      arguments["gflop_per_s"] = ns > 0 ? slice.flops / ns : 0.0;
+    }
     events.push_back({{"name", slice.kernel},
                       {"cat", "command"},
                       {"ph", "X"},
                       {"ts", double(slice.begin_ns) / 1e3},
-                      {"dur", double(slice.end_ns - slice.begin_ns) / 1e3},
+                      {"dur", ns / 1e3},
                       {"pid", 1},
                       {"tid", slice.thread + 1},
                       {"args", arguments}});

@@ -11,8 +11,8 @@ namespace mmcc {
 /// The session's timeline, in the format of Chrome's trace viewer that Perfetto
 /// reads: a track a thread, on it a slice for what the thread ran of each
 /// command. A slice is named after its kernel and has the model's nodes, the
-/// command's place in the program, and its arithmetic in GFLOP (of all threads
-/// together) as arguments. Times are in microseconds.
+/// command's place in the program and its stream, the cells, and their
+/// arithmetic in GFLOP with its rate as arguments. Times are in microseconds.
 std::string traceOf(const Session &session);
 
 } // namespace mmcc

@@ -218,14 +218,19 @@ MMCC_API mmcc_code mmcc_session_profile(const mmcc_session *session,
                                         size_t index, mmcc_profile_row *row);
 
 /* What one thread ran of one command in the last run. Unlike profiling this
- * leaves the run as it is: streams side by side, threads at their own pace. */
+ * leaves the run as it is: streams side by side, threads at their own pace, two
+ * clock reads more a slice, and nothing allocated by a run whose shapes were
+ * seen before. */
 typedef struct mmcc_timeline_slice {
   const char *node; /* as in mmcc_profile_row, like kernel */
   const char *kernel;
   uint32_t block, command;
   uint32_t thread;           /* 0: the one that called */
   uint64_t begin_ns, end_ns; /* since the run began */
-  double flops;              /* of the whole command, all threads together */
+  double flops;              /* of these cells; 0 when unknown */
+  uint32_t stream; /* commands of different ones may run side by side */
+  uint64_t cells;  /* of the kernel's grid, out of all_cells */
+  uint64_t all_cells;
 } mmcc_timeline_slice;
 
 MMCC_API void mmcc_session_set_timeline(mmcc_session *session, int on);
