@@ -246,7 +246,7 @@ def MM_RetrieveOp : MM_InferredOp<"retrieve"> {
   let description = [{
     input `[rows, dim]`, weight `[dim, n]`, result `[2, rows, k]`: the k largest
     of each row of input · weight, the largest first, and their columns as whole
-    numbers. Of equals the first; NaN comes last. The weight is a constant, as
+    numbers. Of equals the first; NaN is larger than numbers. The weight is a constant, as
     mm.linear's.
 
     - C1: input and weight are f32 of rank 2 and agree in `dim`; `n` is static,

@@ -110,7 +110,7 @@ constexpr int64_t topKScratchBytes(int64_t k) {
 }
 
 constexpr int64_t retrieveScratchBytes(int64_t k, int64_t m_block) {
-  constexpr int64_t selector = 48;
+  constexpr int64_t selector = 64;
   return postTileBytes() + 2 * roundUp16(k) * 4 +
          m_block * (selectorKeys(k) * 8 + selector) + 64;
 }

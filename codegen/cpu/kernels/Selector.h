@@ -4,9 +4,10 @@
 //
 //     | order of the score, 32 bits | ~place, 32 bits |
 //
-// so that equal scores go by the lower place, -0 is 0, and NaN comes last. What
-// is above the k-th best key so far goes into a buffer of 2 k + 64; when it is
-// full, the k best stay and the bar rises:
+// so that equal scores go by the lower place and -0 is 0. NaN is larger than
+// all numbers, as ONNX Runtime has it: the best of the largest, the last of the
+// smallest. What is above the k-th best key so far goes into a buffer of 2 k +
+// 64; when it is full, the k best stay and the bar rises:
 //
 //     scores ── > bar? ──► buffer [2 k + 64] ── full ──► k best, new bar
 //
@@ -24,16 +25,15 @@
 
 namespace mmcc::cpu {
 
-/// A number's place in the order of floats; NaN before all.
+/// A number's place in the order of floats, between 0 and the largest of all.
 MMK_INLINE uint32_t orderOf(float x) {
-  if (x != x)
-    return 0;
   uint32_t bits;
   x += 0.0f; // -0 is 0
   __builtin_memcpy(&bits, &x, 4);
   return bits >> 31 ? ~bits : bits | 0x80000000u;
 }
 
+/// NaN for both ends.
 MMK_INLINE float scoreOf(uint32_t order) {
   uint32_t bits = order >> 31 ? order & 0x7fffffffu : ~order;
   float x;
@@ -53,6 +53,7 @@ public:
   /// come in ascending order, all calls together.
   MMK_INLINE void take(const float *scores, int64_t n, int64_t first,
                        const float *at, float sign) {
+    nan = sign > 0 ? ~0u : 0u;
     int64_t i = 0;
     for (; i < n && count < k; ++i)
       add(scores[i] * sign, at ? static_cast<int64_t>(at[i]) : first + i);
@@ -77,13 +78,18 @@ public:
   void finish(float *scores, float *places, float sign, float none);
 
 private:
+  MMK_INLINE uint64_t keyOf(float score, int64_t place) const {
+    uint32_t order = score == score ? orderOf(score) : nan;
+    // What fills up a chunk is worse than anything.
+    if (score != score && place == static_cast<int64_t>(kNoPlace))
+      order = 0;
+    return static_cast<uint64_t>(order) << 32 | ~static_cast<uint32_t>(place);
+  }
   MMK_INLINE void add(float score, int64_t place) {
-    keys[count++] = static_cast<uint64_t>(orderOf(score)) << 32 |
-                    (~static_cast<uint32_t>(place));
+    keys[count++] = keyOf(score, place);
   }
   MMK_INLINE void offer(float score, int64_t place) {
-    uint64_t key = static_cast<uint64_t>(orderOf(score)) << 32 |
-                   (~static_cast<uint32_t>(place));
+    const uint64_t key = keyOf(score, place);
     if (key <= bar)
       return;
     if (k <= kSorted) {
@@ -104,7 +110,7 @@ private:
   }
   MMK_INLINE void setBar(uint64_t key) {
     bar = key;
-    // Behind NaN, with which nothing compares, every score is looked at.
+    // Where it is NaN, with which nothing compares, every score is looked at.
     least = scoreOf(static_cast<uint32_t>(bar >> 32));
   }
   /// Keeps the k best.
@@ -116,6 +122,7 @@ private:
 
   uint64_t *keys;
   int64_t k, count = 0;
+  uint32_t nan = 0;
   /// The k-th best key when it was last looked at, and its score: what is not
   /// above it cannot be among the k best. 0: not looked at yet.
   uint64_t bar = 0;

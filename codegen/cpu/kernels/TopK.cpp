@@ -7,7 +7,7 @@
 // A cell takes one chunk of `chunk` elements of r_block rows. It posts, in
 // plane 0, the K best in order and, in plane 1, their places as whole numbers
 // (below 2^24): post((plane), row, cell * K + i). Where a chunk has fewer than
-// K the rest is NaN at place 2^24 - 1, which no real element comes after.
+// K the rest is NaN at place 2^24 - 1, which comes after every real element.
 //
 // Several chunks of a row are joined by a second pass over what they posted.
 //

@@ -21,7 +21,8 @@ class SelectionTest : public testing::TestWithParam<Level> {};
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 constexpr float kInf = std::numeric_limits<float>::infinity();
 
-/// Places of the k best by a sort: equals by the lower place, NaN last.
+/// Places of the k best by a sort: equals by the lower place, NaN above
+/// numbers.
 std::vector<int64_t> best(const std::vector<float> &row, int64_t k,
                           bool largest) {
   std::vector<int64_t> places(row.size());
@@ -29,7 +30,7 @@ std::vector<int64_t> best(const std::vector<float> &row, int64_t k,
   auto isBefore = [&](int64_t a, int64_t b) {
     bool aIsNaN = std::isnan(row[a]), bIsNaN = std::isnan(row[b]);
     if (aIsNaN != bIsNaN)
-      return bIsNaN;
+      return largest == aIsNaN;
     if (aIsNaN || row[a] == row[b])
       return a < b;
     return largest ? row[a] > row[b] : row[a] < row[b];
@@ -125,7 +126,7 @@ TEST_P(SelectionTest, AscendingElementsRaiseTheBarAllTheTime) {
 }
 
 TEST_P(SelectionTest, NumbersBesideNumbers) {
-  // NaN is last, infinities are numbers, both zeros are one.
+  // NaN is above all, infinities are numbers, both zeros are one.
   for (bool largest : {true, false})
     for (int64_t every : {2, 3}) {
       checkTopK(GetParam(), 2, 300, 250, largest, 384, [&](GuardedFloats &x) {
