@@ -9,12 +9,12 @@
 namespace mmcc {
 
 /// Runs the artifact, whose output `tome_map` says which token each original
-/// one became part of, on the sample's image ([batch, channels, height,
-/// width] or [batch, height, width, channels], one channel or three, f32 or uint8): {entry, width, height, rows,
-/// columns, lead (tokens before the patches), images: [{pixels (base64 of RGB
-/// bytes, the image's own smallest value black and its largest white), map}]}
-/// of the first few images. Nothing, and why in `reason`, where there is no
-/// image or its patches do not form a grid.
+/// one became part of, on the sample's image ([batch, channels, height, width]
+/// or [batch, height, width, channels], one channel or three, f32 or uint8):
+/// {entry, width, height, rows, columns, lead (tokens before the patches),
+/// images: [{pixels (base64 of RGB bytes, the image's own smallest value black
+/// and its largest white), map}]} of the first few images. Nothing, and why in
+/// `reason`, where there is no image or its patches do not form a grid.
 std::optional<llvm::json::Object>
 drawPatches(const std::string &artifact, const std::vector<npz::Array> &sample,
             std::string &reason);
