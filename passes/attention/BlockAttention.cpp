@@ -5,6 +5,7 @@
 #include "passes/attention/Passes.h"
 #include "passes/fuse/ConstantValues.h"
 #include <algorithm>
+#include <cmath>
 
 namespace mmcc {
 #define GEN_PASS_DEF_BLOCKATTENTION
@@ -27,6 +28,8 @@ enum Block : uint8_t { Empty, Partial, Full };
 struct MaskBlocks {
   size_t rows, columns; // of blocks
   std::vector<Block> kinds;
+  /// Some pair is left out by a large number only, not by infinity.
+  bool finite = false;
 
   Block at(size_t row, size_t column) const {
     return kinds[row * columns + column];
@@ -61,7 +64,7 @@ std::optional<MaskBlocks> classify(mm::ConstantOp constant) {
   size_t count = blocks.rows * blocks.columns;
   std::vector<bool> any(count, false), all(count, true);
   for (size_t row = 0; row * keys < elements->size(); ++row) {
-    bool anyInRow = false, infinite = isBool;
+    bool anyInRow = false, finiteInRow = false;
     for (int64_t j = 0; j < keys; ++j) {
       double element = (*elements)[row * keys + j];
       Pair pair = pairOf(element);
@@ -69,10 +72,11 @@ std::optional<MaskBlocks> classify(mm::ConstantOp constant) {
       any[block] = any[block] || pair.kept;
       all[block] = all[block] && pair.plain;
       anyInRow |= pair.kept;
-      infinite |= element == -std::numeric_limits<double>::infinity();
+      finiteInRow |= !isBool && !pair.kept && std::isfinite(element);
     }
-    if (!anyInRow && !infinite)
+    if (!anyInRow && finiteInRow)
       return std::nullopt;
+    blocks.finite |= finiteInRow;
   }
   for (size_t i = 0; i < count; ++i)
     blocks.kinds.push_back(!any[i] ? Empty : all[i] ? Full : Partial);
@@ -145,6 +149,9 @@ struct BlockAttention : mmcc::impl::BlockAttentionBase<BlockAttention> {
       return;
     const MaskBlocks *blocks = lookUp(constant);
     if (!blocks || blocks->rows != llvm::divideCeil(*queries, kQueries))
+      return;
+    // Causality may leave a row no key but those.
+    if (blocks->finite && op.getCausal())
       return;
     int64_t empty = blocks->count(Empty), partial = blocks->count(Partial);
     int64_t all = blocks->kinds.size();

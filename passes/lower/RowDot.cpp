@@ -20,7 +20,21 @@ namespace mmcc::lower {
 /// Rows of a cell.
 constexpr int64_t kRows = 32;
 
+/// Fewer cells than this leave threads idle, and a product that is cut along
+/// its columns as well keeps them busy; unless it is so small that one has it
+/// done.
+constexpr int64_t kCells = 4, kSmall = int64_t(1) << 16;
+
 mm::LinearOp findRowDot(Lowering &lowering, mm::LinearOp first) {
+  mm::Shape shape = mm::getShape(first.getType());
+  std::optional<int64_t> rows =
+      mm::product(first.getContext(), ArrayRef(shape).drop_back())
+          .getConstant();
+  std::optional<int64_t> weights =
+      mm::product(first.getContext(), mm::getShape(first.getWeight().getType()))
+          .getConstant();
+  if (rows && weights && *rows < kCells * kRows && *weights > kSmall)
+    return {};
   Value value = first.getResult();
   while (value.hasOneUse()) {
     Operation *user = *value.getUsers().begin();

@@ -25,7 +25,7 @@ int64_t rowBlock(const Dim &rows) {
 /// are cut, many are cells themselves.
 int64_t chunkOf(int64_t n, int64_t k, const Dim &rows, int64_t least) {
   int64_t cells = rows.getConstant().value_or(1);
-  cells = (cells + kRows - 1) / kRows;
+  cells = std::max<int64_t>((cells + kRows - 1) / kRows, 1);
   int64_t chunks =
       std::min(kChunks / std::min(cells, kChunks), n / std::max(least, 4 * k));
   if (chunks < 2)

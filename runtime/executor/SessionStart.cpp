@@ -170,7 +170,7 @@ void Session::recordTimeline(const Run &run, const LaunchList &list) {
     timeline_rows_.push_back(
         {run.block, launch.command, member, slice.begin - run_began_,
          slice.end - run_began_, slice.cells, launch.cells,
-         all * double(slice.cells) / double(launch.cells)});
+         launch.cells ? all * double(slice.cells) / double(launch.cells) : 0});
   });
 }
 

@@ -123,6 +123,21 @@ def test_blocks_that_a_mask_hides_are_skipped(make, tokens, causal, tools, tmp_p
         assert one.tobytes() == three.tobytes()
 
 
+def test_rows_that_causality_leaves_only_large_numbers_see_them(tools, tmp_path):
+    """A row whose kept keys all come later: what is left differs by finite numbers only, which softmax cancels."""
+    tokens = 192
+    mask = np.full((tokens, tokens), -1e4, np.float32)
+    mask[:64, 64:] = mask[64:, :] = 0
+    values = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, HEADS, tokens, DIM]) for n in "qkvy"]
+    node = helper.make_node("Attention", ["q", "k", "v", "mask"], ["y"], is_causal=1)
+    graph = helper.make_graph([node], "g", values[:3], values[3:], [numpy_helper.from_array(mask, "mask")])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 23)], ir_version=10).SerializeToString()
+    (tmp_path / "m.onnx").write_bytes(model)
+    tools.compile(tmp_path / "m.onnx", tmp_path / "m.mmcc")
+    want = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"]).run(None, feeds(tokens))[0]
+    np.testing.assert_allclose(tools.run(tmp_path / "m.mmcc", feeds(tokens), tmp_path)["y"], want, rtol=1e-4, atol=1e-4)
+
+
 def test_other_masks_stay_masks(tools, tmp_path):
     tokens = 40
     keep = pattern(tokens, 3, 8)

@@ -94,7 +94,7 @@ def test_a_large_bank_is_searched_in_blocks(k, tools, tmp_path):
 
 
 @pytest.mark.parametrize("largest", [0, 1])
-@pytest.mark.parametrize("shape, k", [((3, 40), 7), ((2, 20_000), 50), ((1, 300), 300)])
+@pytest.mark.parametrize("shape, k", [((3, 40), 7), ((2, 20_000), 50), ((1, 300), 300), ((0, 20_000), 9)])
 def test_what_is_no_number_is_where_onnx_runtime_has_it(shape, k, largest, tools, tmp_path):
     x = np.random.default_rng(k).integers(-9, 9, shape).astype(np.float32)
     x[:, ::3], x[:, 5], x[:, 7] = np.nan, np.inf, -np.inf
