@@ -33,10 +33,21 @@ int64_t elementBytes(Type type) {
   return std::max<int64_t>(1, (type.getIntOrFloatBitWidth() + 7) / 8);
 }
 
+/// Lines hold numbers of up to 8 bits, a source a byte each.
+bool isLines(plan::ConstantOp op) {
+  return op.getLayout().starts_with("lines");
+}
+
 FailureOr<Elements> elementsOf(plan::ConstantOp op, Attribute source) {
   Type type = op.getElementType();
   auto attribute = dyn_cast<ElementsAttr>(source);
-  if (!attribute || attribute.getElementType() != type)
+  auto fits = [&](Type given) {
+    if (!isLines(op))
+      return given == type;
+    return given.isIntOrFloat() && given.getIntOrFloatBitWidth() > 1 &&
+           given.getIntOrFloatBitWidth() <= 8;
+  };
+  if (!attribute || !fits(attribute.getElementType()))
     return op.emitOpError("has a source that is not a tensor of ") << type;
   Elements result;
   result.count = attribute.getNumElements();
@@ -153,7 +164,8 @@ FailureOr<ByteSource> packDense(plan::ConstantOp op, int64_t width) {
   return serve(std::move(packed), bytes, width, 1);
 }
 
-FailureOr<ByteSource> packPanels(plan::ConstantOp op, int64_t width) {
+/// The pieces of a matrix whose elements have `width` bytes.
+FailureOr<Packed<PanelRead>> readPanels(plan::ConstantOp op, int64_t width) {
   if (op.getSources().size() != op.getPieces().size() || op.getPieces().empty())
     return op.emitOpError("needs a piece for each source");
   Packed<PanelRead> packed;
@@ -193,13 +205,45 @@ FailureOr<ByteSource> packPanels(plan::ConstantOp op, int64_t width) {
     panels.n += dims[4].extent;
     packed.owned.push_back(elements->owned);
   }
+  return packed;
+}
+
+LogicalResult checkBytes(plan::ConstantOp op, const PanelRead &panels,
+                         int64_t bits) {
   int64_t bytes = op.getBytes();
   int64_t panelCount = (panels.n + kPanelColumns - 1) / kPanelColumns;
-  if (bytes < 0 ||
-      productUpTo({panels.groups, panelCount, panels.k, kPanelColumns, width},
-                  bytes) != bytes)
+  if (bytes < 0 || bytes > INT64_MAX / 8 ||
+      productUpTo({panels.groups, panelCount, panels.k, kPanelColumns, bits},
+                  bytes * 8) != bytes * 8)
     return op.emitOpError("has pieces that do not make ") << bytes << " bytes";
-  return serve(std::move(packed), bytes, width, kPanelColumns);
+  return success();
+}
+
+FailureOr<ByteSource> packPanels(plan::ConstantOp op, int64_t width) {
+  FailureOr<Packed<PanelRead>> packed = readPanels(op, width);
+  if (failed(packed) || failed(checkBytes(op, packed->read, width * 8)))
+    return failure();
+  return serve(std::move(*packed), op.getBytes(), width, kPanelColumns);
+}
+
+FailureOr<ByteSource> packLines(plan::ConstantOp op) {
+  LineRead lines;
+  lines.bits = op.getLayout() == "lines8" ? 8 : 4;
+  lines.offset = op.getLayout() == "lines4" ? 8 : 0;
+  FailureOr<Packed<PanelRead>> packed = readPanels(op, 1);
+  if (failed(packed) || failed(checkBytes(op, packed->read, lines.bits)))
+    return failure();
+  if (packed->read.k % (32 / lines.bits))
+    return op.emitOpError("has lines that are not whole");
+  auto shared = std::make_shared<Packed<PanelRead>>(std::move(*packed));
+  return ByteSource{uint64_t(op.getBytes()),
+                    [=](uint64_t offset, uint8_t *into, size_t count) {
+                      if (offset % kLineBytes != 0 || count % kLineBytes != 0)
+                        return false;
+                      lines.read(shared->read, int64_t(offset / kLineBytes),
+                                 int64_t(count / kLineBytes), into);
+                      return true;
+                    }};
 }
 
 } // namespace
@@ -214,6 +258,8 @@ FailureOr<ByteSource> packConstant(plan::ConstantOp op) {
     return packDense(op, width);
   if (op.getLayout() == "panels16")
     return packPanels(op, width);
+  if (isLines(op))
+    return packLines(op);
   return op.emitOpError("has unknown layout '") << op.getLayout() << "'";
 }
 

@@ -119,6 +119,22 @@ void PanelRead::read(int64_t first, int64_t count, char *into) const {
   }
 }
 
+void LineRead::read(const PanelRead &panels, int64_t first, int64_t count,
+                    uint8_t *into) const {
+  const int64_t rows = 32 / bits;
+  for (int64_t line = first; line < first + count; ++line, into += kLineBytes) {
+    uint8_t numbers[8][kPanelColumns] = {};
+    panels.read<uint8_t>(line * rows, rows,
+                         reinterpret_cast<char *>(numbers[0]));
+    for (int64_t c = 0; c < kPanelColumns; ++c)
+      for (int64_t j = 0; j < 4; ++j)
+        into[c * 4 + j] =
+            bits == 8 ? numbers[j][c]
+                      : uint8_t(((numbers[j][c] + offset) & 15) |
+                                ((numbers[j + 4][c] + offset) & 15) << 4);
+  }
+}
+
 template void DenseRead::read<uint8_t>(int64_t, int64_t, char *) const;
 template void DenseRead::read<uint16_t>(int64_t, int64_t, char *) const;
 template void DenseRead::read<uint32_t>(int64_t, int64_t, char *) const;

@@ -51,6 +51,19 @@ struct PanelRead {
   void read(int64_t first, int64_t count, char *into) const;
 };
 
+constexpr int64_t kLineBytes = 64;
+
+/// Matrices of small numbers, a byte each, as lines of panels (see
+/// codegen/cpu/kernels/NarrowPanel.h).
+struct LineRead {
+  int bits;   // 4 or 8
+  int offset; // added to 4-bit numbers, which are stored unsigned
+
+  /// Writes lines [first, first + count) of all of them.
+  void read(const PanelRead &panels, int64_t first, int64_t count,
+            uint8_t *into) const;
+};
+
 } // namespace mmcc::artifact
 
 #endif // MMCC_CODEGEN_ARTIFACT_STRIDEDREAD_H

@@ -5,6 +5,7 @@
 
 #include "compiler/import/Import.h"
 #include "compiler/pipeline/Stage.h"
+#include "passes/quantize/QuantizeRequest.h"
 #include <optional>
 #include <string>
 #include <vector>
@@ -38,6 +39,8 @@ struct CompileOptions {
   bool pruneMap = false;
   /// Limits on attention (AttentionPattern.h).
   std::vector<std::string> attention;
+  /// Narrow weights and activations; nothing: none.
+  std::optional<QuantizeRequest> quantize;
   /// Folder of samples to measure accuracy on; empty: none.
   std::string calibrate;
   /// Points of accuracy (Accuracy.h) that may be lost.

@@ -19,6 +19,7 @@
 #include "passes/attention/Passes.h"
 #include "passes/fuse/Passes.h"
 #include "passes/lower/Passes.h"
+#include "passes/quantize/Passes.h"
 #include "passes/schedule/Passes.h"
 #include "passes/simplify/Passes.h"
 #include "passes/tokens/Passes.h"
@@ -125,10 +126,14 @@ static PassNames optimizePasses(const CompileOptions &options) {
 }
 
 //===----------------------------------------------------------------------===//
-// quantize: narrower weights and activations; none is asked for yet
+// quantize: narrower weights and activations
 //===----------------------------------------------------------------------===//
 
-static PassNames quantizePasses(const CompileOptions &) { return {}; }
+static PassNames quantizePasses(const CompileOptions &options) {
+  if (!options.quantize)
+    return {};
+  return {options.quantize->pass(options.explain), "cse"};
+}
 
 //===----------------------------------------------------------------------===//
 // lower: mm to plan, a variant a target
@@ -235,6 +240,7 @@ void mmcc::registerStages(DialectRegistry &registry) {
     registerFusePasses();
     registerAttentionPasses();
     registerTokensPasses();
+    registerQuantizePasses();
     registerLowerPasses();
     registerSchedulePasses();
     registerPass([] { return createEvaluateConstantsPass(compileConstants); });

@@ -21,11 +21,13 @@ def Plan_ConstantOp : Plan_Op<"constant", [Symbol]> {
   let summary = "a constant of the artifact: sources, and the layout they are packed in";
   let description = [{
     `layout` is "dense" (row-major elements of the one source, any element
-    type) or "panels16" (a matrix `[rows = K, columns = N]` as
-    `[ceil(N/16)][K][16]`, zero-filled), the latter repeated `groups` times.
+    type), "panels16" (a matrix `[rows = K, columns = N]` as
+    `[ceil(N/16)][K][16]`, zero-filled), repeated `groups` times, or the lines of
+    panels of numbers of 4 or 8 bits that codegen/cpu/kernels/NarrowPanel.h
+    shows: "lines8" of i8, "lines4" of i4, "lines4u" of ui4.
     Each piece is a source tensor with the strides (in elements) at which it is
     read and the extents it contributes: for dense, `[offset, n0, s0, n1, s1,
-    ...]`; for panels16 `[offset, group stride, K0, K0 stride, K1, K1 stride, K2,
+    ...]`; for the others `[offset, group stride, K0, K0 stride, K1, K1 stride, K2,
     K2 stride, N, N stride]` with K = K0 * K1 * K2 (rows and columns of taps,
     channels), pieces following each other along N.
   }];

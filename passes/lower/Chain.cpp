@@ -11,18 +11,18 @@ bool isViewOp(Operation *op) {
 }
 
 bool isAnchor(Operation *op) {
-  return isa<mm::LinearOp, mm::MatmulOp, mm::ConvOp, mm::ConvTransposeOp,
-             mm::AttentionOp, mm::PoolOp, mm::ReduceOp, mm::ArgReduceOp,
-             mm::SoftmaxOp, mm::LayerNormOp, mm::RmsNormOp, mm::GroupNormOp,
-             mm::MatchTokensOp, mm::MergeTokensOp, mm::SelectTokensOp,
-             mm::SimilarityOp>(op);
+  return isa<mm::LinearOp, mm::QuantizedLinearOp, mm::QuantizeRowsOp,
+             mm::MatmulOp, mm::ConvOp, mm::ConvTransposeOp, mm::AttentionOp,
+             mm::PoolOp, mm::ReduceOp, mm::ArgReduceOp, mm::SoftmaxOp,
+             mm::LayerNormOp, mm::RmsNormOp, mm::GroupNormOp, mm::MatchTokensOp,
+             mm::MergeTokensOp, mm::SelectTokensOp, mm::SimilarityOp>(op);
 }
 
 bool isComputable(Operation *op) {
   return op->hasTrait<mm::Elementwise>() ||
          isa<mm::IotaOp, mm::SizesOp, mm::GatherOp, mm::GatherElementsOp,
              mm::GatherNDOp, mm::PadOp, mm::ResizeOp, mm::RopeOp,
-             mm::BatchNormOp>(op);
+             mm::BatchNormOp, mm::DequantizeOp>(op);
 }
 
 namespace {
@@ -30,10 +30,10 @@ namespace {
 /// Operations that read memory through pointers and strides, so that their
 /// tensor operands must be stored.
 bool needsMemory(Operation *user, Value operand) {
-  if (isa<mm::LinearOp, mm::MatmulOp, mm::ConvOp, mm::ScatterOp, mm::TopKOp,
-          mm::ConcatOp, mm::MatchTokensOp, mm::MergeTokensOp,
-          mm::SelectTokensOp, mm::SimilarityOp, mm::RetrieveOp, func::ReturnOp>(
-          user))
+  if (isa<mm::LinearOp, mm::QuantizedLinearOp, mm::MatmulOp, mm::ConvOp,
+          mm::ScatterOp, mm::TopKOp, mm::ConcatOp, mm::MatchTokensOp,
+          mm::MergeTokensOp, mm::SelectTokensOp, mm::SimilarityOp,
+          mm::RetrieveOp, func::ReturnOp>(user))
     return true;
   if (auto attention = dyn_cast<mm::AttentionOp>(user))
     return operand != attention.getMask();
@@ -52,9 +52,9 @@ bool isExpensive(Operation *op) {
 /// Reads its operand more than once per element.
 bool readsRepeatedly(Operation *user) {
   return isa<mm::SoftmaxOp, mm::LayerNormOp, mm::RmsNormOp, mm::GroupNormOp,
-             mm::PoolOp, mm::ConvTransposeOp, mm::RopeOp, mm::CumulativeOp,
-             mm::GatherOp, mm::GatherElementsOp, mm::GatherNDOp, mm::ResizeOp,
-             mm::AttentionOp>(user);
+             mm::QuantizeRowsOp, mm::PoolOp, mm::ConvTransposeOp, mm::RopeOp,
+             mm::CumulativeOp, mm::GatherOp, mm::GatherElementsOp,
+             mm::GatherNDOp, mm::ResizeOp, mm::AttentionOp>(user);
 }
 
 /// All elements come from constants of one element, positions and sizes.
@@ -237,8 +237,8 @@ Chain Lowering::chain(Value anchorResult) {
                          int64_t(transpose.getPermutation().size()) - 1;
     return llvm::any_of(value.getUses(), [&](OpOperand &use) {
       Operation *user = use.getOwner();
-      if (isa<mm::LinearOp, mm::MatmulOp, mm::ConvOp, func::ReturnOp,
-              mm::ConcatOp>(user))
+      if (isa<mm::LinearOp, mm::QuantizedLinearOp, mm::MatmulOp, mm::ConvOp,
+              func::ReturnOp, mm::ConcatOp>(user))
         return true;
       return !scatters && !isViewOp(user) && !isa<mm::AttentionOp>(user);
     });

@@ -7,6 +7,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "passes/lower/ConstantSource.h"
 #include "passes/lower/Kernel.h"
 
 using namespace mlir;
@@ -14,81 +15,6 @@ using namespace mlir;
 namespace mmcc::lower {
 
 namespace {
-
-/// A strided look at the elements of one constant.
-struct Source {
-  ElementsAttr value;
-  int64_t offset;
-  SmallVector<int64_t> strides;
-};
-
-SmallVector<int64_t> denseStrides(ArrayRef<int64_t> shape) {
-  SmallVector<int64_t> strides(shape.size(), 1);
-  for (size_t i = shape.size(); i-- > 1;)
-    strides[i - 1] = strides[i] * shape[i];
-  return strides;
-}
-
-/// Follows data movement back to one constant; nothing if there is none.
-std::optional<Source> sourceOf(Value value) {
-  Operation *op = value.getDefiningOp();
-  if (!op)
-    return std::nullopt;
-  if (auto constant = dyn_cast<mm::ConstantOp>(op))
-    return Source{
-        constant.getValue(), 0,
-        denseStrides(cast<RankedTensorType>(value.getType()).getShape())};
-  if (!isa<mm::TransposeOp, mm::ReshapeOp, mm::SliceOp>(op))
-    return std::nullopt;
-  std::optional<Source> source = sourceOf(op->getOperand(0));
-  if (!source)
-    return std::nullopt;
-  if (auto transpose = dyn_cast<mm::TransposeOp>(op)) {
-    SmallVector<int64_t> strides;
-    for (int64_t dim : transpose.getPermutation())
-      strides.push_back(source->strides[dim]);
-    source->strides = strides;
-    return source;
-  }
-  if (auto slice = dyn_cast<mm::SliceOp>(op)) {
-    for (auto [i, step] : llvm::enumerate(slice.getSteps())) {
-      std::optional<int64_t> offset =
-          slice.getOffsets().getDim(i).getConstant();
-      if (!offset)
-        return std::nullopt;
-      source->offset += *offset * source->strides[i];
-      source->strides[i] *= step;
-    }
-    return source;
-  }
-  // Reshape: every group must step evenly.
-  Shape from = mm::getShape(op->getOperand(0).getType());
-  Shape to = mm::getShape(value.getType());
-  SmallVector<int64_t> strides;
-  for (const ReshapeGroup &group : reshapeGroups(from, to)) {
-    std::optional<int64_t> inner;
-    int64_t expected = 0;
-    for (unsigned i = group.fromEnd; i-- > group.fromBegin;) {
-      int64_t extent = *from[i].getConstant();
-      if (extent == 1)
-        continue;
-      if (!inner)
-        inner = source->strides[i];
-      else if (source->strides[i] != expected)
-        return std::nullopt;
-      expected = source->strides[i] * extent;
-    }
-    SmallVector<int64_t> groupStrides(group.toEnd - group.toBegin);
-    int64_t stride = inner.value_or(0);
-    for (unsigned j = group.toEnd; j-- > group.toBegin;) {
-      groupStrides[j - group.toBegin] = stride;
-      stride *= *to[j].getConstant();
-    }
-    llvm::append_range(strides, groupStrides);
-  }
-  source->strides = strides;
-  return source;
-}
 
 int64_t elementBytes(Type type) {
   return std::max<int64_t>(1, (type.getIntOrFloatBitWidth() + 7) / 8);
@@ -156,42 +82,19 @@ View Lowering::constantView(mm::ConstantOp op) {
           rowMajorStrides(mm::getShape(type), symbols.context)};
 }
 
-/// Collects the parts of a matrix [k, n] along n.
+/// The parts of a matrix [k, n] as plan.constant wants them.
 static bool matrixPieces(Value matrix, SmallVectorImpl<Attribute> &sources,
                          SmallVectorImpl<Attribute> &pieces) {
-  if (auto concat = matrix.getDefiningOp<mm::ConcatOp>()) {
-    if (concat.getAxis() != 1)
-      return false;
-    return llvm::all_of(concat.getInputs(), [&](Value input) {
-      return matrixPieces(input, sources, pieces);
-    });
-  }
-  // A transposed concatenation along n is a concatenation along dimension 0.
-  if (auto transpose = matrix.getDefiningOp<mm::TransposeOp>())
-    if (auto concat = transpose.getInput().getDefiningOp<mm::ConcatOp>();
-        concat && concat.getAxis() == 0 &&
-        transpose.getPermutation() == ArrayRef<int64_t>{1, 0}) {
-      for (Value input : concat.getInputs()) {
-        std::optional<Source> source = sourceOf(input);
-        if (!source)
-          return false;
-        auto shape = cast<RankedTensorType>(input.getType()).getShape();
-        sources.push_back(source->value);
-        pieces.push_back(DenseI64ArrayAttr::get(
-            matrix.getContext(),
-            {source->offset, 0, 1, 0, 1, 0, shape[1], source->strides[1],
-             shape[0], source->strides[0]}));
-      }
-      return true;
-    }
-  std::optional<Source> source = sourceOf(matrix);
-  if (!source)
+  std::optional<SmallVector<MatrixPart>> parts = matrixParts(matrix);
+  if (!parts)
     return false;
-  auto shape = cast<RankedTensorType>(matrix.getType()).getShape();
-  sources.push_back(source->value);
-  pieces.push_back(DenseI64ArrayAttr::get(
-      matrix.getContext(), {source->offset, 0, 1, 0, 1, 0, shape[0],
-                            source->strides[0], shape[1], source->strides[1]}));
+  for (const MatrixPart &part : *parts) {
+    sources.push_back(part.source.value);
+    pieces.push_back(DenseI64ArrayAttr::get(
+        matrix.getContext(),
+        {part.source.offset, 0, 1, 0, 1, 0, part.rows, part.source.strides[0],
+         part.columns, part.source.strides[1]}));
+  }
   return true;
 }
 
@@ -207,6 +110,34 @@ Value Lowering::packedWeight(Value matrix) {
   int64_t bytes = (n + 15) / 16 * 16 * k * 4;
   return internConstant(type.getElementType(), "panels16", bytes, 1, sources,
                         pieces);
+}
+
+Value Lowering::packedConstant(ElementsAttr matrix) {
+  auto shape = cast<ShapedType>(matrix.getType()).getShape();
+  int64_t k = shape[0], n = shape[1];
+  auto piece = DenseI64ArrayAttr::get(module.getContext(),
+                                      {0, 0, 1, 0, 1, 0, k, n, n, 1});
+  return internConstant(matrix.getElementType(), "panels16",
+                        (n + 15) / 16 * 16 * k * 4, 1, {matrix}, {piece});
+}
+
+Value Lowering::packedLines(Value matrix) {
+  auto type = cast<RankedTensorType>(matrix.getType());
+  Type element = type.getElementType();
+  SmallVector<Attribute> sources, pieces;
+  if (!type.hasStaticShape() || type.getRank() != 2 ||
+      !matrixPieces(matrix, sources, pieces))
+    return {};
+  StringRef layout = element.isUnsignedInteger(4)   ? "lines4u"
+                     : element.isSignlessInteger(4) ? "lines4"
+                     : element.isSignlessInteger(8) ? "lines8"
+                                                    : "";
+  if (layout.empty())
+    return {};
+  int64_t k = type.getShape()[0], n = type.getShape()[1];
+  int64_t bytes = (n + 15) / 16 * 16 * k * element.getIntOrFloatBitWidth() / 8;
+  return internConstant(IntegerType::get(module.getContext(), 8), layout, bytes,
+                        1, sources, pieces);
 }
 
 Value Lowering::tiedTable(Value table) {
@@ -230,7 +161,7 @@ Value Lowering::packedFilter(Value filter, int64_t groups) {
   auto type = cast<RankedTensorType>(filter.getType());
   if (!type.hasStaticShape() || !type.getElementType().isF32())
     return {};
-  std::optional<Source> source = sourceOf(filter);
+  std::optional<ConstantSource> source = sourceOf(filter);
   if (!source)
     return {};
   ArrayRef<int64_t> shape = type.getShape();
@@ -253,7 +184,7 @@ Value Lowering::packedFilter(Value filter, int64_t groups) {
 
 Value Lowering::depthwiseFilter(Value filter) {
   auto type = cast<RankedTensorType>(filter.getType());
-  std::optional<Source> source = sourceOf(filter);
+  std::optional<ConstantSource> source = sourceOf(filter);
   if (!source || !type.hasStaticShape())
     return {};
   ArrayRef<int64_t> shape = type.getShape();

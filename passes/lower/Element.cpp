@@ -301,23 +301,6 @@ AffineExpr Element::gatherIndex(Value indices, ArrayRef<AffineExpr> where,
   return clamped(computedDim(index, extent), extent);
 }
 
-Value Element::panelElement(Value panels, Value table, AffineExpr row,
-                            AffineExpr column) {
-  const Symbols &symbols = kernel.lowering.symbols;
-  Shape shape = mm::getShape(table.getType());
-  Dim panel = symbols.constant(16);
-  Value number = indexValue(row), width = indexConstant(16);
-  AffineExpr which =
-      computedDim(builder.create<arith::DivUIOp>(loc, number, width),
-                  shape[0].ceilDiv(panel));
-  AffineExpr lane =
-      computedDim(builder.create<arith::RemUIOp>(loc, number, width), panel);
-  View view{panels,
-            symbols.constant(0),
-            {shape[1] * panel, panel, symbols.constant(1)}};
-  return load(view, {which, column, lane}, elementOf(table));
-}
-
 Value Element::compute(Operation *op, ArrayRef<AffineExpr> index) {
   Lowering &lowering = kernel.lowering;
   Type element = elementOf(op->getResult(0));
@@ -409,6 +392,8 @@ Value Element::compute(Operation *op, ArrayRef<AffineExpr> index) {
     llvm::append_range(source, index.drop_front(leading));
     return at(gather.getInput(), source);
   }
+  if (auto dequantize = dyn_cast<mm::DequantizeOp>(op))
+    return dequantizedElement(dequantize, index);
   if (auto pad = dyn_cast<mm::PadOp>(op))
     return padElement(pad, index);
   if (auto concat = dyn_cast<mm::ConcatOp>(op))

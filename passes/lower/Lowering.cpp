@@ -137,6 +137,9 @@ void Lowering::lowerOp(Operation *op, bool wanted) {
   llvm::TypeSwitch<Operation *>(op)
       .Case<mm::LinearOp>([&](auto op) { lowerLinear(*this, op); })
       .Case<mm::MatmulOp>([&](auto op) { lowerMatmul(*this, op); })
+      .Case<mm::QuantizedLinearOp>(
+          [&](auto op) { lowerQuantizedLinear(*this, op); })
+      .Case<mm::QuantizeRowsOp>([&](auto op) { lowerQuantizeRows(*this, op); })
       .Case<mm::ConvOp>([&](auto op) { lowerConv(*this, op); })
       .Case<mm::ConvTransposeOp>(
           [&](auto op) { lowerConvTranspose(*this, op); })

@@ -127,6 +127,12 @@ public:
   /// A weight matrix `[k, n]` reached from constants by data movement, packed
   /// into 16-wide panels; null if it is not of that form.
   mlir::Value packedWeight(mlir::Value matrix);
+  /// A matrix `[k, n]` of f32 that the model does not have, packed likewise.
+  mlir::Value packedConstant(mlir::ElementsAttr matrix);
+  /// A matrix `[k, n]` of 4-bit or 8-bit integers reached from constants by
+  /// data movement, k a multiple of 8, packed into lines of panels
+  /// (NarrowPanel.h); null if it is not of that form.
+  mlir::Value packedLines(mlir::Value matrix);
   /// The panels of the transpose of an embedding table `[rows, k]` that a
   /// product reads as its weight, too (tied input and output embeddings): one
   /// copy serves both. Null if there is no such product.
@@ -180,6 +186,8 @@ private:
 
 // One function a family of anchors; each emits one or more kernels.
 void lowerLinear(Lowering &lowering, mlir::Operation *op);
+void lowerQuantizedLinear(Lowering &lowering, mm::QuantizedLinearOp op);
+void lowerQuantizeRows(Lowering &lowering, mm::QuantizeRowsOp op);
 void lowerMatmul(Lowering &lowering, mm::MatmulOp op);
 void lowerConv(Lowering &lowering, mm::ConvOp op);
 void lowerConvTranspose(Lowering &lowering, mm::ConvTransposeOp op);

@@ -5,58 +5,13 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "passes/lower/Kernel.h"
 #include "passes/lower/RowDot.h"
+#include "passes/lower/Rows.h"
 
 using namespace mlir;
 
 namespace mmcc::lower {
 
 namespace {
-
-/// What a symbolic extent is taken for when work is cut.
-constexpr int64_t kTypicalRows = 112;
-
-int64_t typical(const Dim &dim) {
-  return dim.getConstant().value_or(kTypicalRows);
-}
-
-bool hasAvx512(StringRef level) { return level.contains("x86-64-v4"); }
-
-/// Leading dimensions of an operand as (batch, rows) with one stride each.
-struct Rows {
-  Dim batch, rows, batchStride, rowStride;
-};
-
-/// Folds dimensions [0, count) into rows, with at most one jump between them.
-std::optional<Rows> foldRows(const View &view, ArrayRef<Dim> shape,
-                             unsigned count, const Symbols &symbols) {
-  Dim one = symbols.constant(1), zero = symbols.constant(0);
-  Rows rows{one, one, zero, zero};
-  unsigned i = count;
-  auto fold = [&](Dim &extent, Dim &stride) {
-    bool any = false;
-    Dim span = zero;
-    for (; i > 0; --i) {
-      if (shape[i - 1].isConstant(1))
-        continue;
-      if (!any) {
-        extent = shape[i - 1];
-        stride = view.strides[i - 1];
-        span = stride * extent;
-        any = true;
-        continue;
-      }
-      if (view.strides[i - 1] != span)
-        return;
-      extent = extent * shape[i - 1];
-      span = span * shape[i - 1];
-    }
-  };
-  fold(rows.rows, rows.rowStride);
-  fold(rows.batch, rows.batchStride);
-  if (i > 0)
-    return std::nullopt;
-  return rows;
-}
 
 /// A sum of products by plain loops, for types without a microkernel.
 void productLoops(Lowering &lowering, Value result, Value lhs, Value rhs,
@@ -148,36 +103,25 @@ void lowerLinear(Lowering &lowering, Operation *op) {
   }
   Shape shape = mm::getShape(input.getType());
   Shape out = mm::getShape(result.getType());
-  unsigned leading = shape.size() - 1;
-  View view = lowering.view(input);
-  std::optional<Rows> rows;
-  if (view.strides.back().isConstant(1) || shape.back().isConstant(1))
-    rows = foldRows(view, shape, leading, symbols);
-  if (!rows) {
-    view = lowering.denseView(input);
-    rows = foldRows(view, shape, leading, symbols);
-  }
+  RowInput rows = rowsOf(lowering, input);
   if (auto first = dyn_cast<mm::LinearOp>(op))
     if (mm::LinearOp second = findRowDot(lowering, first)) {
-      lowerRowDot(
-          lowering, first, second,
-          {view, rows->batch, rows->rows, rows->batchStride, rows->rowStride},
-          packed);
+      lowerRowDot(lowering, first, second, rows, packed);
       return;
     }
   if (bias)
     lowering.prepare(bias);
   Dim K = shape.back(), N = out.back();
   cpu::Blocks blocks =
-      cpu::gemmBlocks(typical(rows->rows), typical(N), typical(K),
-                      typical(rows->batch), hasAvx512(lowering.level));
-  if (!rows->rows.getConstant())
+      cpu::gemmBlocks(typical(rows.rows), typical(N), typical(K),
+                      typical(rows.batch), hasAvx512(lowering.level));
+  if (!rows.rows.getConstant())
     blocks.m_block = kTypicalRows;
   Chain chain = lowering.chain(result);
   Kernel kernel(lowering, "gemm_f32", op->getLoc());
-  kernel.tensor(view.buffer);
+  kernel.tensor(rows.view.buffer);
   kernel.tensor(packed);
-  SmallVector<Dim> extents{rows->batch, rows->rows, N};
+  SmallVector<Dim> extents{rows.batch, rows.rows, N};
   Element post(kernel, "post", "", extents,
                {Float32Type::get(symbols.context)});
   post.define(result, [&](ArrayRef<AffineExpr> at) -> Value {
@@ -194,12 +138,12 @@ void lowerLinear(Lowering &lowering, Operation *op) {
   Dim mBlock = symbols.constant(blocks.m_block);
   Dim nBlock = symbols.constant(blocks.n_block);
   kernel.finish(extents, 3,
-                {rows->batch, rows->rows, N, K, rows->batchStride,
-                 rows->rowStride, mBlock, nBlock},
-                {view.offset, symbols.constant(0)},
+                {rows.batch, rows.rows, N, K, rows.batchStride, rows.rowStride,
+                 mBlock, nBlock},
+                {rows.view.offset, symbols.constant(0)},
                 symbols.constant(cpu::gemmScratchBytes()),
-                rows->batch * rows->rows * N * K * 2,
-                {N.ceilDiv(nBlock), rows->rows.ceilDiv(mBlock), rows->batch});
+                rows.batch * rows.rows * N * K * 2,
+                {N.ceilDiv(nBlock), rows.rows.ceilDiv(mBlock), rows.batch});
   lowering.stored(chain);
 }
 

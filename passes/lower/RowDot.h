@@ -3,15 +3,9 @@
 #ifndef MMCC_PASSES_LOWER_ROWDOT_H
 #define MMCC_PASSES_LOWER_ROWDOT_H
 
-#include "passes/lower/Lowering.h"
+#include "passes/lower/Rows.h"
 
 namespace mmcc::lower {
-
-/// The rows of a linear layer's input, one stride a batch and one a row.
-struct RowInput {
-  View view;
-  Dim batch, rows, batchStride, rowStride;
-};
 
 /// The layer of one output that alone reads `first`, through elementwise
 /// operations; null if there is none.

@@ -165,6 +165,16 @@ Value emitScalar(OpBuilder &b, Location loc, Operation *op,
   Scalar s{b, loc, args[decisive].getType(), element.isUnsignedInteger()};
   Value x = args[0], y = args.size() > 1 ? args[1] : Value();
   return llvm::TypeSwitch<Operation *, Value>(op)
+      .Case<mm::QuantizeOp>([&](mm::QuantizeOp op) -> Value {
+        // A symmetric range has no -128.
+        double zero = op.getZero(), low = zero == 0 ? -127 : -128;
+        Value number = b.create<math::RoundEvenOp>(
+            loc, s.div(x, s.constant(op.getScale().convertToDouble())));
+        if (zero != 0)
+          number = s.add(number, s.constant(zero));
+        number = s.minimum(s.maximum(number, s.constant(low)), s.constant(127));
+        return b.create<arith::FPToSIOp>(loc, b.getI8Type(), number);
+      })
       .Case<mm::AddOp>([&](auto) { return s.add(x, y); })
       .Case<mm::SubOp>([&](auto) { return s.sub(x, y); })
       .Case<mm::MulOp>([&](auto) { return s.mul(x, y); })

@@ -189,6 +189,57 @@ struct Bench {
         cold ? 4.0 * panelled : 0, move);
   }
 
+  /// `row`: a product with weights of `bits`, in groups of 128 (4 bits) or
+  /// columns (8); `integers`: with activations of 8 bits.
+  void narrow(const char *row, int bits, bool integers, int64_t M, int64_t N,
+              int64_t K, bool cold) const {
+    char name[96];
+    std::snprintf(name, sizeof name, "%s %ldx%ldx%ld%s", row, long(M), long(N),
+                  long(K), cold ? " cold" : "");
+    if (!wanted(name))
+      return;
+    int64_t bytes = (N + 15) / 16 * 16 * K * bits / 8;
+    int64_t group = bits == 4 ? 128 : K,
+            scales = (N + 15) / 16 * 16 * K / group;
+    int64_t copies = cold ? std::max<int64_t>(2, 160000000 / bytes) : 1;
+    Buffer a(M * K), w(bytes / 4 * copies), scale(scales),
+        aScale(M * K / group), out(M * N), bias(N);
+    Blocks blocks = narrowBlocks(M, N, K, 1, avx512);
+    int64_t copy = 0;
+    auto move = [&](std::vector<const void *> &tensors) {
+      copy = (copy + 1) % copies;
+      tensors[integers ? 2 : 1] = w.data + copy * (bytes / 4);
+    };
+    std::vector<int64_t> params = {1, M, N, K, M * K, K};
+    std::vector<const void *> tensors = {a.data, w.data, scale.data,
+                                         scale.data};
+    if (integers) {
+      params.insert(params.end(), {M * K / group, K / group, group, group});
+      tensors.insert(tensors.begin() + 1, aScale.data);
+    } else {
+      params.push_back(group);
+    }
+    params.push_back(0);
+    if (integers && bits == 8) {
+      params.push_back(1);
+      tensors.push_back(scale.data);
+    }
+    params.insert(params.end(), {blocks.m_block, blocks.n_block});
+    run(name, row, params, tensors, blocking::ceilDivide(N, blocks.n_block),
+        blocking::ceilDivide(M, blocks.m_block), 1,
+        integers ? gemmInt8ScratchBytes(K, blocks.m_block)
+                 : gemmNarrowScratchBytes(K, blocks.m_block),
+        {out.data, bias.data, M, N, 1}, 2.0 * M * N * K,
+        cold ? double(bytes + scales * 4) : 0, move);
+  }
+
+  void allNarrow(int64_t M, int64_t N, int64_t K, bool cold) const {
+    narrow("gemm_f32_u4", 4, false, M, N, K, cold);
+    narrow("gemm_i8_u4", 4, true, M, N, K, cold);
+    narrow("gemm_f32_i8", 8, false, M, N, K, cold);
+    narrow("gemm_i8_i8", 8, true, M, N, K, cold);
+  }
+
   void batchGemm(const char *model, int64_t B, int64_t M, int64_t N, int64_t K,
                  bool transposed) const {
     char name[96];
@@ -317,7 +368,11 @@ struct Bench {
         gemm("Qwen", M, 896, 896, cold);
         gemm("Qwen", M, 4864, 896, cold);
         gemm("Qwen", M, 896, 4864, cold);
+        allNarrow(M, 4864, 896, cold);
+        allNarrow(M, 896, 4864, cold);
       }
+      allNarrow(197, 3072, 768, cold);
+      allNarrow(197, 768, 768, cold);
     }
     batchGemm("scores", 12, 197, 197, 64, true);
     batchGemm("values", 12, 197, 64, 197, false);

@@ -35,10 +35,9 @@ struct LaterOption {
 
 const std::vector<LaterOption> &laterOptions() {
   static const std::vector<LaterOption> options = {
-      {"--precision", {"f32"}, false}, {"--quantize", {"none"}, false},
-      {"--method", {}, false},         {"--group-size", {}, false},
-      {"--asymmetric", {}, true},      {"--act-order", {}, true},
-      {"--kv", {"f32"}, false},        {"--tuning", {}, false},
+      {"--precision", {"f32"}, false}, {"--method", {"rtn"}, false},
+      {"--act-order", {}, true},       {"--kv", {"f32"}, false},
+      {"--tuning", {}, false},
   };
   return options;
 }
@@ -46,8 +45,10 @@ const std::vector<LaterOption> &laterOptions() {
 /// Values of the options as CLI11 collects them.
 struct Raw {
   std::vector<std::string> models, targets, dims;
-  std::string from, stopAfter, level = "1", tome = "off";
+  std::string from, stopAfter, level = "1", tome = "off", quantize = "none";
   std::optional<std::string> maxDrop;
+  std::optional<int64_t> groupSize;
+  bool asymmetric = false;
   std::map<std::string, std::vector<std::string>> later;
   std::map<std::string, bool> laterFlags;
   bool help = false;
@@ -99,6 +100,9 @@ void addApproximations(CLI::App *app, Raw &raw, CompileOptions &options) {
   app->add_option("--prune", options.prune);
   app->add_flag("--prune-map", options.pruneMap);
   app->add_option("--attention", options.attention)->allow_extra_args(false);
+  app->add_option("--quantize", raw.quantize);
+  app->add_option("--group-size", raw.groupSize);
+  app->add_flag("--asymmetric", raw.asymmetric);
 }
 
 void addCompileOptions(CLI::App *app, Raw &raw, CompileOptions &options) {
@@ -142,6 +146,8 @@ std::string recordOptions(const Raw &raw, const CompileOptions &options) {
     text += " --prune=" + options.prune;
   if (options.pruneMap)
     text += " --prune-map";
+  if (options.quantize)
+    text += " " + options.quantize->recorded();
   if (!raw.from.empty())
     text += " --from=" + raw.from;
   return text;
@@ -231,6 +237,31 @@ void interpretPruning(const Raw &raw, CompileOptions &options) {
   requireOptimize(raw, options, "--prune");
 }
 
+void interpretQuantization(const Raw &raw, CompileOptions &options) {
+  if (raw.quantize == "none") {
+    if (raw.groupSize || raw.asymmetric)
+      throw Refusal{"--group-size and --asymmetric need --quantize"};
+    return;
+  }
+  std::string error;
+  auto request = QuantizeRequest::parse(raw.quantize, error);
+  if (!request)
+    throw Refusal{"--quantize=" + raw.quantize + ": " + error};
+  if (options.from && *options.from >= Stage::quantize)
+    throw Refusal{"--quantize takes effect in the stage quantize, which "
+                  "--from=" +
+                  raw.from + " leaves out"};
+  if (raw.groupSize) {
+    int64_t group = *raw.groupSize;
+    if (group < 0 || group % 32 != 0)
+      throw Refusal{"--group-size=" + std::to_string(group) +
+                    ": expected a multiple of 32, or 0 for whole columns"};
+    request->group = group;
+  }
+  request->asymmetric = raw.asymmetric;
+  options.quantize = request;
+}
+
 void interpret(const Raw &raw, CommandLine &commandLine) {
   CompileOptions &options = commandLine.compile;
   options.inputs = raw.models;
@@ -266,6 +297,7 @@ void interpret(const Raw &raw, CommandLine &commandLine) {
   interpretAttention(raw, options);
   interpretPruning(raw, options);
   interpretTokens(raw, options);
+  interpretQuantization(raw, options);
   if (commandLine.verb == Verb::compile) {
     if (options.output.empty() && !options.stopAfter)
       throw Refusal{"say where to write the artifact: -o OUT.mmcc"};

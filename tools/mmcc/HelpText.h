@@ -26,7 +26,6 @@ An entry point each; {"entries": {"a": "A.onnx", "b": "B.onnx"}, "connect":
   --target=cpu | cpu:LEVEL,... | cpu:native   may be given more than once; default
                         cpu: all levels (x86-64-v3, x86-64-v4)
   --dim NAME=N | NAME=LO..HI    fixes or bounds a symbolic dimension
-  --precision=f32       arithmetic allowed
   --attention=auto | full | window=W | sparse=W,S    keys at most W tokens away, and every
                         S-th; N:window=W or N..M:... for layers; may be repeated
   --tome=r=N | r=N..M | r=N/N/... | ratio=X | off    merges similar tokens in each encoder
@@ -35,13 +34,14 @@ An entry point each; {"entries": {"a": "A.onnx", "b": "B.onnx"}, "connect":
                         perhaps ,at=NODE where they are; --prune-map tells which
   --max-drop=X --calibrate=DIR    lose at most X points of accuracy on the .npz samples in DIR
                         (else exit 3); without --tome, merges as many tokens as keep that
+  --quantize=w4a16 | w4a8 | w8a16 | w8a8-dynamic | w3a16    weights, activations of so many bits
+                        (16: as they are); --group-size=N share a scale; --asymmetric: and a zero
   -O0 | --strict        switches every optimisation off; exit 3 if an attention stays in pieces
   --stop-after=STAGE    prints the IR after import, simplify, optimize, quantize, lower, schedule
   --from=STAGE          takes printed IR up again: mmcc compile X.mlir --from=...
   --dump-code=DIR       writes the CPU kernels as .ll and .s; --time: seconds and memory by stage
   --report=FILE.html    a page about the artifact at work here, on the first sample of DIR
-
-Not supported yet, and refused: --quantize and its options, --kv, --tuning, CUDA targets.
+Not supported yet, and refused: --method, --kv, --tuning, CUDA targets.
 )";
 
 inline constexpr char kInspectHelp[] =

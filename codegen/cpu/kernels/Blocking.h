@@ -118,6 +118,17 @@ constexpr Blocks gemmBlocks(int64_t M, int64_t N, int64_t K, int64_t batch,
   return best;
 }
 
+/// Products with narrow weights: as gemm_f32, but that a cell has at most 128
+/// rows, which it keeps in a form of its own.
+constexpr Blocks narrowBlocks(int64_t M, int64_t N, int64_t K, int64_t batch,
+                              bool avx512) {
+  Blocks blocks = gemmBlocks(M, N, K, batch, avx512);
+  if (blocks.m_block > 128)
+    blocks.m_block = blocking::ceilDivide(
+        blocks.m_block, blocking::ceilDivide(blocks.m_block, 128));
+  return blocks;
+}
+
 /// batch_gemm_f32 packs b anew in every cell, so that rows are never cut.
 constexpr Blocks batchGemmBlocks(int64_t M, int64_t N, int64_t K, int64_t batch,
                                  bool avx512) {

@@ -36,6 +36,21 @@ constexpr int64_t gemmDotScratchBytes(int64_t m_block) {
   return postTileBytes() + roundUp16(m_block) * 4 + 64;
 }
 
+/// Columns and rows of K that narrow weights are unpacked by, when many rows
+/// meet them; fewer rows than kFewRows + 1 meet them unpacked in registers.
+constexpr int64_t kNarrowCols = 32, kNarrowDepth = 512, kFewRows = 4;
+
+constexpr int64_t gemmNarrowScratchBytes(int64_t K, int64_t m_block) {
+  int64_t few = kFewRows * (K + K / 32) * 4;
+  int64_t many = (kNarrowCols * kNarrowDepth + m_block * kNarrowCols) * 4;
+  return postTileBytes() + few + many + 64;
+}
+
+/// For each row, sums of 32 numbers, and the numbers in 16 bits.
+constexpr int64_t gemmInt8ScratchBytes(int64_t K, int64_t m_block) {
+  return postTileBytes() + m_block * (K / 32 * 4 + K * 2) + 2 * 64;
+}
+
 /// a_contiguous: a_col is 1. Linear in K.
 constexpr int64_t batchGemmScratchBytes(int64_t K, int64_t m_block,
                                         bool a_contiguous) {

@@ -1,0 +1,104 @@
+//===- MMQuantOps.td - Narrow weights and activations --------*- tablegen -*-===//
+
+#ifndef MMCC_MM_QUANT_OPS
+#define MMCC_MM_QUANT_OPS
+
+include "dialects/mm/MMMathOps.td"
+
+def MM_QuantizeOp : MM_InferredOp<"quantize", [MM_Elementwise]> {
+  let summary = "x as 8-bit integers of one known scale";
+  let description = [{
+    clamp(round(x / scale) + zero, -128, 127) as i8, ties to even; with zero = 0
+    the lower end is -127, so that the range is symmetric. NaN gives any number.
+
+    - C1: input is f32; `scale` is positive and finite, `zero` in [-128, 127].
+
+    ```mlir
+    %q = mm.quantize %x {scale = 0.02 : f64} : tensor<1x197x768xf32> -> tensor<1x197x768xi8>
+    ```
+  }];
+  let arguments = (ins MM_FloatTensor:$input, F64Attr:$scale, DefaultValuedAttr<I64Attr, "0">:$zero);
+  let results = (outs MM_IntTensor:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
+}
+
+def MM_QuantizeRowsOp : MM_InferredOp<"quantize_rows"> {
+  let summary = "x as 8-bit integers, each block of a row by its largest magnitude";
+  let description = [{
+    ```
+    input [..., n] f32    values [..., n] i8    scales [..., n / block] f32
+    ```
+    scales[..., g] = max |x| / 127 over block g of the row, values = round(x /
+    scale), ties to even; a block of zeros has scale 0 and values 0. `block` = n
+    is quantization per token (Yao et al., 2022). Blocks with NaN or infinity
+    have a scale of that kind: what is computed from them is not a number.
+
+    - C1: input is f32; `n` is static and a multiple of `block` >= 1.
+
+    ```mlir
+    %q, %s = mm.quantize_rows %x {block = 768 : i64} : tensor<1x197x768xf32> -> tensor<1x197x768xi8>, tensor<1x197x1xf32>
+    ```
+  }];
+  let arguments = (ins MM_FloatTensor:$input, I64Attr:$block);
+  let results = (outs MM_IntTensor:$values, MM_FloatTensor:$scales);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($values) `,` type($scales)";
+}
+
+def MM_DequantizeOp : MM_InferredOp<"dequantize"> {
+  let summary = "(q - zero) * scale, a scale for each block along one dimension";
+  let description = [{
+    scale and zero broadcast to the input as in numpy once each of their entries
+    along `axis` stands for `block` following ones.
+
+    - C1: input is an integer or a float of at most 8 bits; scale is f32; `axis`
+      is in [0, rank), `block` >= 1.
+    - C2: scale has the input's rank, with ceil(size / block) entries (or one)
+      along `axis` and the input's size (or one) along all others.
+    - C3: zero, if present, is f32 of scale's shape.
+
+    ```mlir
+    %w = mm.dequantize %q scale %s {axis = 0 : i64, block = 128 : i64} : tensor<768x256xi4>, tensor<6x256xf32> -> tensor<768x256xf32>
+    ```
+  }];
+  let arguments = (ins MM_Tensor:$input, MM_FloatTensor:$scale, Optional<MM_FloatTensor>:$zero, I64Attr:$axis,
+                       DefaultValuedAttr<I64Attr, "1">:$block);
+  let results = (outs MM_FloatTensor:$result);
+  let assemblyFormat = "$input `scale` $scale (`zero` $zero^ `:` type($zero))? attr-dict `:` type($input) `,` type($scale) `->` type($result)";
+}
+
+def MM_QuantizedLinearOp : MM_InferredOp<"quantized_linear", [AttrSizedOperandSegments]> {
+  let summary = "x · weight + bias with a weight of narrow numbers, a scale a block of each column";
+  let description = [{
+    ```
+    input [..., in]       f32, or i8 with input_scale [..., in / b] or [1]
+    weight [in, out]      i4, ui4, i8      scale, zero [in / g, out] f32
+    bias [out], result [..., out] f32
+    ```
+    The numbers multiplied are (weight - zero) * scale and, for i8, input *
+    input_scale. An input of f32 is never rounded (w4a16, w8a16), one of i8 is
+    multiplied in integers (w4a8, w8a8); a zero of its own belongs into the bias,
+    times the column sums of the weight. weight, scale and zero come from
+    constants as mm.linear's weight does.
+
+    - C1: `in` and `out` are static, `in` a multiple of 32 and input's last
+      dimension.
+    - C2: scale is f32 [in / g, out], g a multiple of 32.
+    - C3: zero, if present, is f32 of scale's shape.
+    - C4: input_scale is present exactly for i8; it is f32 [..., in / b], b a
+      multiple of 32, or [1].
+    - C5: bias, if present, has one dimension, `out`.
+
+    ```mlir
+    %y = mm.quantized_linear %x, %q scale %s : tensor<1x197x768xf32>, tensor<768x3072xi4>, tensor<6x3072xf32> -> tensor<1x197x3072xf32>
+    ```
+  }];
+  let arguments = (ins MM_Tensor:$input, MM_IntTensor:$weight, MM_FloatTensor:$scale, Optional<MM_FloatTensor>:$zero,
+                       Optional<MM_FloatTensor>:$input_scale, Optional<MM_FloatTensor>:$bias);
+  let results = (outs MM_FloatTensor:$result);
+  let assemblyFormat = [{
+    $input `,` $weight `scale` $scale (`zero` $zero^ `:` type($zero))? (`input_scale` $input_scale^ `:` type($input_scale))?
+    (`bias` $bias^ `:` type($bias))? attr-dict `:` type($input) `,` type($weight) `,` type($scale) `->` type($result)
+  }];
+}
+
+#endif // MMCC_MM_QUANT_OPS

@@ -1,0 +1,152 @@
+//===- QuantOps.cpp - Narrow weights and activations: types ---------------===//
+
+#include "dialects/mm/Inference.h"
+#include <cmath>
+
+using namespace mlir;
+using namespace mmcc::mm;
+
+static Type elementOf(Value value) {
+  return cast<RankedTensorType>(value.getType()).getElementType();
+}
+
+static Type i8(MLIRContext *context) { return IntegerType::get(context, 8); }
+
+LogicalResult QuantizeOp::inferReturnTypes(MLIRContext *context,
+                                           OptionalLocation location,
+                                           Adaptor adaptor,
+                                           ResultTypes &results) {
+  // quantize_c1
+  double scale = adaptor.getScale().convertToDouble();
+  int64_t zero = adaptor.getZero();
+  if (!elementOf(adaptor.getInput()).isF32() || !(scale > 0) ||
+      !std::isfinite(scale) || zero < -128 || zero > 127)
+    return emitOptionalError(location,
+                             "'mm.quantize' op takes f32, a positive scale and "
+                             "a zero in [-128, 127]");
+  results.push_back(
+      makeTensorType(getShape(adaptor.getInput().getType()), i8(context)));
+  return success();
+}
+
+LogicalResult QuantizeRowsOp::inferReturnTypes(MLIRContext *context,
+                                               OptionalLocation location,
+                                               Adaptor adaptor,
+                                               ResultTypes &results) {
+  // quantize_rows_c1
+  Shape shape = getShape(adaptor.getInput().getType());
+  int64_t block = adaptor.getBlock();
+  std::optional<int64_t> n =
+      shape.empty() ? std::nullopt : shape.back().getConstant();
+  if (!elementOf(adaptor.getInput()).isF32() || !n || block < 1 || *n % block)
+    return emitOptionalError(
+        location, "'mm.quantize_rows' op input ", describeShape(shape),
+        " must be f32 with rows of whole blocks of ", block);
+  results.push_back(makeTensorType(shape, i8(context)));
+  shape.back() = Dim::constant(context, *n / block);
+  results.push_back(makeTensorType(shape, Float32Type::get(context)));
+  return success();
+}
+
+LogicalResult DequantizeOp::inferReturnTypes(MLIRContext *context,
+                                             OptionalLocation location,
+                                             Adaptor adaptor,
+                                             ResultTypes &results) {
+  // dequantize_c1
+  auto type = cast<RankedTensorType>(adaptor.getInput().getType());
+  Type element = type.getElementType();
+  Shape shape = getShape(type), scale = getShape(adaptor.getScale().getType());
+  int64_t axis = adaptor.getAxis(), block = adaptor.getBlock();
+  bool isNarrow =
+      isa<IntegerType>(element) ||
+      (isa<FloatType>(element) && cast<FloatType>(element).getWidth() <= 8);
+  if (!isNarrow || !elementOf(adaptor.getScale()).isF32() || axis < 0 ||
+      axis >= int64_t(shape.size()) || block < 1)
+    return emitOptionalError(location, "'mm.dequantize' op takes narrow "
+                                       "numbers, scales of f32, an axis of the "
+                                       "input and a positive block");
+  // dequantize_c2
+  bool fits = scale.size() == shape.size();
+  for (size_t i = 0; fits && i < shape.size(); ++i) {
+    Dim size = int64_t(i) == axis
+                   ? shape[i].ceilDiv(Dim::constant(context, block))
+                   : shape[i];
+    fits = scale[i].isConstant(1) || scale[i] == size;
+  }
+  if (!fits)
+    return emitOptionalError(location, "'mm.dequantize' op scale ",
+                             describeShape(scale), " does not fit ",
+                             describeShape(shape), " in blocks of ", block);
+  // dequantize_c3
+  if (Value zero = adaptor.getZero())
+    if (!elementOf(zero).isF32() || getShape(zero.getType()) != scale)
+      return emitOptionalError(
+          location, "'mm.dequantize' op zero must be f32 of scale's shape");
+  results.push_back(makeTensorType(shape, Float32Type::get(context)));
+  return success();
+}
+
+/// Whether a row of `n` in `count` blocks has blocks of multiples of 32.
+static bool areBlocks(int64_t n, const Dim &count) {
+  std::optional<int64_t> blocks = count.getConstant();
+  return blocks && *blocks >= 1 && n % *blocks == 0 && n / *blocks % 32 == 0;
+}
+
+LogicalResult QuantizedLinearOp::inferReturnTypes(MLIRContext *context,
+                                                  OptionalLocation location,
+                                                  Adaptor adaptor,
+                                                  ResultTypes &results) {
+  auto fail = [&](const Twine &reason) {
+    return emitOptionalError(location, "'mm.quantized_linear' op " + reason);
+  };
+  Shape input = getShape(adaptor.getInput().getType());
+  auto weight = cast<RankedTensorType>(adaptor.getWeight().getType());
+  // quantized_linear_c1
+  if (weight.getRank() != 2 || !weight.hasStaticShape() || input.empty() ||
+      !input.back().isConstant(weight.getDimSize(0)) ||
+      weight.getDimSize(0) % 32)
+    return fail("input " + describeShape(input) + " and weight " +
+                describeShape(getShape(weight)) +
+                " must agree in `in`, a multiple of 32");
+  Type narrow = weight.getElementType();
+  if (!narrow.isSignlessInteger(4) && !narrow.isUnsignedInteger(4) &&
+      !narrow.isSignlessInteger(8))
+    return fail("weight must be i4, ui4 or i8");
+  // quantized_linear_c2
+  int64_t in = weight.getDimSize(0), out = weight.getDimSize(1);
+  Shape scale = getShape(adaptor.getScale().getType());
+  if (!elementOf(adaptor.getScale()).isF32() || scale.size() != 2 ||
+      !scale[1].isConstant(out) || !areBlocks(in, scale[0]))
+    return fail("scale " + describeShape(scale) + " does not fit the weight");
+  // quantized_linear_c3
+  if (Value zero = adaptor.getZero())
+    if (!elementOf(zero).isF32() || getShape(zero.getType()) != scale)
+      return fail("zero must be f32 of scale's shape");
+  // quantized_linear_c4
+  bool isInteger = elementOf(adaptor.getInput()).isSignlessInteger(8);
+  Value inputScale = adaptor.getInputScale();
+  if (!isInteger && !elementOf(adaptor.getInput()).isF32())
+    return fail("input must be f32 or i8");
+  if (isInteger != bool(inputScale))
+    return fail("an input of i8, and only that, has a scale");
+  if (inputScale) {
+    Shape shape = getShape(inputScale.getType());
+    bool isOne = shape.size() == 1 && shape[0].isConstant(1);
+    bool isPerRow =
+        shape.size() == input.size() &&
+        ArrayRef(shape).drop_back() == ArrayRef(input).drop_back() &&
+        areBlocks(in, shape.back());
+    if (!elementOf(inputScale).isF32() || (!isOne && !isPerRow))
+      return fail("input_scale " + describeShape(shape) +
+                  " does not fit the input");
+  }
+  // quantized_linear_c5
+  if (Value bias = adaptor.getBias()) {
+    Shape shape = getShape(bias.getType());
+    if (shape.size() != 1 || !shape[0].isConstant(out))
+      return fail("bias must be [out]");
+  }
+  input.back() = Dim::constant(context, out);
+  results.push_back(makeTensorType(input, Float32Type::get(context)));
+  return success();
+}

@@ -1,0 +1,207 @@
+//===- QuantizedLinear.cpp - Products with narrow weights -----------------===//
+//
+// The weight, its scales and its zeros become three constants: lines of the
+// panels (codegen/cpu/kernels/NarrowPanel.h), and two of f32.
+//
+//===----------------------------------------------------------------------===//
+
+#include "codegen/cpu/kernels/Blocking.h"
+#include "codegen/cpu/kernels/Scratch.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "passes/lower/ByteMatrix.h"
+#include "passes/lower/Kernel.h"
+#include "passes/lower/Rows.h"
+#include <numeric>
+
+using namespace mlir;
+
+namespace mmcc::lower {
+
+namespace {
+
+Type elementOf(Value value) {
+  return cast<RankedTensorType>(value.getType()).getElementType();
+}
+
+/// The sums that an 8-bit weight's numbers have over steps of K, as panels.
+Value packSums(Lowering &lowering, const ByteMatrix &numbers, int64_t step) {
+  int64_t steps = numbers.rows / step;
+  auto type = RankedTensorType::get({steps, numbers.columns},
+                                    Float32Type::get(lowering.symbols.context));
+  auto value = DenseElementsAttr::get(type, ArrayRef(numbers.sums(step)));
+  return lowering.packedConstant(value);
+}
+
+/// The strides of an i8 input's scales over its rows.
+struct ScaleRows {
+  View view;
+  Dim batchStride, rowStride;
+  int64_t block;
+};
+
+ScaleRows scalesOf(Lowering &lowering, Value scale, const RowInput &rows,
+                   int64_t depth) {
+  Dim zero = lowering.symbols.constant(0);
+  View view = lowering.denseView(scale);
+  if (cast<RankedTensorType>(scale.getType()).getRank() == 1)
+    return {view, zero, zero, depth};
+  int64_t block =
+      depth / cast<RankedTensorType>(scale.getType()).getShape().back();
+  Dim perRow = lowering.symbols.constant(depth / block);
+  return {view, rows.rows * perRow, perRow, block};
+}
+
+} // namespace
+
+void lowerQuantizedLinear(Lowering &lowering, mm::QuantizedLinearOp op) {
+  const Symbols &symbols = lowering.symbols;
+  Value input = op.getInput(), bias = op.getBias(), result = op.getResult();
+  auto weightType = cast<RankedTensorType>(op.getWeight().getType());
+  auto scaleType = cast<RankedTensorType>(op.getScale().getType());
+  int64_t depth = weightType.getDimSize(0), columns = weightType.getDimSize(1);
+  bool isFour = weightType.getElementTypeBitWidth() == 4;
+  bool isInteger = elementOf(input).isInteger(8);
+  Value packed = lowering.packedLines(op.getWeight());
+  Value scale = lowering.packedWeight(op.getScale());
+  Value zero = op.getZero() ? lowering.packedWeight(op.getZero()) : scale;
+  if (!packed || !scale || !zero) {
+    op.emitOpError("has a weight, scale or zero that is no constant");
+    lowering.failed = true;
+    return;
+  }
+  // Scales follow the rows of a dense input.
+  if (isInteger)
+    lowering.denseView(input);
+  RowInput rows = rowsOf(lowering, input);
+  std::optional<ScaleRows> scales;
+  if (isInteger)
+    scales = scalesOf(lowering, op.getInputScale(), rows, depth);
+  if (bias)
+    lowering.prepare(bias);
+
+  Dim K = symbols.constant(depth), N = symbols.constant(columns);
+  cpu::Blocks blocks =
+      cpu::narrowBlocks(typical(rows.rows), columns, depth, typical(rows.batch),
+                        hasAvx512(lowering.level));
+  if (!rows.rows.getConstant())
+    blocks.m_block = kTypicalRows;
+  Chain chain = lowering.chain(result);
+  Kernel kernel(lowering,
+                isInteger ? (isFour ? "gemm_i8_u4" : "gemm_i8_i8")
+                          : (isFour ? "gemm_f32_u4" : "gemm_f32_i8"),
+                op.getLoc());
+  SmallVector<Dim> offsets{rows.view.offset};
+  kernel.tensor(rows.view.buffer);
+  if (scales) {
+    kernel.tensor(scales->view.buffer);
+    offsets.push_back(scales->view.offset);
+  }
+  SmallVector<Value> constants{packed, scale, zero};
+  int64_t group = depth / scaleType.getDimSize(0);
+  bool isLimited = false;
+  if (isInteger && !isFour) {
+    std::optional<ByteMatrix> numbers = readBytes(op.getWeight());
+    if (!numbers) {
+      op.emitOpError("has a weight whose data is not at hand");
+      lowering.failed = true;
+      return;
+    }
+    isLimited = numbers->hasLimitedNeighbours();
+    constants.push_back(
+        packSums(lowering, *numbers, std::gcd(group, scales->block)));
+  }
+  for (Value constant : constants) {
+    kernel.tensor(constant);
+    offsets.push_back(symbols.constant(0));
+  }
+  SmallVector<Dim> extents{rows.batch, rows.rows, N};
+  Element post(kernel, "post", "", extents,
+               {Float32Type::get(symbols.context)});
+  post.define(result, [&](ArrayRef<AffineExpr> at) -> Value {
+    Value v = post.value(0);
+    if (bias)
+      v = post.builder.create<arith::AddFOp>(post.loc, v,
+                                             post.at(bias, {at.back()}));
+    return v;
+  });
+  SmallVector<AffineExpr> flat{post.dim(0), post.dim(1), post.dim(2)};
+  post.storeChain(chain, result,
+                  reshapeIndex(flat, extents, mm::getShape(result.getType()),
+                               extents, symbols));
+  post.yield();
+
+  Dim mBlock = symbols.constant(blocks.m_block);
+  Dim nBlock = symbols.constant(blocks.n_block);
+  SmallVector<Dim> params{rows.batch, rows.rows,        N,
+                          K,          rows.batchStride, rows.rowStride};
+  if (scales)
+    params.append({scales->batchStride, scales->rowStride});
+  params.push_back(symbols.constant(group));
+  if (scales)
+    params.push_back(symbols.constant(scales->block));
+  params.push_back(symbols.constant(op.getZero() ? 1 : 0));
+  if (isInteger && !isFour)
+    params.push_back(symbols.constant(isLimited));
+  params.append({mBlock, nBlock});
+  int64_t scratch = isInteger
+                        ? cpu::gemmInt8ScratchBytes(depth, blocks.m_block)
+                        : cpu::gemmNarrowScratchBytes(depth, blocks.m_block);
+  kernel.finish(extents, 3, params, offsets, symbols.constant(scratch),
+                rows.batch * rows.rows * N * K * 2,
+                {N.ceilDiv(nBlock), rows.rows.ceilDiv(mBlock), rows.batch});
+  lowering.stored(chain);
+}
+
+void lowerQuantizeRows(Lowering &lowering, mm::QuantizeRowsOp op) {
+  const Symbols &symbols = lowering.symbols;
+  Type f32 = Float32Type::get(symbols.context);
+  Type i8 = IntegerType::get(symbols.context, 8);
+  Value input = op.getInput();
+  Shape shape = mm::getShape(input.getType());
+  int64_t block = op.getBlock(), size = *shape.back().getConstant();
+  View values = lowering.destination(op.getValues());
+  View scales = lowering.destination(op.getScales());
+  lowering.prepare(input);
+  // [..., blocks | numbers of a block]
+  Domain domain;
+  domain.extents.assign(shape.begin(), shape.end());
+  domain.extents.back() = symbols.constant(size / block);
+  domain.extents.push_back(symbols.constant(block));
+  domain.parallel = shape.size();
+  buildLoops(
+      lowering, op.getLoc(), domain,
+      [&](Kernel &kernel, const Domain &domain, ArrayRef<AffineExpr> index) {
+        SmallVector<AffineExpr> at(index.drop_back());
+        SmallVector<AffineExpr> scaleAt = at;
+        at.back() = at.back() * block + index.back();
+        Element largest(kernel, "reduce", "max", domain.extents, {});
+        largest.yield({largest.builder.create<math::AbsFOp>(
+            largest.loc, largest.at(input, at))});
+        ArrayRef<Dim> parallel =
+            ArrayRef<Dim>(domain.extents).take_front(domain.parallel);
+        Element finish(kernel, "finish", "", parallel, {f32});
+        finish.store(finish.builder.create<arith::MulFOp>(
+                         finish.loc, finish.value(0),
+                         finish.floatConstant(f32, 1.0 / 127)),
+                     scales, scaleAt);
+        finish.yield();
+        Element map(kernel, "map", "", domain.extents, {f32});
+        OpBuilder &b = map.builder;
+        Value zero = map.floatConstant(f32, 0);
+        Value inverse = b.create<arith::DivFOp>(
+            map.loc, map.floatConstant(f32, 127), map.value(0));
+        Value none = b.create<arith::CmpFOp>(map.loc, arith::CmpFPredicate::OEQ,
+                                             map.value(0), zero);
+        inverse = b.create<arith::SelectOp>(map.loc, none, zero, inverse);
+        Value number = b.create<math::RoundEvenOp>(
+            map.loc,
+            b.create<arith::MulFOp>(map.loc, map.at(input, at), inverse));
+        map.store(b.create<arith::FPToSIOp>(map.loc, i8, number), values, at);
+        map.yield();
+      });
+  lowering.stored({op.getValues(), values, {}});
+  lowering.stored({op.getScales(), scales, {}});
+}
+
+} // namespace mmcc::lower

@@ -1,0 +1,33 @@
+//===- Rows.h - The rows that a linear layer multiplies ---------*- C++ -*-===//
+
+#ifndef MMCC_PASSES_LOWER_ROWS_H
+#define MMCC_PASSES_LOWER_ROWS_H
+
+#include "passes/lower/Lowering.h"
+
+namespace mmcc::lower {
+
+/// What a symbolic extent is taken for when work is cut.
+constexpr int64_t kTypicalRows = 112;
+
+inline int64_t typical(const Dim &dim) {
+  return dim.getConstant().value_or(kTypicalRows);
+}
+
+inline bool hasAvx512(llvm::StringRef level) {
+  return level.contains("x86-64-v4");
+}
+
+/// The rows of a linear layer's input, one stride a batch and one a row.
+struct RowInput {
+  View view;
+  Dim batch, rows, batchStride, rowStride;
+};
+
+/// `input` [..., in] as rows of contiguous elements, where it lies if it can be
+/// seen so; emits what computes or copies it.
+RowInput rowsOf(Lowering &lowering, mlir::Value input);
+
+} // namespace mmcc::lower
+
+#endif // MMCC_PASSES_LOWER_ROWS_H

@@ -1,0 +1,107 @@
+//===- TableElement.cpp - Elements of tables and narrow numbers -----------===//
+//
+// A table that a product reads as its weight, too, is stored as that product
+// wants it; a row of it is taken from there.
+//
+//===----------------------------------------------------------------------===//
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "passes/lower/Kernel.h"
+
+using namespace mlir;
+
+namespace mmcc::lower {
+
+static Type elementOf(Value tensor) {
+  return cast<RankedTensorType>(tensor.getType()).getElementType();
+}
+
+Value Element::panelElement(Value panels, Value table, AffineExpr row,
+                            AffineExpr column) {
+  const Symbols &symbols = kernel.lowering.symbols;
+  Shape shape = mm::getShape(table.getType());
+  Dim panel = symbols.constant(16);
+  Value number = indexValue(row), width = indexConstant(16);
+  AffineExpr which =
+      computedDim(builder.create<arith::DivUIOp>(loc, number, width),
+                  shape[0].ceilDiv(panel));
+  AffineExpr lane =
+      computedDim(builder.create<arith::RemUIOp>(loc, number, width), panel);
+  View view{panels,
+            symbols.constant(0),
+            {shape[1] * panel, panel, symbols.constant(1)}};
+  return load(view, {which, column, lane}, elementOf(table));
+}
+
+Value Element::lineElement(Value rows, ArrayRef<AffineExpr> index) {
+  auto gather = rows.getDefiningOp<mm::GatherOp>();
+  if (!gather || gather.getAxis() != 0 || kernel.lowering.isStored(rows))
+    return {};
+  auto transpose = gather.getInput().getDefiningOp<mm::TransposeOp>();
+  auto type = cast<RankedTensorType>(gather.getInput().getType());
+  if (!transpose || type.getRank() != 2 ||
+      transpose.getPermutation() != ArrayRef<int64_t>{1, 0})
+    return {};
+  Value lines = kernel.lowering.packedLines(transpose.getInput());
+  if (!lines)
+    return {};
+  const Symbols &symbols = kernel.lowering.symbols;
+  Shape shape = mm::getShape(type);
+  size_t rank = index.size() - 1;
+  Value row = indexValue(
+      gatherIndex(gather.getIndices(), index.take_front(rank), shape[0]));
+  Value k = indexValue(index.back());
+  auto number = [&](int64_t value) { return indexConstant(value); };
+  auto div = [&](Value x, int64_t by) -> Value {
+    return builder.create<arith::DivUIOp>(loc, x, number(by));
+  };
+  auto rem = [&](Value x, int64_t by) -> Value {
+    return builder.create<arith::RemUIOp>(loc, x, number(by));
+  };
+  auto sum = [&](Value x, Value y, int64_t times) -> Value {
+    return builder.create<arith::AddIOp>(
+        loc, x, builder.create<arith::MulIOp>(loc, y, number(times)));
+  };
+  // See codegen/cpu/kernels/NarrowPanel.h.
+  int64_t bits = type.getElementTypeBitWidth(), lineRows = 32 / bits;
+  int64_t panelBytes = type.getDimSize(1) * 16 * bits / 8;
+  Value place = sum(sum(sum(rem(k, 4), rem(row, 16), 4), div(k, lineRows), 64),
+                    div(row, 16), panelBytes);
+  int64_t bytes = (type.getDimSize(0) + 15) / 16 * panelBytes;
+  AffineExpr at_ = computedDim(place, symbols.constant(bytes));
+  Type i32 = builder.getI32Type();
+  Value byte = load({lines, symbols.constant(0), {symbols.constant(1)}}, {at_},
+                    builder.getI8Type());
+  if (bits == 8)
+    return builder.create<arith::ExtSIOp>(loc, i32, byte);
+  Value both = builder.create<arith::ExtUIOp>(loc, i32, byte);
+  Value half =
+      builder.create<arith::IndexCastOp>(loc, i32, div(rem(k, lineRows), 4));
+  Value shift =
+      builder.create<arith::MulIOp>(loc, half, intConstant(i32, bits));
+  Value field = builder.create<arith::AndIOp>(
+      loc, builder.create<arith::ShRUIOp>(loc, both, shift),
+      intConstant(i32, 15));
+  if (type.getElementType().isUnsignedInteger())
+    return field;
+  return builder.create<arith::SubIOp>(loc, field, intConstant(i32, 8));
+}
+
+Value Element::dequantizedElement(mm::DequantizeOp op,
+                                  ArrayRef<AffineExpr> index) {
+  Type f32 = builder.getF32Type();
+  Value number = lineElement(op.getInput(), index);
+  number = number ? builder.create<arith::SIToFPOp>(loc, f32, number)
+                  : emitCast(builder, loc, at(op.getInput(), index),
+                             elementOf(op.getInput()), f32);
+  SmallVector<AffineExpr> block(index);
+  int64_t axis = op.getAxis(), size = op.getBlock();
+  if (size > 1)
+    block[axis] = block[axis].floorDiv(size);
+  block = broadcastIndex(op.getScale(), block);
+  if (Value zero = op.getZero())
+    number = builder.create<arith::SubFOp>(loc, number, at(zero, block));
+  return builder.create<arith::MulFOp>(loc, number, at(op.getScale(), block));
+}
+
+} // namespace mmcc::lower

@@ -1,0 +1,72 @@
+//===- NarrowWeight.h - A weight in few bits --------------------*- C++ -*-===//
+
+#ifndef MMCC_PASSES_QUANTIZE_NARROWWEIGHT_H
+#define MMCC_PASSES_QUANTIZE_NARROWWEIGHT_H
+
+#include "passes/quantize/WeightMatrix.h"
+
+namespace mmcc::quantize {
+
+/// How a weight is written.
+struct WeightFormat {
+  unsigned bits = 4; // 3, 4 or 8
+  /// Numbers of a column that share a scale; divides the column.
+  int64_t group = 128;
+  /// Numbers in [0, 2^bits) with a zero a group; else in [-max, max] with
+  /// max = 2^(bits-1) - 1.
+  bool asymmetric = false;
+  /// Numbers 2i and 2i + 1 of a column add up to at most 128 in magnitude, so
+  /// that 8-bit products of integers do not saturate (GemmInt8.cpp). It costs
+  /// about 0.4 bits of range: the largest sum of two is seldom far above the
+  /// largest number.
+  bool limited = false;
+
+  int low() const { return asymmetric ? 0 : -high(); }
+  int high() const {
+    return asymmetric ? (1 << bits) - 1 : (1 << (bits - 1)) - 1;
+  }
+};
+
+/// Scale and zero of one group: w is about (number - zero) * scale.
+struct GroupScale {
+  float scale = 1;
+  int zero = 0;
+
+  /// The number for w, ties to even, clamped to the format's range.
+  int numberOf(float w, const WeightFormat &format) const;
+  float valueOf(int number) const { return float(number - zero) * scale; }
+};
+
+/// A weight [in, out] in a format.
+struct NarrowWeight {
+  WeightFormat format;
+  int64_t in = 0, out = 0;
+  std::vector<int8_t> numbers;    // [in, out]
+  std::vector<GroupScale> scales; // [in / group, out]
+
+  NarrowWeight(const WeightFormat &format, int64_t in, int64_t out);
+  int64_t groups() const { return in / format.group; }
+  int8_t &number(int64_t k, int64_t n) { return numbers[k * out + n]; }
+  GroupScale &scale(int64_t g, int64_t n) { return scales[g * out + n]; }
+};
+
+/// Makes numbers whose pairs exceed the limit smaller, of each pair the one
+/// that is rounded further up.
+void limitPairs(NarrowWeight &narrow, const WeightMatrix &weight);
+
+/// The values that lowering packs, as constants: numbers [in, out] of i4, ui4
+/// or i8, scales and, if asymmetric, zeros [in / group, out] of f32. 8-bit
+/// numbers with a zero are moved down by 128, with their zero.
+struct NarrowConstants {
+  mlir::Value numbers, scale, zero;
+};
+NarrowConstants makeConstants(mlir::OpBuilder &builder, mlir::Location loc,
+                              const NarrowWeight &weight);
+
+/// The largest of group, group / 2, ... that divides `in` and is a multiple of
+/// 32 (`in` itself for group 0); 0 if there is none.
+int64_t fitGroup(int64_t group, int64_t in);
+
+} // namespace mmcc::quantize
+
+#endif // MMCC_PASSES_QUANTIZE_NARROWWEIGHT_H

@@ -1,0 +1,71 @@
+//===- QuantizeRequest.cpp - Which numbers are to be narrow ---------------===//
+
+#include "passes/quantize/QuantizeRequest.h"
+
+namespace mmcc {
+
+namespace {
+
+struct Scheme {
+  llvm::StringLiteral name;
+  unsigned bits;
+  int64_t group;
+  llvm::StringLiteral activations;
+};
+
+constexpr Scheme kSchemes[] = {
+    {"w3a16", 3, 128, ""},
+    {"w4a16", 4, 128, ""},
+    {"w8a16", 8, 0, ""},
+    {"w4a8", 4, 128, "rows"},
+    {"w8a8-dynamic", 8, 0, "rows"},
+};
+
+const Scheme *findScheme(llvm::StringRef name) {
+  for (const Scheme &scheme : kSchemes)
+    if (scheme.name == name)
+      return &scheme;
+  return nullptr;
+}
+
+} // namespace
+
+std::optional<QuantizeRequest> QuantizeRequest::parse(llvm::StringRef name,
+                                                      std::string &error) {
+  const Scheme *scheme = findScheme(name);
+  if (!scheme) {
+    error = "expected none";
+    for (const Scheme &known : kSchemes)
+      error += ", " + known.name.str();
+    return std::nullopt;
+  }
+  QuantizeRequest request;
+  request.scheme = name.str();
+  request.bits = scheme->bits;
+  request.group = scheme->group;
+  request.activations = scheme->activations.str();
+  return request;
+}
+
+std::string QuantizeRequest::pass(bool explain) const {
+  std::string text = "mm-quantize-linears{bits=" + std::to_string(bits) +
+                     " group=" + std::to_string(group);
+  if (asymmetric)
+    text += " asymmetric=true";
+  if (!activations.empty())
+    text += " activations=" + activations;
+  if (explain)
+    text += " explain=true";
+  return text + "}";
+}
+
+std::string QuantizeRequest::recorded() const {
+  std::string text = "--quantize=" + scheme;
+  if (group != findScheme(scheme)->group)
+    text += " --group-size=" + std::to_string(group);
+  if (asymmetric)
+    text += " --asymmetric";
+  return text;
+}
+
+} // namespace mmcc

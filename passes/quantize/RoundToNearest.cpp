@@ -1,0 +1,50 @@
+//===- RoundToNearest.cpp - Each number by itself -------------------------===//
+
+#include "passes/quantize/RoundToNearest.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace mmcc::quantize {
+
+GroupScale coverRange(const float *numbers, int64_t count,
+                      const WeightFormat &format) {
+  auto [least, most] = std::minmax_element(numbers, numbers + count);
+  float low = std::min(*least, 0.0f), high = std::max(*most, 0.0f);
+  GroupScale group;
+  if (format.asymmetric) {
+    if (high == low)
+      return group;
+    group.scale = (high - low) / float(format.high());
+    group.zero = int(std::clamp(std::nearbyint(-low / group.scale), 0.0f,
+                                float(format.high())));
+    return group;
+  }
+  float magnitude = std::max(-low, high);
+  if (magnitude > 0)
+    group.scale = magnitude / float(format.high());
+  if (format.limited)
+    for (int64_t i = 0; i + 1 < count; i += 2)
+      group.scale =
+          std::max(group.scale, std::abs(numbers[i] + numbers[i + 1]) / 128);
+  return group;
+}
+
+NarrowWeight roundToNearest(const WeightMatrix &weight,
+                            const WeightFormat &format) {
+  NarrowWeight narrow(format, weight.in, weight.out);
+  for (int64_t n = 0; n < weight.out; ++n)
+    for (int64_t g = 0; g < narrow.groups(); ++g) {
+      const float *numbers = weight.column(n) + g * format.group;
+      GroupScale scale = coverRange(numbers, format.group, format);
+      narrow.scale(g, n) = scale;
+      for (int64_t i = 0; i < format.group; ++i)
+        narrow.number(g * format.group + i, n) =
+            int8_t(scale.numberOf(numbers[i], format));
+    }
+  if (format.limited)
+    limitPairs(narrow, weight);
+  return narrow;
+}
+
+} // namespace mmcc::quantize

@@ -1,0 +1,27 @@
+//===- WeightMatrix.h - The numbers of a weight -----------------*- C++ -*-===//
+
+#ifndef MMCC_PASSES_QUANTIZE_WEIGHTMATRIX_H
+#define MMCC_PASSES_QUANTIZE_WEIGHTMATRIX_H
+
+#include "dialects/mm/MM.h"
+#include <optional>
+#include <vector>
+
+namespace mmcc::quantize {
+
+/// A weight [in, out], column by column: element (k, n) at n * in + k.
+struct WeightMatrix {
+  int64_t in = 0, out = 0;
+  std::vector<float> numbers;
+
+  float *column(int64_t n) { return numbers.data() + n * in; }
+  const float *column(int64_t n) const { return numbers.data() + n * in; }
+};
+
+/// The f32 matrix `value` [in, out], which comes from constants by data
+/// movement; nothing if it does not.
+std::optional<WeightMatrix> readWeight(mlir::Value value);
+
+} // namespace mmcc::quantize
+
+#endif // MMCC_PASSES_QUANTIZE_WEIGHTMATRIX_H

@@ -1,0 +1,26 @@
+// RUN: mmcc-opt %s | mmcc-opt | FileCheck %s
+
+// CHECK-LABEL: func @activations
+func.func @activations(%x: tensor<?x768xf32, #mm.dims<[tokens, 768]>>) {
+  // CHECK: mm.quantize %{{.*}} {scale = 2.000000e-02 : f64} : {{.*}} -> tensor<?x768xi8, #mm.dims<[tokens, 768]>>
+  %0 = mm.quantize %x {scale = 2.000000e-02 : f64} : tensor<?x768xf32, #mm.dims<[tokens, 768]>> -> tensor<?x768xi8, #mm.dims<[tokens, 768]>>
+  // CHECK: mm.quantize_rows %{{.*}} {block = 128 : i64} : {{.*}} -> {{.*}}, tensor<?x6xf32, #mm.dims<[tokens, 6]>>
+  %1, %2 = mm.quantize_rows %x {block = 128 : i64} : tensor<?x768xf32, #mm.dims<[tokens, 768]>> -> tensor<?x768xi8, #mm.dims<[tokens, 768]>>, tensor<?x6xf32, #mm.dims<[tokens, 6]>>
+  return
+}
+
+// CHECK-LABEL: func @weights
+func.func @weights(%x: tensor<2x256xf32>, %i: tensor<2x256xi8>, %q: tensor<256x64xi4>, %u: tensor<256x64xui4>, %w: tensor<256x64xi8>,
+                   %s: tensor<2x64xf32>, %c: tensor<1x64xf32>, %t: tensor<2x8xf32>, %one: tensor<1xf32>, %b: tensor<64xf32>) {
+  // CHECK: mm.dequantize %{{.*}} scale %{{.*}} {axis = 0 : i64, block = 128 : i64}
+  %0 = mm.dequantize %q scale %s {axis = 0 : i64, block = 128 : i64} : tensor<256x64xi4>, tensor<2x64xf32> -> tensor<256x64xf32>
+  // CHECK: mm.quantized_linear %{{.*}}, %{{.*}} scale %{{.*}} bias %{{.*}} : tensor<64xf32> : tensor<2x256xf32>, tensor<256x64xi4>, tensor<2x64xf32> -> tensor<2x64xf32>
+  %1 = mm.quantized_linear %x, %q scale %s bias %b : tensor<64xf32> : tensor<2x256xf32>, tensor<256x64xi4>, tensor<2x64xf32> -> tensor<2x64xf32>
+  // CHECK: mm.quantized_linear %{{.*}}, %{{.*}} scale %{{.*}} zero %{{.*}} : tensor<2x64xf32> : tensor<2x256xf32>, tensor<256x64xui4>
+  %2 = mm.quantized_linear %x, %u scale %s zero %s : tensor<2x64xf32> : tensor<2x256xf32>, tensor<256x64xui4>, tensor<2x64xf32> -> tensor<2x64xf32>
+  // CHECK: input_scale %{{.*}} : tensor<2x8xf32>
+  %3 = mm.quantized_linear %i, %q scale %s input_scale %t : tensor<2x8xf32> : tensor<2x256xi8>, tensor<256x64xi4>, tensor<2x64xf32> -> tensor<2x64xf32>
+  // CHECK: input_scale %{{.*}} : tensor<1xf32>
+  %4 = mm.quantized_linear %i, %w scale %c input_scale %one : tensor<1xf32> : tensor<2x256xi8>, tensor<256x64xi8>, tensor<1x64xf32> -> tensor<2x64xf32>
+  return
+}

@@ -1,0 +1,199 @@
+"""Narrow weights and activations against ONNX Runtime on weights that numpy rounded, and against integer arithmetic."""
+
+import json
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from conftest import case_arrays, machine_levels
+from onnx import TensorProto, helper, numpy_helper
+
+WIDTH, INNER, VOCABULARY = 192, 320, 1500
+
+
+def rounded(w: np.ndarray, bits: int, group: int, asymmetric: bool = False) -> np.ndarray:
+    """w [in, out] after rounding to the nearest number of its group's scale; groups lie along `in`."""
+    blocks = w.reshape(-1, min(group, len(w)) or len(w), w.shape[1])
+    if asymmetric:
+        low, high = np.minimum(blocks.min(1, keepdims=True), 0), np.maximum(blocks.max(1, keepdims=True), 0)
+        scale = (high - low) / np.float32(2**bits - 1)
+        zero = np.clip(np.round(-low / scale), 0, 2**bits - 1)
+        return ((np.clip(np.round(blocks / scale) + zero, 0, 2**bits - 1) - zero) * scale).reshape(w.shape)
+    most = 2 ** (bits - 1) - 1
+    scale = abs(blocks).max(1, keepdims=True) / np.float32(most)
+    return (np.clip(np.round(blocks / scale), -most, most) * scale).reshape(w.shape)
+
+
+def weights(seed: int = 0) -> dict:
+    random = np.random.default_rng(seed)
+    shapes = {"table": (VOCABULARY, WIDTH), "up": (WIDTH, INNER), "down": (INNER, WIDTH)}
+    return {n: (random.standard_normal(s) * 0.2).astype(np.float32) for n, s in shapes.items()} | {
+        "bias": random.standard_normal(INNER).astype(np.float32),
+        "gain": np.ones(WIDTH, np.float32),
+    }
+
+
+def language_model(values: dict) -> bytes:
+    """ids [batch, tokens] -> logits: embedding, a norm, two layers with a residual, and the embedding as the head."""
+    node = helper.make_node
+    nodes = [
+        node("Gather", ["table", "ids"], ["x"]),
+        node("LayerNormalization", ["x", "gain"], ["normed"], axis=-1),
+        node("MatMul", ["normed", "up"], ["u"]),
+        node("Add", ["u", "bias"], ["v"]),
+        node("Relu", ["v"], ["r"]),
+        node("MatMul", ["r", "down"], ["d"]),
+        node("Add", ["x", "d"], ["y"]),
+        node("Transpose", ["table"], ["head"], perm=[1, 0]),
+        node("MatMul", ["y", "head"], ["logits"]),
+    ]
+    ids = helper.make_tensor_value_info("ids", TensorProto.INT64, ["batch", "tokens"])
+    logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", "tokens", VOCABULARY])
+    tensors = [numpy_helper.from_array(a, n) for n, a in values.items()]
+    model = helper.make_model(
+        helper.make_graph(nodes, "g", [ids], [logits], tensors), opset_imports=[helper.make_opsetid("", 17)], ir_version=9
+    )
+    return model.SerializeToString()
+
+
+def reference(model: bytes, feeds: dict) -> np.ndarray:
+    return onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"]).run(None, feeds)[0]
+
+
+def token_ids(tokens: int) -> dict:
+    return {"ids": np.random.default_rng(tokens).integers(0, VOCABULARY, (2, tokens))}
+
+
+SCHEMES = [
+    ("w4a16", 4, 128, []),
+    ("w4a16", 4, 32, ["--group-size=32"]),
+    ("w4a16", 4, 64, ["--group-size=64", "--asymmetric"]),
+    ("w3a16", 3, 0, ["--group-size=0"]),
+    ("w8a16", 8, 0, []),
+    ("w8a16", 8, 64, ["--group-size=64", "--asymmetric"]),
+]
+
+
+def fitting(group: int, depth: int) -> int:
+    while group and depth % group:
+        group //= 2
+    return group
+
+
+@pytest.mark.parametrize("scheme, bits, group, options", SCHEMES)
+@pytest.mark.parametrize("tokens", [1, 3, 40])
+def test_narrow_weights_are_those_that_were_rounded(scheme, bits, group, options, tokens, tools, tmp_path):
+    values = weights()
+    (tmp_path / "m.onnx").write_bytes(language_model(values))
+    tools.compile(tmp_path / "m.onnx", tmp_path / "m.mmcc", f"--quantize={scheme}", *options)
+    asymmetric = "--asymmetric" in options
+    narrow = {n: rounded(values[n], bits, fitting(group, len(values[n])), asymmetric) for n in ("up", "down")}
+    narrow["table"] = rounded(values["table"].T, bits, fitting(group, WIDTH), asymmetric).T.copy()
+    want = reference(language_model(values | narrow), token_ids(tokens))
+    for isa in machine_levels():
+        got = tools.run(tmp_path / "m.mmcc", token_ids(tokens), tmp_path, "--isa", isa, "--threads", 1)["logits"]
+        np.testing.assert_allclose(got, want, rtol=1e-3, atol=1e-3)
+        again = tools.run(tmp_path / "m.mmcc", token_ids(tokens), tmp_path, "--isa", isa, "--threads", 3)["logits"]
+        assert got.tobytes() == again.tobytes()
+
+
+def linear(w: np.ndarray) -> bytes:
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["rows", w.shape[0]])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["rows", w.shape[1]])
+    graph = helper.make_graph([helper.make_node("MatMul", ["x", "w"], ["y"])], "g", [x], [y], [numpy_helper.from_array(w, "w")])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9).SerializeToString()
+
+
+def integers(x: np.ndarray, block: int) -> tuple[np.ndarray, np.ndarray]:
+    """x [rows, n] as whole numbers of each block's largest magnitude, and their scales [rows, n / block, 1]."""
+    blocks = x.reshape(len(x), -1, block)
+    scale = abs(blocks).max(2, keepdims=True) / np.float32(127)
+    return np.round(blocks / np.where(scale == 0, 1, scale)), scale
+
+
+@pytest.mark.parametrize("rows", [1, 2, 7, 130])
+def test_integer_products_are_exact(rows, tools, tmp_path):
+    """4-bit weights: sums of whole numbers by group, scaled in double precision."""
+    random = np.random.default_rng(rows)
+    w = random.standard_normal((384, 100)).astype(np.float32)
+    x = random.standard_normal((rows, 384)).astype(np.float32)
+    x[0, :128] = 0
+    (tmp_path / "m.onnx").write_bytes(linear(w))
+    tools.compile(tmp_path / "m.onnx", tmp_path / "m.mmcc", "--quantize=w4a8")
+    blocks = w.reshape(3, 128, 100)
+    scale = abs(blocks).max(1, keepdims=True) / np.float32(7)
+    numbers, factors = integers(x, 128)
+    sums = np.einsum("rgk,gkn->rgn", numbers, np.round(blocks / scale))
+    want = (sums * factors * scale[:, 0]).sum(1)
+    for isa in machine_levels():
+        got = tools.run(tmp_path / "m.mmcc", {"x": x}, tmp_path, "--isa", isa)["y"]
+        # A number that lies between two may be rounded either way.
+        assert np.median(abs(got - want)) < 1e-5
+        np.testing.assert_allclose(got, want, atol=0.06)
+
+
+@pytest.mark.parametrize("rows", [1, 7, 130])
+def test_8_bits_lose_little_and_nothing_saturates(rows, tools, tmp_path):
+    """Neighbours that would add up beyond 16 bits: all weights are alike, and so are all inputs."""
+    random = np.random.default_rng(rows)
+    for w, x in [
+        (np.ones((256, 64), np.float32), np.ones((rows, 256), np.float32)),
+        (-np.ones((256, 64), np.float32), np.ones((rows, 256), np.float32)),
+        tuple(random.standard_normal(s).astype(np.float32) for s in ((256, 64), (rows, 256))),
+    ]:
+        (tmp_path / "m.onnx").write_bytes(linear(w))
+        tools.compile(tmp_path / "m.onnx", tmp_path / "m.mmcc", "--quantize=w8a8-dynamic")
+        want = x.astype(np.float64) @ w
+        for isa in machine_levels():
+            got = tools.run(tmp_path / "m.mmcc", {"x": x}, tmp_path, "--isa", isa)["y"]
+            error = np.linalg.norm(got - want) / np.linalg.norm(want)
+            assert error < 0.015, error
+
+
+@pytest.mark.parametrize("scheme", ["w4a8", "w8a8-dynamic"])
+def test_what_is_no_number_stays_none(scheme, tools, tmp_path):
+    (tmp_path / "m.onnx").write_bytes(linear(weights()["up"]))
+    tools.compile(tmp_path / "m.onnx", tmp_path / "m.mmcc", f"--quantize={scheme}")
+    x = np.ones((4, WIDTH), np.float32)
+    x[1, 7], x[2, 8] = np.nan, np.inf
+    y = tools.run(tmp_path / "m.mmcc", {"x": x}, tmp_path)["y"]
+    assert np.isfinite(y[[0, 3]]).all() and not np.isfinite(y[1]).any() and not np.isfinite(y[2]).any()
+
+
+def test_4_bits_make_a_small_file_and_the_table_is_there_once(tools, tmp_path):
+    values = weights()
+    (tmp_path / "m.onnx").write_bytes(language_model(values))
+    size = {}
+    for scheme in ("none", "w4a16", "w8a8-dynamic"):
+        tools.compile(tmp_path / "m.onnx", tmp_path / "m.mmcc", f"--quantize={scheme}", "--target=cpu:x86-64-v3")
+        inspected = json.loads(tools.call("mmcc", "inspect", tmp_path / "m.mmcc", "--json").stdout)
+        size[scheme] = sum(c["bytes"] for c in inspected["constants"])
+    assert size["w4a16"] < 0.16 * size["none"]
+    assert size["w8a8-dynamic"] < 0.28 * size["none"]
+
+
+def test_schemes_that_do_not_exist_are_refused(tools, tmp_path):
+    (tmp_path / "m.onnx").write_bytes(linear(weights()["up"]))
+    for options, message in [
+        (["--quantize=w5a16"], "--quantize=w5a16: expected none, w3a16"),
+        (["--quantize=w4a16", "--group-size=48"], "--group-size=48: expected a multiple of 32"),
+        (["--asymmetric"], "need --quantize"),
+        (["--quantize=w4a16", "--method=gptq"], "not supported yet: --method=gptq"),
+    ]:
+        done = tools.call("mmcc", "compile", tmp_path / "m.onnx", "-o", tmp_path / "m.mmcc", *options)
+        assert done.returncode == 2 and message in done.stderr, done.stderr
+        assert not (tmp_path / "m.mmcc").exists()
+
+
+@pytest.mark.parametrize("scheme", ["w4a16", "w4a8", "w8a16", "w8a8-dynamic"])
+@pytest.mark.parametrize("name", ["bert_base.dyn", "clip_b32", "qwen2_decode.dyn", "qwen2_prefill.dyn", "whisper_step.dyn", "vit_b16"])
+def test_real_exports_stay_close(name, scheme, tools, tmp_path):
+    feeds, want = case_arrays(tools.models / "tiny" / f"{name}.npz")
+    tools.compile(tools.models / "tiny" / f"{name}.onnx", tmp_path / "m.mmcc", f"--quantize={scheme}", "--group-size=32")
+    got = tools.run(tmp_path / "m.mmcc", feeds, tmp_path)
+    for key in want:
+        if want[key].dtype != np.float32:
+            continue
+        cosine = (got[key] * want[key]).sum() / np.linalg.norm(got[key]) / np.linalg.norm(want[key])
+        assert cosine > (0.9 if scheme.startswith("w4") else 0.998), (key, cosine)

@@ -1,0 +1,67 @@
+// RUN: mmcc-opt %s -mm-quantize-linears="bits=4 group=128" | FileCheck %s --check-prefixes=CHECK,FOUR
+// RUN: mmcc-opt %s -mm-quantize-linears="bits=3 group=64 asymmetric=true" | FileCheck %s --check-prefixes=CHECK,ZEROS
+// RUN: mmcc-opt %s -mm-quantize-linears="bits=8 group=0 activations=rows" | FileCheck %s --check-prefixes=CHECK,EIGHT
+
+// CHECK-LABEL: func @fuse_when_the_depth_is_whole_groups
+func.func @fuse_when_the_depth_is_whole_groups(%x: tensor<8x256xf32>, %b: tensor<64xf32>) -> tensor<8x64xf32> {
+  %w = mm.constant dense<0.5> : tensor<256x64xf32>
+  // FOUR: mm.quantized_linear %arg0, %{{.*}} scale %{{.*}} bias %arg1 : tensor<64xf32> : tensor<8x256xf32>, tensor<256x64xi4>, tensor<2x64xf32>
+  // ZEROS: mm.quantized_linear %arg0, %{{.*}} scale %{{.*}} zero %{{.*}} : tensor<4x64xf32> bias %arg1 {{.*}} tensor<256x64xui4>, tensor<4x64xf32>
+  // EIGHT: %[[V:.*]], %[[S:.*]] = mm.quantize_rows %arg0 {block = 256 : i64}
+  // EIGHT: mm.quantized_linear %[[V]], %{{.*}} scale %{{.*}} input_scale %[[S]] : tensor<8x1xf32> bias %arg1 {{.*}} tensor<256x64xi8>, tensor<1x64xf32>
+  %y = mm.linear %x, %w bias %b : tensor<64xf32> : tensor<8x256xf32>, tensor<256x64xf32> -> tensor<8x64xf32>
+  return %y : tensor<8x64xf32>
+}
+
+// A group that does not divide the depth is halved until it does.
+// CHECK-LABEL: func @fuse_when_a_smaller_group_divides
+func.func @fuse_when_a_smaller_group_divides(%x: tensor<8x96xf32>) -> tensor<8x16xf32> {
+  %w = mm.constant dense<0.5> : tensor<96x16xf32>
+  // FOUR: tensor<96x16xi4>, tensor<1x16xf32>
+  // ZEROS: tensor<96x16xui4>, tensor<3x16xf32>
+  %y = mm.linear %x, %w : tensor<8x96xf32>, tensor<96x16xf32> -> tensor<8x16xf32>
+  return %y : tensor<8x16xf32>
+}
+
+// Layers that read one value share its integers.
+// CHECK-LABEL: func @fuse_when_layers_share_their_input
+func.func @fuse_when_layers_share_their_input(%x: tensor<8x64xf32>) -> (tensor<8x16xf32>, tensor<8x16xf32>) {
+  %w = mm.constant dense<0.5> : tensor<64x16xf32>
+  %v = mm.constant dense<0.25> : tensor<64x16xf32>
+  // EIGHT-COUNT-1: mm.quantize_rows
+  // EIGHT-NOT: mm.quantize_rows
+  // EIGHT: return
+  %y = mm.linear %x, %w : tensor<8x64xf32>, tensor<64x16xf32> -> tensor<8x16xf32>
+  %z = mm.linear %x, %v : tensor<8x64xf32>, tensor<64x16xf32> -> tensor<8x16xf32>
+  return %y, %z : tensor<8x16xf32>, tensor<8x16xf32>
+}
+
+// Input and output embeddings that are one table stay one.
+// CHECK-LABEL: func @fuse_when_a_table_is_tied
+func.func @fuse_when_a_table_is_tied(%i: tensor<1x5xi64>) -> tensor<1x5x2048xf32> {
+  %table = mm.constant dense<0.5> : tensor<2048x64xf32>
+  // FOUR: mm.constant dense_resource<[[QUANTIZED:.*]]> : tensor<64x2048xi4>
+  // FOUR: mm.dequantize %{{.*}} scale %{{.*}} {axis = 2 : i64, block = 64 : i64} : tensor<1x5x64xi4>, tensor<1x5x1xf32>
+  // FOUR: mm.constant dense_resource<[[QUANTIZED]]> : tensor<64x2048xi4>
+  // FOUR: mm.quantized_linear
+  %x = mm.gather %table[%i] axis 0 : tensor<2048x64xf32>, tensor<1x5xi64> -> tensor<1x5x64xf32>
+  %w = mm.transpose %table [1, 0] : tensor<2048x64xf32> -> tensor<64x2048xf32>
+  %y = mm.linear %x, %w : tensor<1x5x64xf32>, tensor<64x2048xf32> -> tensor<1x5x2048xf32>
+  return %y : tensor<1x5x2048xf32>
+}
+
+// CHECK-LABEL: func @keep_when_the_depth_is_no_multiple_of_32
+func.func @keep_when_the_depth_is_no_multiple_of_32(%x: tensor<8x40xf32>) -> tensor<8x16xf32> {
+  %w = mm.constant dense<0.5> : tensor<40x16xf32>
+  // CHECK: mm.linear
+  %y = mm.linear %x, %w : tensor<8x40xf32>, tensor<40x16xf32> -> tensor<8x16xf32>
+  return %y : tensor<8x16xf32>
+}
+
+// CHECK-LABEL: func @keep_when_a_weight_is_not_finite
+func.func @keep_when_a_weight_is_not_finite(%x: tensor<8x32xf32>) -> tensor<8x16xf32> {
+  %w = mm.constant dense<0x7F800000> : tensor<32x16xf32>
+  // CHECK: mm.linear
+  %y = mm.linear %x, %w : tensor<8x32xf32>, tensor<32x16xf32> -> tensor<8x16xf32>
+  return %y : tensor<8x16xf32>
+}
