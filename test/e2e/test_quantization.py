@@ -197,3 +197,35 @@ def test_real_exports_stay_close(name, scheme, tools, tmp_path):
             continue
         cosine = (got[key] * want[key]).sum() / np.linalg.norm(got[key]) / np.linalg.norm(want[key])
         assert cosine > (0.9 if scheme.startswith("w4") else 0.998), (key, cosine)
+
+
+STATIC = """func.func @main(%x: tensor<?x64xf32, #mm.dims<[rows, 64]>> {{mm.name = "x"}})
+    -> (tensor<?x16xf32, #mm.dims<[rows, 16]>> {{mm.name = "y"}}, tensor<?x64xi8, #mm.dims<[rows, 64]>> {{mm.name = "q"}}) {{
+  %w = mm.constant dense<{numbers}> : tensor<64x16xi8>
+  %s = mm.constant dense<{scales}> : tensor<1x16xf32>
+  %one = mm.constant dense<0.05> : tensor<1xf32>
+  %q = mm.quantize %x {{scale = 0.05 : f64}} : tensor<?x64xf32, #mm.dims<[rows, 64]>> -> tensor<?x64xi8, #mm.dims<[rows, 64]>>
+  %y = mm.quantized_linear %q, %w scale %s input_scale %one : tensor<1xf32>
+      : tensor<?x64xi8, #mm.dims<[rows, 64]>>, tensor<64x16xi8>, tensor<1x16xf32> -> tensor<?x16xf32, #mm.dims<[rows, 16]>>
+  return %y, %q : tensor<?x16xf32, #mm.dims<[rows, 16]>>, tensor<?x64xi8, #mm.dims<[rows, 64]>>
+}}
+"""
+
+
+@pytest.mark.parametrize("most", [63, 127])
+@pytest.mark.parametrize("rows", [1, 9])
+def test_one_scale_for_all_activations(rows, most, tools, tmp_path):
+    """With numbers of up to 127 neighbours add up to more than 16 bits hold, and another kernel is taken."""
+    random = np.random.default_rng(most)
+    numbers = random.integers(-most, most + 1, (64, 16))
+    numbers[:, 0] = most
+    scales = random.uniform(0.001, 0.01, (1, 16)).astype(np.float32)
+    (tmp_path / "m.mlir").write_text(STATIC.format(numbers=numbers.tolist(), scales=[[float(f"{s:.9e}") for s in scales[0]]]))
+    tools.compile(tmp_path / "m.mlir", tmp_path / "m.mmcc", "--from=quantize")
+    x = (random.standard_normal((rows, 64)) * 3).astype(np.float32)
+    x[0] = 100
+    want = np.clip(np.round(x / np.float32(0.05)), -127, 127)
+    for isa in machine_levels():
+        got = tools.run(tmp_path / "m.mmcc", {"x": x}, tmp_path, "--isa", isa)
+        np.testing.assert_array_equal(got["q"], want)
+        np.testing.assert_allclose(got["y"], want @ numbers * np.float32(0.05) * scales, rtol=1e-5, atol=1e-5)

@@ -247,6 +247,9 @@ void interpretQuantization(const Raw &raw, CompileOptions &options) {
   auto request = QuantizeRequest::parse(raw.quantize, error);
   if (!request)
     throw Refusal{"--quantize=" + raw.quantize + ": " + error};
+  if (!options.optimize)
+    throw Refusal{"--quantize takes effect when the model is optimised, which "
+                  "-O0 leaves out"};
   if (options.from && *options.from >= Stage::quantize)
     throw Refusal{"--quantize takes effect in the stage quantize, which "
                   "--from=" +
