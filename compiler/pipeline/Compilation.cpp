@@ -122,7 +122,7 @@ ExitCode mmcc::compile(const CompileOptions &options,
         code != ExitCode::done)
       return code;
   bool approximates = !options.tome.empty() || !options.prune.empty() ||
-                      !options.attention.empty();
+                      !options.attention.empty() || options.quantize;
   if (!options.calibrate.empty() && approximates)
     if (ExitCode code = searchTokens(chosen, messages); code != ExitCode::done)
       return code;

@@ -63,8 +63,8 @@ private:
     return code;
   }
 
-  /// Compiles with `tome` and opens the result; `exact` leaves limits on
-  /// attention out as well.
+  /// Compiles with `tome` and opens the result; `exact` leaves all other
+  /// approximations out as well.
   ExitCode build(const std::string &tome, Execution &execution,
                  bool exact = false) {
     CompileOptions candidate = options;
@@ -72,6 +72,7 @@ private:
     if (exact) {
       candidate.attention.clear();
       candidate.prune.clear();
+      candidate.quantize.reset();
     }
     candidate.calibrate.clear();
     candidate.maxDrop.reset();
@@ -142,6 +143,8 @@ private:
       text += (text.empty() ? "--attention=" : " --attention=") + pattern;
     if (!options.prune.empty())
       text += (text.empty() ? "--prune=" : " --prune=") + options.prune;
+    if (options.quantize)
+      text += (text.empty() ? "" : " ") + options.quantize->recorded();
     if (!tome.empty())
       text += (text.empty() ? "--tome=" : " --tome=") + tome;
     return text;
@@ -155,6 +158,8 @@ private:
       add("attention", llvm::join(options.attention, " "));
     if (!options.prune.empty())
       add("prune", options.prune);
+    if (options.quantize)
+      add("quantize", options.quantize->scheme);
     if (!options.tome.empty())
       add("tome", options.tome);
     add("accuracy.metric", accuracy.metric());

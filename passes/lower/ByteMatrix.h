@@ -9,7 +9,7 @@
 
 namespace mmcc::lower {
 
-/// A matrix of i8, row by row.
+/// A matrix of i8 with an even number of rows, column by column.
 struct ByteMatrix {
   int64_t rows = 0, columns = 0;
   std::vector<int8_t> numbers;

@@ -4,6 +4,8 @@
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include "passes/lower/Index.h"
 
+#include <cstring>
+
 using namespace mlir;
 
 namespace mmcc::lower {
@@ -119,6 +121,33 @@ static bool addParts(Value matrix, SmallVectorImpl<MatrixPart> &parts) {
   parts.push_back({std::move(*source), shape[0], shape[1]});
   return true;
 }
+
+template <typename T> std::optional<std::vector<T>> readColumns(Value matrix) {
+  auto type = cast<RankedTensorType>(matrix.getType());
+  Type element = type.getElementType();
+  bool fits =
+      std::is_same_v<T, float> ? element.isF32() : element.isSignlessInteger(8);
+  std::optional<SmallVector<MatrixPart>> parts = matrixParts(matrix);
+  if (!parts || !fits)
+    return std::nullopt;
+  std::vector<T> numbers(type.getNumElements());
+  T *to = numbers.data();
+  for (const MatrixPart &part : *parts) {
+    std::optional<ConstantBytes> bytes = bytesOf(part.source.value);
+    if (!bytes)
+      return std::nullopt;
+    int64_t row = part.source.strides[0], column = part.source.strides[1];
+    // Mapped files promise no alignment.
+    for (int64_t n = 0; n < part.columns; ++n)
+      for (int64_t k = 0; k < part.rows; ++k, ++to)
+        std::memcpy(to, bytes->at(part.source.offset + k * row + n * column),
+                    sizeof(T));
+  }
+  return numbers;
+}
+
+template std::optional<std::vector<float>> readColumns<float>(Value);
+template std::optional<std::vector<int8_t>> readColumns<int8_t>(Value);
 
 std::optional<SmallVector<MatrixPart>> matrixParts(Value matrix) {
   SmallVector<MatrixPart> parts;

@@ -10,6 +10,7 @@
 #define MMCC_PASSES_LOWER_CONSTANTSOURCE_H
 
 #include "dialects/mm/MM.h"
+#include <vector>
 
 namespace mmcc::lower {
 
@@ -48,6 +49,12 @@ struct MatrixPart {
 /// The parts of a matrix [k, n] one after the other along n; nothing if some
 /// element does not come from a constant by data movement alone.
 std::optional<llvm::SmallVector<MatrixPart>> matrixParts(mlir::Value matrix);
+
+/// The numbers of a matrix [k, n] of f32 or i8 that comes from constants by
+/// data movement, column by column; nothing if it does not, or if its data is
+/// not at hand. T is float or int8_t.
+template <typename T>
+std::optional<std::vector<T>> readColumns(mlir::Value matrix);
 
 } // namespace mmcc::lower
 

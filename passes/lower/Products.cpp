@@ -102,7 +102,6 @@ void lowerLinear(Lowering &lowering, Operation *op) {
     return;
   }
   Shape shape = mm::getShape(input.getType());
-  Shape out = mm::getShape(result.getType());
   RowInput rows = rowsOf(lowering, input);
   if (auto first = dyn_cast<mm::LinearOp>(op))
     if (mm::LinearOp second = findRowDot(lowering, first)) {
@@ -111,7 +110,7 @@ void lowerLinear(Lowering &lowering, Operation *op) {
     }
   if (bias)
     lowering.prepare(bias);
-  Dim K = shape.back(), N = out.back();
+  Dim K = shape.back(), N = mm::getShape(result.getType()).back();
   cpu::Blocks blocks =
       cpu::gemmBlocks(typical(rows.rows), typical(N), typical(K),
                       typical(rows.batch), hasAvx512(lowering.level));
@@ -122,19 +121,7 @@ void lowerLinear(Lowering &lowering, Operation *op) {
   kernel.tensor(rows.view.buffer);
   kernel.tensor(packed);
   SmallVector<Dim> extents{rows.batch, rows.rows, N};
-  Element post(kernel, "post", "", extents,
-               {Float32Type::get(symbols.context)});
-  post.define(result, [&](ArrayRef<AffineExpr> at) -> Value {
-    Value v = post.value(0);
-    if (bias)
-      v = post.builder.create<arith::AddFOp>(post.loc, v,
-                                             post.at(bias, {at.back()}));
-    return v;
-  });
-  SmallVector<AffineExpr> flat{post.dim(0), post.dim(1), post.dim(2)};
-  post.storeChain(chain, result,
-                  reshapeIndex(flat, extents, out, extents, symbols));
-  post.yield();
+  postRows(kernel, chain, result, bias, extents);
   Dim mBlock = symbols.constant(blocks.m_block);
   Dim nBlock = symbols.constant(blocks.n_block);
   kernel.finish(extents, 3,

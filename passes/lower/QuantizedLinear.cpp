@@ -116,20 +116,7 @@ void lowerQuantizedLinear(Lowering &lowering, mm::QuantizedLinearOp op) {
     offsets.push_back(symbols.constant(0));
   }
   SmallVector<Dim> extents{rows.batch, rows.rows, N};
-  Element post(kernel, "post", "", extents,
-               {Float32Type::get(symbols.context)});
-  post.define(result, [&](ArrayRef<AffineExpr> at) -> Value {
-    Value v = post.value(0);
-    if (bias)
-      v = post.builder.create<arith::AddFOp>(post.loc, v,
-                                             post.at(bias, {at.back()}));
-    return v;
-  });
-  SmallVector<AffineExpr> flat{post.dim(0), post.dim(1), post.dim(2)};
-  post.storeChain(chain, result,
-                  reshapeIndex(flat, extents, mm::getShape(result.getType()),
-                               extents, symbols));
-  post.yield();
+  postRows(kernel, chain, result, bias, extents);
 
   Dim mBlock = symbols.constant(blocks.m_block);
   Dim nBlock = symbols.constant(blocks.n_block);
@@ -141,9 +128,9 @@ void lowerQuantizedLinear(Lowering &lowering, mm::QuantizedLinearOp op) {
   if (scales)
     params.push_back(symbols.constant(scales->block));
   params.push_back(symbols.constant(op.getZero() ? 1 : 0));
+  params.append({mBlock, nBlock});
   if (isInteger && !isFour)
     params.push_back(symbols.constant(isLimited));
-  params.append({mBlock, nBlock});
   int64_t scratch = isInteger
                         ? cpu::gemmInt8ScratchBytes(depth, blocks.m_block)
                         : cpu::gemmNarrowScratchBytes(depth, blocks.m_block);

@@ -88,8 +88,7 @@ void lowerRowDot(Lowering &lowering, mm::LinearOp first, mm::LinearOp second,
   Chain chain = lowering.chain(result);
   chain.locations.insert(chain.locations.begin(), first.getLoc());
 
-  Shape inner = mm::getShape(first.getType()),
-        out = mm::getShape(result.getType());
+  Shape inner = mm::getShape(first.getType());
   Dim N = inner.back(), K = mm::getShape(first.getInput().getType()).back();
   Dim one = symbols.constant(1), block = symbols.constant(kRows);
   Kernel kernel(lowering, "gemm_dot_f32", first.getLoc());
@@ -111,18 +110,7 @@ void lowerRowDot(Lowering &lowering, mm::LinearOp first, mm::LinearOp second,
       {score.at(activated, reshapeIndex(place, pairs, inner, pairs, symbols))});
 
   Shape extents{input.batch, input.rows, one};
-  Element post(kernel, "post", "", extents, {f32});
-  post.define(result, [&](ArrayRef<AffineExpr> at) -> Value {
-    Value v = post.value(0);
-    if (Value bias = second.getBias())
-      v = post.builder.create<arith::AddFOp>(post.loc, v,
-                                             post.at(bias, {at.back()}));
-    return v;
-  });
-  SmallVector<AffineExpr> flat{post.dim(0), post.dim(1), post.dim(2)};
-  post.storeChain(chain, result,
-                  reshapeIndex(flat, extents, out, extents, symbols));
-  post.yield();
+  postRows(kernel, chain, result, second.getBias(), extents);
   kernel.finish(extents, 3,
                 {input.batch, input.rows, N, K, input.batchStride,
                  input.rowStride, block},

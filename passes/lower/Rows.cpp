@@ -1,6 +1,7 @@
 //===- Rows.cpp - The rows that a linear layer multiplies -----------------===//
 
 #include "passes/lower/Rows.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 
 using namespace mlir;
 
@@ -59,6 +60,25 @@ RowInput rowsOf(Lowering &lowering, Value input) {
     rows = foldRows(view, shape, leading, lowering.symbols);
   }
   return {view, rows->batch, rows->rows, rows->batchStride, rows->rowStride};
+}
+
+void postRows(Kernel &kernel, const Chain &chain, Value result, Value bias,
+              ArrayRef<Dim> extents) {
+  const Symbols &symbols = kernel.lowering.symbols;
+  Element post(kernel, "post", "", extents,
+               {Float32Type::get(symbols.context)});
+  post.define(result, [&](ArrayRef<AffineExpr> at) -> Value {
+    Value v = post.value(0);
+    if (bias)
+      v = post.builder.create<arith::AddFOp>(post.loc, v,
+                                             post.at(bias, {at.back()}));
+    return v;
+  });
+  SmallVector<AffineExpr> flat{post.dim(0), post.dim(1), post.dim(2)};
+  post.storeChain(chain, result,
+                  reshapeIndex(flat, extents, mm::getShape(result.getType()),
+                               extents, symbols));
+  post.yield();
 }
 
 } // namespace mmcc::lower

@@ -3,7 +3,7 @@
 #ifndef MMCC_PASSES_LOWER_ROWS_H
 #define MMCC_PASSES_LOWER_ROWS_H
 
-#include "passes/lower/Lowering.h"
+#include "passes/lower/Kernel.h"
 
 namespace mmcc::lower {
 
@@ -27,6 +27,11 @@ struct RowInput {
 /// `input` [..., in] as rows of contiguous elements, where it lies if it can be
 /// seen so; emits what computes or copies it.
 RowInput rowsOf(Lowering &lowering, mlir::Value input);
+
+/// The post block of a product [batch, rows, columns]: adds `bias`, if there is
+/// one, and stores the chain that begins with `result`.
+void postRows(Kernel &kernel, const Chain &chain, mlir::Value result,
+              mlir::Value bias, llvm::ArrayRef<Dim> extents);
 
 } // namespace mmcc::lower
 

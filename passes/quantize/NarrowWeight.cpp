@@ -87,7 +87,7 @@ int64_t fitGroup(int64_t group, int64_t in) {
     return in;
   while (group >= 32 && (in % group != 0 || group % 32 != 0))
     group /= 2;
-  return group >= 32 ? group : in;
+  return std::max<int64_t>(group, 32);
 }
 
 } // namespace mmcc::quantize

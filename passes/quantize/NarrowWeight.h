@@ -64,7 +64,7 @@ NarrowConstants makeConstants(mlir::OpBuilder &builder, mlir::Location loc,
                               const NarrowWeight &weight);
 
 /// The largest of group, group / 2, ... that divides `in` and is a multiple of
-/// 32 (`in` itself for group 0); 0 if there is none.
+/// 32, else 32; `in` itself for group 0; 0 if 32 does not divide `in`.
 int64_t fitGroup(int64_t group, int64_t in);
 
 } // namespace mmcc::quantize

@@ -15,7 +15,8 @@ GroupScale coverRange(const float *numbers, int64_t count,
   if (format.asymmetric) {
     if (high == low)
       return group;
-    group.scale = (high - low) / float(format.high());
+    // The range of large weights is beyond single precision.
+    group.scale = float((double(high) - low) / format.high());
     group.zero = int(std::clamp(std::nearbyint(-low / group.scale), 0.0f,
                                 float(format.high())));
     return group;
@@ -26,7 +27,8 @@ GroupScale coverRange(const float *numbers, int64_t count,
   if (format.limited)
     for (int64_t i = 0; i + 1 < count; i += 2)
       group.scale =
-          std::max(group.scale, std::abs(numbers[i] + numbers[i + 1]) / 128);
+          std::max(group.scale,
+                   float(std::abs(double(numbers[i]) + numbers[i + 1]) / 128));
   return group;
 }
 

@@ -60,7 +60,7 @@ def refused(done, code: int, *words: str) -> None:
         (["--act-order"], "not supported yet: --act-order"),
         (["--method=gptq"], "not supported yet: --method=gptq"),
         (["--group-size=64"], "--group-size and --asymmetric need --quantize"),
-        (["--calibrate=samples"], "--calibrate has nothing to measure without --tome, --prune, --attention or --report"),
+        (["--calibrate=samples"], "--calibrate has nothing to measure without --tome, --prune, --attention, --quantize or --report"),
         (["--max-drop=1"], "--max-drop is measured on samples"),
         (["--max-drop=-1", "--calibrate=samples"], "--max-drop=-1: expected a number of points"),
         (["--max-drop=nan", "--calibrate=samples"], "--max-drop=nan: expected a number of points"),

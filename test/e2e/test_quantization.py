@@ -162,6 +162,40 @@ def test_what_is_no_number_stays_none(scheme, tools, tmp_path):
     assert np.isfinite(y[[0, 3]]).all() and not np.isfinite(y[1]).any() and not np.isfinite(y[2]).any()
 
 
+def test_the_largest_weights_there_are(tools, tmp_path):
+    """Their range is beyond single precision; their scale is not."""
+    w = np.zeros((64, 16), np.float32)
+    w[0], w[1] = np.finfo(np.float32).max, -np.finfo(np.float32).max
+    (tmp_path / "m.onnx").write_bytes(linear(w))
+    x = np.full((1, 64), 1e-30, np.float32)
+    for options in (["--quantize=w8a16", "--asymmetric"], ["--quantize=w4a16"], ["--quantize=w8a8-dynamic"]):
+        tools.compile(tmp_path / "m.onnx", tmp_path / "m.mmcc", *options)
+        y = tools.run(tmp_path / "m.mmcc", {"x": x}, tmp_path)["y"]
+        np.testing.assert_allclose(y, 0, atol=0.02 * 1e-30 * np.finfo(np.float32).max)
+
+
+def test_what_rounding_costs_is_measured_and_bounded(tools, tmp_path):
+    (tmp_path / "m.onnx").write_bytes(linear(weights()["up"]))
+    samples = tmp_path / "samples"
+    samples.mkdir()
+    x = np.random.default_rng(0).standard_normal((20, WIDTH)).astype(np.float32)
+    np.savez(samples / "one.npz", x=x)
+    options = ["--quantize=w3a16", f"--calibrate={samples}"]
+    tools.compile(tmp_path / "m.onnx", tmp_path / "m.mmcc", *options)
+    notes = json.loads(tools.call("mmcc", "inspect", tmp_path / "m.mmcc", "--json").stdout)["notes"]
+    assert notes["quantize"] == "w3a16" and "tome" not in notes
+    a, b = x @ weights()["up"], x @ rounded(weights()["up"], 3, 64)
+    if notes["accuracy.metric"] == "top-1 agreement":
+        want = 100 * (a.argmax(1) == b.argmax(1)).mean()
+    else:
+        want = 100 * (a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum())
+    assert want < 99.9
+    assert float(notes["accuracy.after"]) == pytest.approx(want, abs=0.1)
+    done = tools.call("mmcc", "compile", tmp_path / "m.onnx", "-o", tmp_path / "no.mmcc", *options, "--max-drop=0.01")
+    assert done.returncode == 3 and "--quantize=w3a16 loses" in done.stderr, done.stderr
+    assert not (tmp_path / "no.mmcc").exists()
+
+
 def test_4_bits_make_a_small_file_and_the_table_is_there_once(tools, tmp_path):
     values = weights()
     (tmp_path / "m.onnx").write_bytes(language_model(values))

@@ -219,12 +219,11 @@ struct Bench {
     } else {
       params.push_back(group);
     }
-    params.push_back(0);
+    params.insert(params.end(), {0, blocks.m_block, blocks.n_block});
     if (integers && bits == 8) {
       params.push_back(1);
       tensors.push_back(scale.data);
     }
-    params.insert(params.end(), {blocks.m_block, blocks.n_block});
     run(name, row, params, tensors, blocking::ceilDivide(N, blocks.n_block),
         blocking::ceilDivide(M, blocks.m_block), 1,
         integers ? gemmInt8ScratchBytes(K, blocks.m_block)

@@ -195,16 +195,16 @@ void interpretAttention(const Raw &raw, CompileOptions &options) {
 void interpretTokens(const Raw &raw, CompileOptions &options) {
   // A bound without a schedule asks for the best that keeps it.
   std::string tome = raw.tome;
-  if (tome == "off" && options.maxDrop && options.attention.empty() &&
-      options.prune.empty())
+  bool isExact =
+      options.attention.empty() && options.prune.empty() && !options.quantize;
+  if (tome == "off" && options.maxDrop && isExact)
     tome = "auto";
   if (tome == "off") {
     if (options.tomeMap)
       throw Refusal{"--tome-map needs --tome"};
-    if (!options.calibrate.empty() && options.attention.empty() &&
-        options.prune.empty() && options.report.empty())
+    if (!options.calibrate.empty() && isExact && options.report.empty())
       throw Refusal{"--calibrate has nothing to measure without --tome, "
-                    "--prune, --attention or --report"};
+                    "--prune, --attention, --quantize or --report"};
     return;
   }
   std::string error;
@@ -299,8 +299,8 @@ void interpret(const Raw &raw, CommandLine &commandLine) {
   interpretContract(raw, options);
   interpretAttention(raw, options);
   interpretPruning(raw, options);
-  interpretTokens(raw, options);
   interpretQuantization(raw, options);
+  interpretTokens(raw, options);
   if (commandLine.verb == Verb::compile) {
     if (options.output.empty() && !options.stopAfter)
       throw Refusal{"say where to write the artifact: -o OUT.mmcc"};

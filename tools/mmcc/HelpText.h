@@ -41,7 +41,7 @@ An entry point each; {"entries": {"a": "A.onnx", "b": "B.onnx"}, "connect":
   --from=STAGE          takes printed IR up again: mmcc compile X.mlir --from=...
   --dump-code=DIR       writes the CPU kernels as .ll and .s; --time: seconds and memory by stage
   --report=FILE.html    a page about the artifact at work here, on the first sample of DIR
-Not supported yet, and refused: --method, --kv, --tuning, CUDA targets.
+Not supported yet, and refused: --precision other than f32, --method, --kv, --tuning, CUDA.
 )";
 
 inline constexpr char kInspectHelp[] =
@@ -52,7 +52,8 @@ Prints entry points, shapes, kernels, sizes and options of an artifact; with
 )";
 
 inline constexpr char kExplainHelp[] =
-    R"(mmcc explain MODEL.onnx [--target=...] [--dim ...] [--tome=...] [--prune=...] [-O0]
+    R"(mmcc explain MODEL.onnx [--target=...] [--dim ...] [--tome=...] [--prune=...]
+             [--quantize=...] [-O0]
 
 Prints which nodes of the model became which kernel; remarks on standard error
 say why what looked like attention stayed in pieces.

@@ -6,15 +6,24 @@
 //   a [B, M, K] i8, K contiguous, any alignment, read in place
 //   a_scale [B, M, K/a_block] f32, by its strides (all 0: one scale)
 //   w panels of NarrowPanel.h; scale, zero [ceil(N/16)][K/group][16] f32
+//   sums [ceil(N/16)][K/step][16] f32, for 8-bit weights: those of the numbers
+//     of w over each step
 //
-// K is a multiple of 32, group and a_block are multiples of 32 that divide K.
-// Nothing is read beyond the rows of a. n_block is a multiple of 32.
+// K is a multiple of 32, group and a_block are multiples of 32 that divide K,
+// step is their greatest common divisor. Nothing is read beyond the rows of a.
+// n_block is a multiple of 32.
 //
-// Products are summed as integers over the common blocks of both scales and
-// are exact: nothing saturates. 4-bit weights are unsigned halves, so that
-// eight sums of four products each (15 * 127 * 2 a 16-bit lane) fit 16 bits.
-// 8-bit weights would not (the published trap of vpmaddubsw), and both sides
-// are widened to 16 bits instead.
+// Products are summed as integers over the steps and are exact: nothing
+// saturates. vpmaddubsw multiplies unsigned by signed bytes and adds two
+// products in 16 bits, where 2 * 255 * 127 does not fit:
+//
+//   * 4-bit weights are the unsigned side; 16 products fit 16 bits.
+//   * 8-bit weights are the signed side, a + 128 the unsigned one (128 times
+//     the sums of w come off again). With `limited` the weights keep
+//     |w[k] + w[k+1]| <= 128 for even k, so that both products fit:
+//     255 * 128 < 2^15.
+//   * Other 8-bit weights, of models that were quantized elsewhere, and a are
+//     widened to 16 bits, which takes about a third longer.
 //
 //===----------------------------------------------------------------------===//
 
@@ -266,12 +275,13 @@ enum {
   Group,
   ABlock,
   Zeros,
-  Limits,
   MBlock,
-  NBlock
+  NBlock,
+  Limits // of 8-bit weights only
 };
 
-template <Form F> void gemm(const MicroCall *call, const int64_t *q) {
+template <Form F> void gemm(const MicroCall *call) {
+  const int64_t *q = call->params;
   const int64_t mBlock = q[MBlock], nBlock = q[NBlock];
   const int64_t m0 = call->y * mBlock, rows = minOf(mBlock, q[M] - m0);
   const int64_t n0 = call->x * nBlock, n1 = minOf(n0 + nBlock, q[N]);
@@ -326,19 +336,11 @@ template <Form F> void gemm(const MicroCall *call, const int64_t *q) {
 
 } // namespace
 
-extern "C" void mmk_gemm_i8_u4(const MicroCall *call) {
-  // There is nothing to limit.
-  int64_t params[NBlock + 1];
-  for (int i = 0; i < Limits; ++i)
-    params[i] = call->params[i];
-  params[MBlock] = call->params[MBlock - 1];
-  params[NBlock] = call->params[NBlock - 1];
-  gemm<Half>(call, params);
-}
+extern "C" void mmk_gemm_i8_u4(const MicroCall *call) { gemm<Half>(call); }
 
 extern "C" void mmk_gemm_i8_i8(const MicroCall *call) {
   if (call->params[Limits])
-    gemm<Limited>(call, call->params);
+    gemm<Limited>(call);
   else
-    gemm<Wide>(call, call->params);
+    gemm<Wide>(call);
 }

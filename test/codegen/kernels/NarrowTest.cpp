@@ -175,9 +175,9 @@ void checkIntegers(const Level &level, int bits, const Shape &s) {
               sums.data());
   std::vector<int64_t> params = {s.B,    s.M,  s.N,     s.K,      aBatch, aRow,
                                  sBatch, sRow, s.group, s.aBlock, s.zeros};
+  params.insert(params.end(), {s.mBlock, s.nBlock});
   if (bits == 8)
     params.push_back(s.limited);
-  params.insert(params.end(), {s.mBlock, s.nBlock});
   std::vector<const float *> tensors = {bytes.data(), scale.data(),
                                         w.packed.data(), w.scale.data(),
                                         w.zero.data()};

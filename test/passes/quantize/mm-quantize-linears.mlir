@@ -23,6 +23,16 @@ func.func @fuse_when_a_smaller_group_divides(%x: tensor<8x96xf32>) -> tensor<8x1
   return %y : tensor<8x16xf32>
 }
 
+// 96 and 48 do not divide 160: a whole multiple of 32 is left.
+// RUN: mmcc-opt %s -mm-quantize-linears="bits=4 group=96" | FileCheck %s --check-prefix=ODD
+// ODD-LABEL: func @fuse_when_halves_are_no_multiple_of_32
+func.func @fuse_when_halves_are_no_multiple_of_32(%x: tensor<8x160xf32>) -> tensor<8x16xf32> {
+  %w = mm.constant dense<0.5> : tensor<160x16xf32>
+  // ODD: tensor<160x16xi4>, tensor<5x16xf32>
+  %y = mm.linear %x, %w : tensor<8x160xf32>, tensor<160x16xf32> -> tensor<8x16xf32>
+  return %y : tensor<8x16xf32>
+}
+
 // Layers that read one value share its integers.
 // CHECK-LABEL: func @fuse_when_layers_share_their_input
 func.func @fuse_when_layers_share_their_input(%x: tensor<8x64xf32>) -> (tensor<8x16xf32>, tensor<8x16xf32>) {
