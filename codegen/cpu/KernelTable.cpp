@@ -4,7 +4,8 @@
 
 namespace mmcc::cpu {
 
-#define MMCC_LIST(...) {__VA_ARGS__}
+// Lists end with an element more: an array cannot be empty.
+#define MMCC_LIST(...) {__VA_ARGS__ __VA_OPT__(, ) llvm::StringRef()}
 #define MMCC_KERNEL(row, tensors, params, blocks)                              \
   static const llvm::StringRef row##_tensors[] = MMCC_LIST tensors;            \
   static const llvm::StringRef row##_params[] = MMCC_LIST params;              \
@@ -14,7 +15,9 @@ namespace mmcc::cpu {
 llvm::ArrayRef<KernelRow> kernelRows() {
   static const KernelRow rows[] = {
 #define MMCC_KERNEL(row, tensors, params, blocks)                              \
-  {#row, row##_tensors, row##_params, row##_blocks},
+  {#row, llvm::ArrayRef(row##_tensors).drop_back(),                            \
+   llvm::ArrayRef(row##_params).drop_back(),                                   \
+   llvm::ArrayRef(row##_blocks).drop_back()},
 #include "codegen/cpu/kernels/kernels.inc"
   };
   return rows;

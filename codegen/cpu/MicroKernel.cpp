@@ -64,7 +64,7 @@ LogicalResult MicroKernel::emit(ArrayRef<llvm::Value *> cell,
       return failure();
     slot = *function;
   }
-  if (post == null)
+  if (post == null && llvm::is_contained(row->blocks, "post"))
     return kernel.emitOpError("needs a post block");
 
   llvm::Value *members[] = {frame.args,

@@ -144,16 +144,17 @@ def Plan_EntryOp : Plan_Op<"entry", [Symbol, IsolatedFromAbove, SingleBlock, NoT
     A symbol's value is the size of the first input dimension that is this
     symbol alone; every other dimension is a constraint. `absences` names other
     entries of the variant that stand in for this one in calls that leave out
-    inputs, and which ones: `{"chat-without-image" = ["image.pixels"]}`.
+    inputs, and which ones: `{"chat-without-image" = ["image.pixels"]}`. `plain`
+    names the entry that takes and gives as tensors what this one keeps as state.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, StrArrayAttr:$symbols, DenseI64ArrayAttr:$ranges, StrArrayAttr:$input_names,
                        StrArrayAttr:$output_names, ArrayAttr:$element_types, ArrayAttr:$shapes, OptionalAttr<AffineMapAttr>:$arena_bytes,
-                       OptionalAttr<DictionaryAttr>:$absences);
+                       OptionalAttr<DictionaryAttr>:$absences, OptionalAttr<StrAttr>:$plain);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
     $sym_name `symbols` $symbols `ranges` $ranges `inputs` $input_names `outputs` $output_names
     `types` $element_types `shapes` $shapes (`arena` $arena_bytes^)? (`absences` $absences^)?
-    attr-dict-with-keyword $body
+    (`plain` $plain^)? attr-dict-with-keyword $body
   }];
   let hasVerifier = 1;
 }
@@ -167,6 +168,27 @@ def Plan_AllocOp : Plan_Op<"alloc", [MemoryEffects<[MemAlloc]>]> {
   let arguments = (ins AffineMapAttr:$elements, OptionalAttr<AffineMapAttr>:$offset);
   let results = (outs Plan_BufferType:$result);
   let assemblyFormat = "$elements (`offset` $offset^)? attr-dict `:` type($result)";
+}
+
+def Plan_StateOp : Plan_Op<"state"> {
+  let summary = "memory that outlives a call, in blocks of tokens";
+  let description = [{
+    The state `name` of the entry. It holds `length` tokens before the call (one
+    symbol of the entry, whose value it is) and `rows` more after it. A block is
+    `[batch, heads, block_tokens, width]` of the element type; if it is
+    `scaled`, each head's elements are followed by `block_tokens` f32 scales. A
+    kernel that is given a state gets the address of a table of the addresses of
+    its blocks: token t is token t mod block_tokens of block t floordiv
+    block_tokens. The kernels that append are in the entry's list of commands.
+  }];
+  let arguments = (ins StrAttr:$name, AffineMapAttr:$batch, I64Attr:$heads, I64Attr:$width, I64Attr:$block_tokens,
+                       AffineMapAttr:$length, AffineMapAttr:$rows, UnitAttr:$scaled);
+  let results = (outs Plan_BufferType:$result);
+  let assemblyFormat = [{
+    $name `batch` $batch `heads` $heads `width` $width `block` $block_tokens
+    `length` $length `rows` $rows (`scaled` $scaled^)? attr-dict `:` type($result)
+  }];
+  let hasVerifier = 1;
 }
 
 def Plan_GetConstantOp : Plan_Op<"get_constant", [Pure]> {

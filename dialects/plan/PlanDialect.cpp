@@ -48,6 +48,18 @@ LogicalResult BlockOp::verify() {
   return success();
 }
 
+LogicalResult StateOp::verify() {
+  auto isOf = [](AffineMap map) {
+    return map.getNumDims() == 0 && map.getNumResults() == 1;
+  };
+  if (!isOf(getBatch()) || !isOf(getRows()) || !isOf(getLength()) ||
+      !isa<AffineSymbolExpr>(getLength().getResult(0)))
+    return emitOpError("needs a batch and rows, and a symbol as its length");
+  if (getHeads() < 1 || getWidth() < 1 || getBlockTokens() < 1)
+    return emitOpError("has blocks without elements");
+  return success();
+}
+
 LogicalResult EntryOp::verify() {
   size_t count = getBody().getNumArguments();
   if (getInputNames().size() + getOutputNames().size() != count ||

@@ -1,10 +1,10 @@
 //===- Attention.cpp - Lowering of mm.attention ---------------------------===//
 
+#include "passes/lower/Attention.h"
 #include "codegen/cpu/kernels/Blocking.h"
 #include "codegen/cpu/kernels/Scratch.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
-#include "passes/lower/Kernel.h"
 #include "llvm/Support/MathExtras.h"
 #include <cmath>
 
@@ -12,8 +12,7 @@ using namespace mlir;
 
 namespace mmcc::lower {
 
-/// A view of rank 4 whose last dimension is contiguous.
-static View headsView(Lowering &lowering, Value value) {
+View headsView(Lowering &lowering, Value value) {
   View view = lowering.view(value);
   Shape shape = mm::getShape(value.getType());
   if (view.strides[3].isConstant(1) || shape[3].isConstant(1))
@@ -38,16 +37,64 @@ static std::optional<int64_t> countSpanKeys(Value spans) {
   return keys;
 }
 
+void addScore(Kernel &kernel, mm::AttentionOp op, ArrayRef<Dim> pairs) {
+  Value mask = op.getMask();
+  double softcap = op.getSoftcap().convertToDouble();
+  if (!mask && softcap <= 0)
+    return;
+  MLIRContext *context = op.getContext();
+  Type f32 = Float32Type::get(context);
+  Element score(kernel, "score", "", pairs, {f32});
+  Value s = score.value(0);
+  OpBuilder &b = score.builder;
+  if (softcap > 0) {
+    Value cap = score.floatConstant(f32, softcap);
+    s = b.create<arith::MulFOp>(
+        score.loc, cap,
+        b.create<math::TanhOp>(score.loc,
+                               b.create<arith::DivFOp>(score.loc, s, cap)));
+  }
+  if (mask) {
+    Shape maskShape = mm::getShape(mask.getType());
+    SmallVector<AffineExpr> at;
+    for (size_t i = 0; i < maskShape.size(); ++i)
+      at.push_back(maskShape[i].isConstant(1)
+                       ? getAffineConstantExpr(0, context)
+                       : score.dim(4 - maskShape.size() + i));
+    Value m = score.at(mask, at);
+    if (m.getType().isInteger(1))
+      s = b.create<arith::SelectOp>(score.loc, m, s,
+                                    score.floatConstant(f32, -INFINITY));
+    else
+      s = b.create<arith::AddFOp>(score.loc, s,
+                                  emitCast(b, score.loc, m, m.getType(), f32));
+  }
+  score.yield(s);
+}
+
+void addPost(Kernel &kernel, const Chain &chain, Value result) {
+  Element post(kernel, "post", "", mm::getShape(result.getType()),
+               {Float32Type::get(result.getContext())});
+  post.define(result,
+              [&](ArrayRef<AffineExpr>) -> Value { return post.value(0); });
+  SmallVector<AffineExpr> index;
+  for (unsigned i = 0; i < 4; ++i)
+    index.push_back(post.dim(i));
+  post.storeChain(chain, result, index);
+  post.yield();
+}
+
 void lowerAttention(Lowering &lowering, mm::AttentionOp op) {
   const Symbols &symbols = lowering.symbols;
   Value result = op.getResult();
-  Type f32 = Float32Type::get(symbols.context);
   if (!cast<RankedTensorType>(result.getType()).getElementType().isF32()) {
     op.emitOpError("attention is computed in f32; the export's type is "
                    "converted before lowering");
     lowering.failed = true;
     return;
   }
+  if (op.getKey().getDefiningOp<mm::StateAppendOp>())
+    return lowerStateAttention(lowering, op);
   View q = headsView(lowering, op.getQuery());
   View k = headsView(lowering, op.getKey());
   View v = headsView(lowering, op.getValue());
@@ -57,9 +104,8 @@ void lowerAttention(Lowering &lowering, mm::AttentionOp op) {
   Dim B = out[0], H = out[1], Sq = out[2], Dv = out[3];
   Dim Skv = kShape[2], D = qShape[3];
   std::optional<Dim> group = H.exactDiv(kShape[1]);
-  Value mask = op.getMask();
-  if (mask)
-    lowering.prepare(mask);
+  if (op.getMask())
+    lowering.prepare(op.getMask());
   Chain chain = lowering.chain(result);
 
   // Without spans the kernel is handed what it does not read.
@@ -68,44 +114,8 @@ void lowerAttention(Lowering &lowering, mm::AttentionOp op) {
   Kernel kernel(lowering, "attention_f32", op.getLoc());
   for (const View &view : {q, k, v, spans})
     kernel.tensor(view.buffer);
-  double softcap = op.getSoftcap().convertToDouble();
-  if (mask || softcap > 0) {
-    SmallVector<Dim> pairs{B, H, Sq, Skv};
-    Element score(kernel, "score", "", pairs, {f32});
-    Value s = score.value(0);
-    OpBuilder &b = score.builder;
-    if (softcap > 0) {
-      Value cap = score.floatConstant(f32, softcap);
-      s = b.create<arith::MulFOp>(
-          score.loc, cap,
-          b.create<math::TanhOp>(score.loc,
-                                 b.create<arith::DivFOp>(score.loc, s, cap)));
-    }
-    if (mask) {
-      Shape maskShape = mm::getShape(mask.getType());
-      SmallVector<AffineExpr> at;
-      for (size_t i = 0; i < maskShape.size(); ++i)
-        at.push_back(maskShape[i].isConstant(1)
-                         ? getAffineConstantExpr(0, symbols.context)
-                         : score.dim(4 - maskShape.size() + i));
-      Value m = score.at(mask, at);
-      if (m.getType().isInteger(1))
-        s = b.create<arith::SelectOp>(score.loc, m, s,
-                                      score.floatConstant(f32, -INFINITY));
-      else
-        s = b.create<arith::AddFOp>(
-            score.loc, s, emitCast(b, score.loc, m, m.getType(), f32));
-    }
-    score.yield(s);
-  }
-  Element post(kernel, "post", "", out, {f32});
-  post.define(result,
-              [&](ArrayRef<AffineExpr>) -> Value { return post.value(0); });
-  SmallVector<AffineExpr> index;
-  for (unsigned i = 0; i < 4; ++i)
-    index.push_back(post.dim(i));
-  post.storeChain(chain, result, index);
-  post.yield();
+  addScore(kernel, op, {B, H, Sq, Skv});
+  addPost(kernel, chain, result);
 
   int64_t heads = B.getConstant().value_or(1) * H.getConstant().value_or(1);
   int64_t block = op.getSpans() ? kSpanQueries

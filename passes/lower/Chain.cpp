@@ -33,7 +33,7 @@ bool needsMemory(Operation *user, Value operand) {
   if (isa<mm::LinearOp, mm::QuantizedLinearOp, mm::MatmulOp, mm::ConvOp,
           mm::ScatterOp, mm::TopKOp, mm::ConcatOp, mm::MatchTokensOp,
           mm::MergeTokensOp, mm::SelectTokensOp, mm::SimilarityOp,
-          mm::RetrieveOp, func::ReturnOp>(user))
+          mm::RetrieveOp, mm::StateAppendOp, func::ReturnOp>(user))
     return true;
   if (auto attention = dyn_cast<mm::AttentionOp>(user))
     return operand != attention.getMask();

@@ -32,6 +32,15 @@ void Lowering::createEntry() {
         if (!llvm::is_contained(symbols.names, name))
           symbols.names.push_back(name);
   };
+  // Symbols of an entry with state have the numbers that they have in the plain
+  // one, so that both launch the same kernels.
+  auto plain = func->getAttrOfType<StringAttr>("mm.plain");
+  if (auto other = plain ? module.lookupSymbol<func::FuncOp>(plain) : nullptr) {
+    for (Type type : other.getArgumentTypes())
+      collect(type);
+    for (Type type : other.getResultTypes())
+      collect(type);
+  }
   for (Type type : types)
     collect(type);
   func.walk([&](Operation *op) {
@@ -75,7 +84,8 @@ void Lowering::createEntry() {
       func.getLoc(), func.getSymName(), builder.getStrArrayAttr(names), ranges,
       builder.getArrayAttr(inputNames), builder.getArrayAttr(outputNames),
       builder.getArrayAttr(elements), builder.getArrayAttr(shapes),
-      AffineMapAttr(), func->getAttrOfType<DictionaryAttr>("mm.absences"));
+      AffineMapAttr(), func->getAttrOfType<DictionaryAttr>("mm.absences"),
+      plain);
   Block &body = entry.getBody().emplaceBlock();
   for (Type type : types)
     body.addArgument(
@@ -125,7 +135,7 @@ void Lowering::lowerOp(Operation *op, bool wanted) {
   if (auto concat = dyn_cast<mm::ConcatOp>(op);
       concat && !wanted && isConstantData(concat.getResult()))
     return;
-  if (op->use_empty()) {
+  if (op->use_empty() && !isa<mm::StateAppendOp>(op)) {
     done.insert(op);
     return;
   }
@@ -159,6 +169,7 @@ void Lowering::lowerOp(Operation *op, bool wanted) {
       .Case<mm::RetrieveOp>([&](auto op) { lowerRetrieve(*this, op); })
       .Case<mm::SimilarityOp>([&](auto op) { lowerSimilarity(*this, op); })
       .Case<mm::SelectTokensOp>([&](auto op) { lowerSelectTokens(*this, op); })
+      .Case<mm::StateAppendOp>([&](auto op) { lowerStateAppend(*this, op); })
       .Case<mm::ConcatOp>([&](auto op) { lowerConcat(op); })
       .Default([&](Operation *op) {
         if (!isComputable(op)) {

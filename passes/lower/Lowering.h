@@ -156,6 +156,8 @@ public:
   mlir::OpBuilder kernelBuilder;
   /// Members of chains that nothing stores on their own account.
   llvm::DenseMap<mlir::Value, Rotation> rotations;
+  /// Tables of blocks, by the value that a state holds after an append.
+  llvm::DenseMap<mlir::Value, mlir::Value> stateTables;
   bool failed = false;
 
   bool dependsOn(mlir::Value value, mlir::Operation *anchor);
@@ -192,6 +194,9 @@ void lowerMatmul(Lowering &lowering, mm::MatmulOp op);
 void lowerConv(Lowering &lowering, mm::ConvOp op);
 void lowerConvTranspose(Lowering &lowering, mm::ConvTransposeOp op);
 void lowerAttention(Lowering &lowering, mm::AttentionOp op);
+/// Attention over keys and values that a state holds.
+void lowerStateAttention(Lowering &lowering, mm::AttentionOp op);
+void lowerStateAppend(Lowering &lowering, mm::StateAppendOp op);
 void lowerPool(Lowering &lowering, mm::PoolOp op);
 void lowerReduce(Lowering &lowering, mm::ReduceOp op);
 void lowerArgReduce(Lowering &lowering, mm::ArgReduceOp op);

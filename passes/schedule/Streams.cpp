@@ -136,7 +136,7 @@ struct PlanStreams : impl::PlanStreamsBase<PlanStreams> {
     DenseMap<Value, Accesses> accesses;
     SmallVector<plan::DispatchOp> launches;
     for (Operation &op : entry.getBody().front()) {
-      if (isa<plan::AllocOp, plan::GetConstantOp>(op))
+      if (isa<plan::AllocOp, plan::GetConstantOp, plan::StateOp>(op))
         continue;
       auto dispatch = dyn_cast<plan::DispatchOp>(op);
       if (!dispatch)

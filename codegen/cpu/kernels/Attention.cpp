@@ -1,154 +1,40 @@
-//===- Attention.cpp - Softmax attention over packed keys and values ------===//
+//===- Attention.cpp - Softmax attention where keys and values lie --------===//
 //
 // out[b, h, i, :] = sum over j of softmax_j(scale * q_i . k_j) v_j
 //
 //   q [.., Sq, D], k [.., Skv, D], v [.., Skv, Dv] f32; D and Dv contiguous,
 //   tokens and heads strided, any alignment; nothing is read beyond them.
 //
-// A cell is one head and q_block queries. Keys come in equal blocks of at most
-// kKeyBlock; a block's keys are packed into panels [keys/16][D][16] and its
-// values into [Dv/16][keys][16], and all row tiles of the cell pass over them:
-//
-//   q tile * key panels -> scores [14, keys] -> softmax -> * value panels
-//
-// Scores of one row tile are all that exists of the score matrix. Blocks and
-// tiles that causality, the window or a table of spans leave out are skipped.
-// Sums over j run in the order of j inside a block, blocks in order; strided
-// keys, which are packed side by side like any others, come after those of the
-// window.
+// What a table of spans leaves out is skipped, too; strided keys, which are
+// packed side by side like any others, come after those of the window.
 //
 //===----------------------------------------------------------------------===//
 
-#include "codegen/cpu/kernels/Attention.h"
+#include "codegen/cpu/kernels/AttentionMany.h"
 #include "codegen/cpu/kernels/Pack.h"
 
 using namespace mmcc::cpu;
 
 namespace {
 
-/// Scratch areas of a cell.
-struct Areas {
-  float *keys, *values, *scores, *q, *product, *out;
-  RowState *state;
-  int64_t dv; // row stride of product and out
+/// Every step-th key and value of the cell's head.
+struct StridedKeys {
+  const float *k, *v;
+  int64_t kRow, vRow, D, Dv;
 
-  MMK_INLINE Areas(const AttentionCell &c, float *scratch) {
-    dv = roundUp16(c.Dv);
-    keys = scratch;
-    values = keys + kKeyBlock * roundUp16(c.D);
-    scores = values + kKeyBlock * dv;
-    q = scores + kScratchRows * kScoreRow;
-    product = q + kScratchRows * roundUp16(c.D);
-    out = product + kScratchRows * dv;
-    state = reinterpret_cast<RowState *>(out + roundUp16(c.rows) * dv);
+  StridedKeys(const AttentionCell &c, int64_t step)
+      : k(c.k), v(c.v), kRow(c.kRow * step), vRow(c.vRow * step), D(c.D),
+        Dv(c.Dv) {}
+
+  MMK_INLINE void keys(float *to, int64_t j, int64_t count) const {
+    packPanel(to, k + j * kRow, 1, kRow, D, count);
+  }
+  MMK_INLINE void values(float *to, int64_t first, int64_t end,
+                         int64_t p) const {
+    packPanel(to, v + first * vRow + p, vRow, 1, end - first,
+              minOf(kPanel, Dv - p));
   }
 };
-
-/// Row tile [r0, r0 + mr) of the cell over keys [k0, k1) of the packed block
-/// that begins at key `base`, all counted in steps.
-MMK_NOINLINE void attendTile(const AttentionCell &c, const Areas &s, int64_t r0,
-                             int64_t mr, int64_t base, int64_t k0, int64_t k1,
-                             int64_t blockKeys, int64_t step) {
-  const int64_t i0 = c.i0 + r0;
-  // Begin at a pair of panels.
-  const int64_t p0 = (k0 - base) / kTileCols * kTileCols;
-  const int64_t len = k1 - base - p0;
-  const float *pointers[kMaxRows];
-  const int64_t d = roundUp16(c.D);
-  // Rows a page apart would crowd one set of the cache.
-  const bool copy = c.qRow % 1024 == 0;
-  for (int64_t r = 0; r < mr; ++r) {
-    pointers[r] = c.q + (r0 + r) * c.qRow;
-    if (copy) {
-      copyRun(s.q + r * d, pointers[r], c.D);
-      pointers[r] = s.q + r * d;
-    }
-  }
-
-  TileArgs t;
-  t.rows = pointers;
-  t.segs = 1;
-  t.segLen = c.D;
-  t.bRow = kPanel;
-  t.panelStride = c.D * kPanel;
-  t.outRow = kScoreRow;
-  t.far = reinterpret_cast<const char *>(s.scores);
-  t.farStep = 0;
-  t.nextRows = t.far;
-  t.nextRowsStep = 0;
-  for (int64_t j = 0; j < len; j += kTileCols) {
-    t.b = s.keys + (p0 + j) * c.D;
-    t.out = s.scores + j;
-    runTile(mr, minOf(kTilePanels, ceilDiv(len - j, kPanel)), t);
-  }
-  finishScores(c, i0, (base + p0) * step, mr, len, s.scores, step);
-
-  float carry[kMaxRows];
-  bool first = true;
-  for (int64_t r = 0; r < mr; ++r) {
-    float *row = s.scores + r * kScoreRow;
-    RowState &state = s.state[r0 + r];
-    first = first && state.sum < 0.0f;
-    carry[r] =
-        softmaxKeys(row, len, base + p0, c.keys(i0 + r, step), c.factor, state);
-    pointers[r] = row;
-  }
-
-  float *out = s.out + r0 * s.dv;
-  t.segLen = len;
-  t.panelStride = blockKeys * kPanel;
-  t.outRow = s.dv;
-  for (int64_t p = 0; p < s.dv; p += kTileCols) {
-    t.b = s.values + p * blockKeys + p0 * kPanel;
-    t.out = (first ? out : s.product) + p;
-    runTile(mr, minOf(kTilePanels, (s.dv - p) / kPanel), t);
-  }
-  if (first)
-    return;
-  const float *product = s.product;
-  for (int64_t r = 0; r < mr; ++r, out += s.dv, product += s.dv) {
-    Vec f = vset(carry[r]);
-    for (int64_t e = 0; e < s.dv; e += kLanes)
-      vstore(out + e, vfma(vload(out + e), f, vload(product + e)));
-  }
-}
-
-/// All row tiles of the cell over the keys [from, to) that they see, in steps
-/// of `step`. `from` is a multiple of 32.
-MMK_NOINLINE void attendKeys(const AttentionCell &c, const Areas &s,
-                             int64_t step, int64_t from, int64_t to) {
-  const int64_t count = to - from;
-  const int64_t lo = c.keys(c.i0, step).begin;
-  const int64_t hi = minOf(c.keys(c.i0 + c.rows - 1, step).end, to);
-  const int64_t kRow = c.kRow * step, vRow = c.vRow * step;
-  const int64_t blocks = ceilDiv(count, kKeyBlock);
-  const int64_t each = roundUp(ceilDiv(count, maxOf(blocks, 1)), 32);
-  const int64_t tiles = rowTiles(c.rows, 1);
-  for (int64_t base = from; base < hi; base += each) {
-    const int64_t end = minOf(base + each, hi);
-    // Panels are laid out from the first pair that any row needs.
-    int64_t first = base;
-    if (lo > base)
-      first = base + (lo - base) / 32 * 32;
-    if (first >= end)
-      continue;
-    const int64_t keys = roundUp(end - first, kPanel);
-    for (int64_t j = first; j < end; j += kPanel)
-      packPanel(s.keys + (j - first) * c.D, c.k + j * kRow, 1, kRow, c.D,
-                minOf(kPanel, end - j));
-    for (int64_t p = 0; p < s.dv; p += kPanel)
-      packPanel(s.values + p * keys, c.v + first * vRow + p, vRow, 1,
-                end - first, minOf(kPanel, c.Dv - p));
-    for (int64_t t = 0; t < tiles; ++t) {
-      int64_t r0 = tileBegin(c.rows, tiles, t);
-      int64_t r1 = tileBegin(c.rows, tiles, t + 1);
-      int64_t k0 = maxOf(c.keys(c.i0 + r0, step).begin, first);
-      int64_t k1 = minOf(c.keys(c.i0 + r1 - 1, step).end, end);
-      if (k0 < k1)
-        attendTile(c, s, r0, r1 - r0, first, k0, k1, keys, step);
-    }
-  }
-}
 
 /// The keys of the cell's spans only.
 MMK_NOINLINE void attendSpans(const AttentionCell &c, const Areas &s,
@@ -159,36 +45,22 @@ MMK_NOINLINE void attendSpans(const AttentionCell &c, const Areas &s,
     part.masked = !span[2];
     // A table that is wrong costs sense, never memory.
     const int64_t begin = maxOf(span[0], 0) / 32 * 32;
-    attendKeys(part, s, 1, begin, minOf(span[1], c.Skv));
+    attendKeys(part, s, StridedKeys(part, 1), 1, begin, minOf(span[1], c.Skv));
   }
 }
 
 MMK_NOINLINE void attendMany(const AttentionCell &c, float *scratch,
                              const int32_t *spans, int64_t count) {
   Areas s(c, scratch);
-  // A negative sum: nothing has been carried, out is not written yet.
-  for (int64_t r = 0; r < c.rows; ++r)
-    s.state[r] = {kMinusInfinity, -1.0f};
+  beginRows(c, s);
   if (count > 0)
     attendSpans(c, s, spans, count);
   else
-    attendKeys(c, s, 1, 0, c.Skv);
+    attendKeys(c, s, StridedKeys(c, 1), 1, 0, c.Skv);
   if (c.stride > 0)
-    attendKeys(c, s, c.stride, 0, ceilDiv(c.Skv, c.stride));
-  const int64_t tiles = rowTiles(c.rows, 1);
-  for (int64_t t = 0; t < tiles; ++t) {
-    int64_t r0 = tileBegin(c.rows, tiles, t);
-    int64_t r1 = tileBegin(c.rows, tiles, t + 1);
-    for (int64_t r = r0; r < r1; ++r) {
-      float sum = s.state[r].sum, *out = s.out + r * s.dv;
-      if (sum <= 0.0f)
-        zeroRun(out, s.dv);
-      else
-        scaleRow(out, out, s.dv, s.dv, 1.0f / sum);
-    }
-    c.call->post(c.call->args, c.outer, c.i0 + r0, 0, r1 - r0, c.Dv,
-                 s.out + r0 * s.dv, s.dv);
-  }
+    attendKeys(c, s, StridedKeys(c, c.stride), c.stride, 0,
+               ceilDiv(c.Skv, c.stride));
+  finishRows(c, s);
 }
 
 } // namespace

@@ -22,6 +22,8 @@ constexpr int64_t kPostCols = 128;
 constexpr int64_t kKeyBlock = 768;
 /// Row stride of the score tile: not a multiple of a page's worth of floats.
 constexpr int64_t kScoreRow = kKeyBlock + 16;
+/// Tokens of a state's block: a multiple of what attention packs as one.
+constexpr int64_t kStateTokens = 64;
 /// Output pixels that a depthwise convolution treats at a time.
 constexpr int64_t kDepthwisePixels = 8;
 
@@ -70,6 +72,12 @@ constexpr int64_t attentionScratchBytes(int64_t D, int64_t Dv,
   int64_t out = (q_block + 16) * dv * 4;
   int64_t stats = 2 * (q_block + 16) * 4;
   return keys + values + scores + tiles + out + stats + 8 * 64;
+}
+
+/// attention_state_*: a panel's worth of keys as f32, beside the rest.
+constexpr int64_t stateAttentionScratchBytes(int64_t D, int64_t Dv,
+                                             int64_t q_block) {
+  return 16 * roundUp16(D) * 4 + attentionScratchBytes(D, Dv, q_block);
 }
 
 /// True when the taps of one filter row are one run of memory.
