@@ -174,6 +174,10 @@ LogicalResult EntryBuilder::addSymbols() {
     symbol->lo = op.getRanges()[2 * number];
     symbol->hi = op.getRanges()[2 * number + 1];
     symbol->origin = schema::SymbolOrigin::input_dim;
+    if (auto state = lengths.find(number); state != lengths.end()) {
+      symbol->origin = schema::SymbolOrigin::state_length;
+      symbol->input = int32_t(state->second);
+    }
     // A dimension that is the symbol alone, or else one that gives it away.
     for (bool alone : {true, false}) {
       for (size_t input = 0;
@@ -196,6 +200,32 @@ LogicalResult EntryBuilder::addSymbols() {
       return op.emitOpError("no dimension of an input gives the symbol '")
              << symbol->name << "'";
     entry->symbols.push_back(std::move(symbol));
+  }
+  return success();
+}
+
+LogicalResult EntryBuilder::addStates() {
+  if (op.getPlain())
+    entry->plain = op.getPlain()->str();
+  for (auto state : op.getBody().getOps<plan::StateOp>()) {
+    for (AffineMap map : {state.getBatch(), state.getLength(), state.getRows()})
+      if (failed(checkMap(state, map, 1)))
+        return failure();
+    Type element = cast<plan::BufferType>(state.getType()).getElementType();
+    auto made = std::make_unique<schema::StateT>();
+    made->name = state.getName().str();
+    made->dtype = dtypeOf(element);
+    made->dims = {expression(state.getBatch()),
+                  table.constant(state.getHeads()),
+                  table.constant(state.getWidth())};
+    made->block_tokens = uint32_t(state.getBlockTokens());
+    made->scaled = state.getScaled();
+    made->appended = expression(state.getRows());
+    auto length = cast<AffineSymbolExpr>(state.getLength().getResult(0));
+    lengths.try_emplace(length.getPosition(), uint32_t(entry->states.size()));
+    addBuffer(state, schema::BufferKind::state, uint32_t(entry->states.size()),
+              table.constant(0));
+    entry->states.push_back(std::move(made));
   }
   return success();
 }
@@ -409,11 +439,11 @@ FailureOr<std::unique_ptr<schema::EntryT>> EntryBuilder::build() {
       commands += 2 * uint32_t(dispatch.getWaits()->size());
     if (isa<plan::DispatchOp, plan::CopyOp>(each))
       commandIndex.try_emplace(&each, commands++);
-    else if (!isa<plan::AllocOp, plan::GetConstantOp>(each))
+    else if (!isa<plan::AllocOp, plan::GetConstantOp, plan::StateOp>(each))
       return each.emitOpError("is not a command of an entry");
   }
-  if (failed(addValues()) || failed(addSymbols()) || failed(addBuffers()) ||
-      failed(addCommands()))
+  if (failed(addValues()) || failed(addStates()) || failed(addSymbols()) ||
+      failed(addBuffers()) || failed(addCommands()))
     return failure();
   table.store(*entry);
   return std::move(entry);

@@ -34,6 +34,7 @@ private:
 
   mlir::LogicalResult addValues();
   mlir::LogicalResult addSymbols();
+  mlir::LogicalResult addStates();
   mlir::LogicalResult addBuffers();
   mlir::LogicalResult addCommands();
   mlir::LogicalResult addDispatch(plan::DispatchOp dispatch,
@@ -50,6 +51,8 @@ private:
   ExpressionTable table;
   std::unique_ptr<schema::EntryT> entry;
   llvm::DenseMap<mlir::Value, uint32_t> buffers;
+  /// By symbol, the first state whose length it is.
+  llvm::DenseMap<unsigned, uint32_t> lengths;
   llvm::DenseMap<mlir::Operation *, uint32_t> commandIndex;
   llvm::StringMap<int32_t> nodes;
 };

@@ -102,6 +102,8 @@ LogicalResult fromPlan(ModuleOp module, ArrayRef<KernelOffsets> offsets,
         require("streams", 1, program);
       if (!(*entry)->absences.empty())
         require("absences", 2, program);
+      if (!(*entry)->states.empty())
+        require("state", 3, program);
       auto [same, added] = known.try_emplace(contentOf(**entry),
                                              uint32_t(program.entries.size()));
       variant->entries.push_back(same->second);

@@ -141,6 +141,16 @@ std::string entryText(const Variant &variant, const Entry &entry,
              entry.inputs()->Get(absence.inputs()->Get(k))->name()->str();
     out += ": entry " + absence.entry()->str() + "\n";
   }
+  for (uint32_t i = 0; i < lengthOf(entry.states()); ++i) {
+    const State &state = *entry.states()->Get(i);
+    out += "  state    " + state.name()->str() + ": " +
+           runtime::nameOf(state.dtype()) + " " + text.dims(state.dims()) +
+           " a token, in blocks of " + std::to_string(state.block_tokens()) +
+           (state.scaled() ? ", a scale for each token and head\n" : "\n");
+  }
+  if (entry.plain())
+    out +=
+        "  plain    entry " + entry.plain()->str() + " takes them as tensors\n";
   ArenaNeed need = arenaNeed(entry);
   out += "  arena    " + std::to_string(need.fixed_bytes) + " bytes";
   if (need.live_bytes > 0)
@@ -219,6 +229,20 @@ void entryJson(JsonText &json, const Entry &entry) {
     json.endArray();
   }
   json.endObject();
+  json.key("states").beginArray();
+  for (uint32_t i = 0; i < lengthOf(entry.states()); ++i) {
+    const State &state = *entry.states()->Get(i);
+    json.beginObject();
+    json.field("name", state.name()->str());
+    json.field("dtype", runtime::nameOf(state.dtype()));
+    json.field("token", text.dims(state.dims()));
+    json.field("block_tokens", int64_t(state.block_tokens()));
+    json.key("scaled").boolean(state.scaled());
+    json.endObject();
+  }
+  json.endArray();
+  if (entry.plain())
+    json.field("plain", entry.plain()->str());
   ArenaNeed need = arenaNeed(entry);
   json.field("arena_bytes", need.fixed_bytes);
   json.field("arena_live_bytes", need.live_bytes);

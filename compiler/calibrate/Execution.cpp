@@ -16,8 +16,9 @@ std::string Execution::open(const std::string &path, const std::string &entry) {
   model = Model::load(path, error);
   if (!model)
     return error.message;
-  bool several = model.entries().size() > 1;
-  session = model.session(error, several ? entry : "");
+  session = model.session(error);
+  if (!session) // there are several
+    session = model.session(error, entry);
   if (!session)
     return error.message;
   names.clear();

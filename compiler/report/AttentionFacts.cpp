@@ -89,6 +89,9 @@ std::vector<AttentionFacts> mmcc::collectAttention(
     llvm::function_ref<std::string(mlir::Location)> describe) {
   std::vector<AttentionFacts> all;
   for (auto func : module.getOps<mlir::func::FuncOp>()) {
+    // The form with state attends as its plain one does.
+    if (func->hasAttr("mm.plain"))
+      continue;
     size_t begin = all.size();
     llvm::DenseMap<mlir::Operation *, int> indices;
     func.walk([&](mm::AttentionOp op) {

@@ -122,7 +122,8 @@ private:
       all.push_back(file.program().entries()->Get(variant.entries()->Get(i)));
     llvm::StringSet<> alternatives = findAlternatives(all);
     for (const schema::Entry *entry : all) {
-      if (alternatives.contains(entry->name()->str()))
+      // The form with state does what its plain one does.
+      if (alternatives.contains(entry->name()->str()) || entry->plain())
         continue;
       if (model && chosen.ok())
         entries.push_back(runEntry(model, variant, *entry));

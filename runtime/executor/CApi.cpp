@@ -2,73 +2,18 @@
 
 #include "runtime/core/DType.h"
 #include "runtime/device/cpu/Processors.h"
+#include "runtime/executor/ApiHandles.h"
 #include "runtime/executor/PerfMap.h"
-#include "runtime/executor/Session.h"
 #include "runtime/loader/ProgramVerifier.h"
-
-#include <algorithm>
-#include <cstring>
-#include <new>
 
 using namespace mmcc::runtime;
 namespace schema = mmcc::schema;
-
-struct mmcc_model {
-  std::shared_ptr<Artifact> artifact;
-};
-
-struct mmcc_session {
-  Session session;
-};
 
 static_assert(int(Code::not_found) == MMCC_NOT_FOUND &&
                   int(Code::io_error) == MMCC_IO_ERROR &&
                   int(Code::out_of_memory) == MMCC_OUT_OF_MEMORY,
               "Code and mmcc_code are one list");
 static_assert(kMaxRank == MMCC_MAX_RANK, "the loader refuses higher ranks");
-
-/// Text from a file may hold anything; a message is one printable line.
-static mmcc_code report(mmcc_code code, const char *text, size_t length,
-                        mmcc_error *error) {
-  if (!error)
-    return code;
-  error->code = code;
-  size_t count = std::min(length, sizeof(error->message) - 1);
-  for (size_t i = 0; i < count; ++i) {
-    unsigned char c = static_cast<unsigned char>(text[i]);
-    error->message[i] = c < 0x20 || c == 0x7f ? '?' : char(c);
-  }
-  error->message[count] = '\0';
-  return code;
-}
-
-template <typename Function>
-static mmcc_code guarded(mmcc_error *error, Function function) {
-  try {
-    Status status = function();
-    if (status.ok())
-      return MMCC_OK;
-    return report(mmcc_code(status.code()), status.message().data(),
-                  status.message().size(), error);
-  } catch (const std::exception &) {
-    // Of what the library uses only memory can run out.
-    static constexpr char text[] = "out of memory";
-    return report(MMCC_OUT_OF_MEMORY, text, sizeof(text) - 1, error);
-  }
-}
-
-static Status missing(const char *what) {
-  return {Code::invalid_argument, std::string(what) + " is null"};
-}
-
-/// Copies the options a caller of any version gave over the defaults.
-template <typename Options> static Options optionsOf(const Options *given) {
-  Options options = {};
-  if (given)
-    std::memcpy(&options, given,
-                std::min<size_t>(given->struct_bytes, sizeof(options)));
-  return options;
-}
 
 unsigned mmcc_dtype_bits(mmcc_dtype dtype) {
   return bitsOf(schema::DType(dtype));
@@ -136,11 +81,11 @@ mmcc_code mmcc_session_create(mmcc_model *model, const char *name,
     *session = nullptr;
     mmcc_session_options options = optionsOf(given);
     const Artifact &artifact = *model->artifact;
-    if (!name && mmcc_model_entry_count(model) != 1)
+    const schema::Entry *entry =
+        name ? artifact.findEntry(name) : artifact.onlyEntry();
+    if (!name && !entry)
       return {Code::invalid_argument,
               artifact.name() + " has several entries; name one of them"};
-    const schema::Entry *entry =
-        name ? artifact.findEntry(name) : artifact.entry(0);
     if (!entry)
       return {Code::not_found,
               artifact.name() + " has no entry '" + name + "'"};
@@ -198,7 +143,7 @@ mmcc_code mmcc_session_output_shapes(mmcc_session *session,
   return guarded(error, [&]() -> Status {
     if (!session || (!inputs && input_count) || (!outputs && output_count))
       return missing("an argument");
-    return session->session.outputShapes({inputs, input_count},
+    return session->session.outputShapes(nullptr, {inputs, input_count},
                                          {outputs, output_count});
   });
 }
@@ -209,7 +154,8 @@ mmcc_code mmcc_session_run(mmcc_session *session, const mmcc_tensor *inputs,
   return guarded(error, [&]() -> Status {
     if (!session || (!inputs && input_count) || (!outputs && output_count))
       return missing("an argument");
-    return session->session.run({inputs, input_count}, {outputs, output_count});
+    return session->session.run(nullptr, {inputs, input_count},
+                                {outputs, output_count});
   });
 }
 

@@ -77,6 +77,11 @@ static Status checkTensor(const Value &input, const mmcc_tensor &tensor,
   return {};
 }
 
+static bool isInRange(const Symbol &symbol, int64_t value) {
+  return value >= symbol.lo() && (symbol.hi() < 0 || value <= symbol.hi()) &&
+         (value - symbol.lo()) % symbol.step() == 0;
+}
+
 Status checkSymbol(const Symbol &symbol, int64_t value,
                    const std::string &what) {
   if (value < symbol.lo() || (symbol.hi() >= 0 && value > symbol.hi())) {
@@ -111,8 +116,7 @@ static Status bindSymbol(const Entry &entry, const Symbol &symbol,
   value = scaled / symbol.scale();
   // The message is put together only when it is needed: a call allocates
   // nothing.
-  if (value >= symbol.lo() && (symbol.hi() < 0 || value <= symbol.hi()) &&
-      (value - symbol.lo()) % symbol.step() == 0)
+  if (isInRange(symbol, value))
     return {};
   return checkSymbol(symbol, value, where());
 }
@@ -139,7 +143,7 @@ static Status checkConstraint(const Entry &entry, const Constraint &constraint,
 }
 
 Status bindInputs(const Entry &entry, Span<const mmcc_tensor> inputs,
-                  bool check_data, Span<int64_t> symbols,
+                  bool check_data, int64_t state_length, Span<int64_t> symbols,
                   ExpressionValues &values) {
   uint32_t count = lengthOf(entry.inputs());
   if (inputs.size() != count)
@@ -153,6 +157,11 @@ Status bindInputs(const Entry &entry, Span<const mmcc_tensor> inputs,
     symbols[s] = 0;
     if (symbol.origin() == SymbolOrigin::input_dim)
       MMCC_RETURN_IF_ERROR(bindSymbol(entry, symbol, inputs, symbols[s]));
+    if (symbol.origin() == SymbolOrigin::state_length) {
+      symbols[s] = state_length;
+      if (!isInRange(symbol, state_length))
+        return checkSymbol(symbol, state_length, "the state's length");
+    }
   }
   values.forget();
   for (uint32_t i = 0; i < count; ++i) {

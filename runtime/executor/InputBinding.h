@@ -12,10 +12,10 @@ namespace mmcc::runtime {
 
 /// Checks inputs against the entry: their number, types, ranks, extents and,
 /// with `check_data`, memory. Fills in the symbols that input dimensions
-/// define, 0 elsewhere. `values` reads `symbols`. Messages name input and
-/// dimension.
+/// define or the state's length does, 0 elsewhere. `values` reads `symbols`.
+/// Messages name input and dimension.
 Status bindInputs(const schema::Entry &entry, Span<const mmcc_tensor> inputs,
-                  bool check_data, Span<int64_t> symbols,
+                  bool check_data, int64_t state_length, Span<int64_t> symbols,
                   ExpressionValues &values);
 
 /// Range and step of a symbol; `what` begins the message.

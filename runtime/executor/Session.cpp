@@ -29,8 +29,9 @@ ResolveContext Session::resolveContext() {
 Status Session::bind(Span<const mmcc_tensor> inputs, bool check_data) {
   ++call_;
   steps_ = launches_ = 0;
-  MMCC_RETURN_IF_ERROR(
-      bindInputs(program_.entry, inputs, check_data, symbols_, values_));
+  MMCC_RETURN_IF_ERROR(bindInputs(program_.entry, inputs, check_data,
+                                  state_ ? state_->length() : 0, symbols_,
+                                  values_));
   for (size_t i = 0; i < inputs.size(); ++i)
     tensorBytes(DType(inputs[i].dtype), inputs[i].dims, inputs[i].rank,
                 input_bytes_[i]);
@@ -109,10 +110,17 @@ Status Session::enterStage(uint32_t stage, Span<const mmcc_tensor> inputs,
   uint64_t arena_total = uint64_t(plan.arena_bytes);
   for (uint32_t i = 0; i < stage; ++i)
     arena_total += stages_[i].arena.bytes();
-  if (max_arena_bytes_ != 0 && arena_total > max_arena_bytes_)
+  int64_t tokens = state_ ? state_->length() + appended_ : 0;
+  uint64_t kept = state_ ? state_->bytesFor(tokens) : 0;
+  if (max_arena_bytes_ != 0 &&
+      (kept > max_arena_bytes_ || arena_total > max_arena_bytes_ - kept))
     return {Code::out_of_memory,
             "the call needs an arena of " + std::to_string(arena_total) +
-                " bytes, the limit is " + std::to_string(max_arena_bytes_)};
+                " bytes" +
+                (kept ? " and " + std::to_string(kept) + " of state" : "") +
+                ", the limit is " + std::to_string(max_arena_bytes_)};
+  if (state_)
+    MMCC_RETURN_IF_ERROR(state_->reserve(tokens));
   if (!state.arena.reserve(uint64_t(plan.arena_bytes)))
     return {Code::out_of_memory, "no memory for an arena of " +
                                      std::to_string(plan.arena_bytes) +
@@ -131,6 +139,8 @@ Status Session::enterStage(uint32_t stage, Span<const mmcc_tensor> inputs,
       buffers_[i] = static_cast<uint8_t *>(inputs[buffer.index()].data);
     else if (buffer.kind() == BufferKind::output)
       buffers_[i] = output_data_[buffer.index()];
+    else if (buffer.kind() == BufferKind::state)
+      buffers_[i] = state_->table(buffer.index());
     if (!buffers_[i])
       buffers_[i] = no_bytes;
   }
@@ -268,7 +278,51 @@ Status Session::executeBlock(uint32_t block, Span<const mmcc_tensor> inputs,
   return {};
 }
 
-Status Session::run(Span<const mmcc_tensor> inputs, Span<mmcc_tensor> outputs) {
+Status Session::createState(uint64_t batch, uint64_t capacity,
+                            std::unique_ptr<State> &state) const {
+  return State::create(artifact_, program_.entry, batch, capacity,
+                       max_arena_bytes_, state);
+}
+
+template <typename Function>
+Status Session::withState(State *state, Function function) {
+  if (!state == (lengthOf(program_.entry.states()) > 0))
+    return {Code::invalid_argument,
+            state ? "the entry keeps no state, but one was given"
+                  : "the entry keeps state: run it with one"};
+  if (!state)
+    return function();
+  std::lock_guard<std::mutex> lock(state->mutex);
+  MMCC_RETURN_IF_ERROR(state->checkFits(*artifact_, program_.entry));
+  state_ = state;
+  Status status = function();
+  state_ = nullptr;
+  return status;
+}
+
+Status Session::checkState() {
+  appended_ = 0;
+  const Entry &entry = program_.entry;
+  if (!state_)
+    return {};
+  for (uint32_t i = 0; i < lengthOf(entry.states()); ++i) {
+    const schema::State &each = *entry.states()->Get(i);
+    int64_t batch = 0, appended = 0;
+    if (!values_.get(each.dims()->Get(0), batch) ||
+        !values_.get(each.appended(), appended) ||
+        (i > 0 && appended != appended_))
+      return {Code::invalid_file, "its states do not agree"};
+    if (batch != state_->batch())
+      return {Code::invalid_argument,
+              "the state is for a batch of " + std::to_string(state_->batch()) +
+                  ", the call's is " + std::to_string(batch)};
+    appended_ = appended;
+  }
+  return state_->checkRoom(appended_);
+}
+
+Status Session::run(State *state, Span<const mmcc_tensor> inputs,
+                    Span<mmcc_tensor> outputs) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (outputs.size() != output_data_.size())
     return withEntry({Code::invalid_argument,
@@ -279,21 +333,28 @@ Status Session::run(Span<const mmcc_tensor> inputs, Span<mmcc_tensor> outputs) {
   Status status = findAlternative(inputs, alternative);
   last_run_ = alternative ? alternative->session.get() : this;
   if (alternative)
-    return last_run_->run(alternative->inputs, outputs);
+    return last_run_->run(state, alternative->inputs, outputs);
   if (has_timeline_) {
     timeline_rows_.clear();
     run_began_ = nowNanoseconds();
   }
   if (status.ok())
-    status = bind(inputs, true);
-  if (status.ok())
-    status = enterStage(0, inputs, outputs);
-  if (status.ok())
-    status = executeBlock(0, inputs, outputs);
+    status = withState(state, [&] { return runWithState(inputs, outputs); });
   return withEntry(std::move(status));
 }
 
-Status Session::outputShapes(Span<const mmcc_tensor> inputs,
+Status Session::runWithState(Span<const mmcc_tensor> inputs,
+                             Span<mmcc_tensor> outputs) {
+  MMCC_RETURN_IF_ERROR(bind(inputs, true));
+  MMCC_RETURN_IF_ERROR(checkState());
+  MMCC_RETURN_IF_ERROR(enterStage(0, inputs, outputs));
+  MMCC_RETURN_IF_ERROR(executeBlock(0, inputs, outputs));
+  if (state_)
+    state_->advance(appended_);
+  return {};
+}
+
+Status Session::outputShapes(State *state, Span<const mmcc_tensor> inputs,
                              Span<mmcc_tensor> outputs) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (outputs.size() != output_data_.size())
@@ -301,15 +362,22 @@ Status Session::outputShapes(Span<const mmcc_tensor> inputs,
   Alternative *alternative = nullptr;
   MMCC_RETURN_IF_ERROR(withEntry(findAlternative(inputs, alternative)));
   if (alternative)
-    return alternative->session->outputShapes(alternative->inputs, outputs);
-  MMCC_RETURN_IF_ERROR(withEntry(bind(inputs, false)));
-  MMCC_RETURN_IF_ERROR(withEntry(findPlan(0)));
+    return alternative->session->outputShapes(state, alternative->inputs,
+                                              outputs);
+  return withEntry(
+      withState(state, [&] { return shapesWithState(inputs, outputs); }));
+}
+
+Status Session::shapesWithState(Span<const mmcc_tensor> inputs,
+                                Span<mmcc_tensor> outputs) {
+  MMCC_RETURN_IF_ERROR(bind(inputs, false));
+  MMCC_RETURN_IF_ERROR(checkState());
+  MMCC_RETURN_IF_ERROR(findPlan(0));
   for (uint32_t i = 0; i < outputs.size(); ++i) {
     const Value &value = *program_.entry.outputs()->Get(i);
     if (program_.output_stages[i] != 0)
-      return withEntry(
-          {Code::unsupported, "the shape of output '" + value.name()->str() +
-                                  "' depends on what the inputs hold"});
+      return {Code::unsupported, "the shape of output '" + value.name()->str() +
+                                     "' depends on what the inputs hold"};
     const OutputShape &shape = stages_[0].current->outputs[i];
     outputs[i].dtype = mmcc_dtype(value.dtype());
     outputs[i].rank = lengthOf(value.dims());

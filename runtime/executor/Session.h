@@ -6,6 +6,7 @@
 #include "runtime/device/cpu/Slab.h"
 #include "runtime/device/cpu/ThreadTeam.h"
 #include "runtime/executor/StagePlan.h"
+#include "runtime/executor/State.h"
 #include "runtime/include/mmcc/runtime.h"
 #include "runtime/loader/Artifact.h"
 
@@ -45,12 +46,17 @@ public:
   /// Once, before anything else.
   Status start(unsigned threads);
 
-  Status run(Span<const mmcc_tensor> inputs, Span<mmcc_tensor> outputs);
-  Status outputShapes(Span<const mmcc_tensor> inputs,
+  /// `state` is null if and only if the entry keeps none.
+  Status run(State *state, Span<const mmcc_tensor> inputs,
+             Span<mmcc_tensor> outputs);
+  Status outputShapes(State *state, Span<const mmcc_tensor> inputs,
                       Span<mmcc_tensor> outputs);
+  Status createState(uint64_t batch, uint64_t capacity,
+                     std::unique_ptr<State> &state) const;
 
   const std::vector<ValueDescription> &inputs() const { return inputs_; }
   const std::vector<ValueDescription> &outputs() const { return outputs_; }
+  const std::vector<ValueDescription> &states() const { return states_; }
   unsigned threads() const { return team_->size(); }
   uint64_t arenaBytes();
   uint64_t launches();
@@ -86,6 +92,16 @@ private:
                          Alternative *&alternative);
   std::string describeAbsent(const std::vector<uint8_t> &absent) const;
   Status bind(Span<const mmcc_tensor> inputs, bool check_data);
+  /// Whether the call's state fits the inputs, which are bound.
+  Status checkState();
+  /// Calls `function` with `state` as the call's.
+  template <typename Function>
+  Status withState(State *state, Function function);
+  Status runWithState(Span<const mmcc_tensor> inputs,
+                      Span<mmcc_tensor> outputs);
+  /// Shapes of stage 0's outputs.
+  Status shapesWithState(Span<const mmcc_tensor> inputs,
+                         Span<mmcc_tensor> outputs);
   Status findPlan(uint32_t stage);
   Status enterStage(uint32_t stage, Span<const mmcc_tensor> inputs,
                     Span<mmcc_tensor> outputs);
@@ -120,7 +136,7 @@ private:
   std::shared_ptr<ThreadTeam> team_;
   std::vector<Alternative> alternatives_;
   Session *last_run_ = this;
-  std::vector<ValueDescription> inputs_, outputs_;
+  std::vector<ValueDescription> inputs_, outputs_, states_;
 
   // The current call.
   std::vector<int64_t> symbols_;
@@ -129,6 +145,8 @@ private:
   std::vector<int64_t> buffer_bytes_;
   std::vector<uint8_t *> buffers_;
   std::vector<uint8_t *> output_data_;
+  State *state_ = nullptr;
+  int64_t appended_ = 0; // tokens that the call adds to it
   uint32_t stage_ = 0;
   uint64_t steps_ = 0;
   uint64_t launches_ = 0;

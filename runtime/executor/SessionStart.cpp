@@ -42,13 +42,45 @@ describe(const Entry &entry,
   return result;
 }
 
+static std::vector<ValueDescription> describeStates(const Entry &entry) {
+  std::vector<ValueDescription> result(lengthOf(entry.states()));
+  for (uint32_t i = 0; i < result.size(); ++i) {
+    const schema::State &state = *entry.states()->Get(i);
+    ValueDescription &description = result[i];
+    mmcc_value_info &info = description.info;
+    info = {};
+    info.name = state.name()->c_str();
+    info.dtype = mmcc_dtype(state.dtype());
+    info.rank = 4;
+    std::string tokens = "tokens";
+    for (uint32_t s = 0; s < lengthOf(entry.symbols()); ++s)
+      if (entry.symbols()->Get(s)->origin() == SymbolOrigin::state_length)
+        tokens = entry.symbols()->Get(s)->name()->str();
+    for (uint32_t d = 0; d < 4; ++d) {
+      info.dims[d] = info.dim_hi[d] = -1;
+      description.dim_texts.push_back(tokens);
+      if (d == 2)
+        continue;
+      uint32_t expression = state.dims()->Get(d == 3 ? 2 : d);
+      Span<const int64_t> code = expressionOf(entry, expression);
+      if (code.size() == 2 && code[0] == int64_t(ExprOp::constant))
+        info.dims[d] = info.dim_lo[d] = info.dim_hi[d] = code[1];
+      description.dim_texts[d] = dimensionText(entry, expression);
+    }
+    for (uint32_t d = 0; d < 4; ++d)
+      info.dim_text[d] = description.dim_texts[d].c_str();
+  }
+  return result;
+}
+
 Session::Session(std::shared_ptr<const Artifact> artifact, const Entry &entry,
                  uint64_t max_arena_bytes, uint64_t max_steps)
     : artifact_(std::move(artifact)), program_(entry),
       max_arena_bytes_(max_arena_bytes), max_steps_(max_steps),
       inputs_(describe(entry, entry.inputs())),
       outputs_(describe(entry, entry.outputs())),
-      symbols_(lengthOf(entry.symbols()), 0), values_(entry, symbols_.data()),
+      states_(describeStates(entry)), symbols_(lengthOf(entry.symbols()), 0),
+      values_(entry, symbols_.data()),
       input_bytes_(lengthOf(entry.inputs()), 0),
       buffer_bytes_(lengthOf(entry.buffers()), 0),
       buffers_(lengthOf(entry.buffers()), nullptr),
@@ -149,7 +181,10 @@ void Session::observe(const Run &run, const Launch &launch,
     return;
   for (uint32_t i = 0; i < lengthOf(dispatch->operands()); ++i) {
     const Operand &operand = *dispatch->operands()->Get(i);
-    if (operand.access() & uint32_t(Access::write))
+    // What a state's kernel is given are addresses.
+    bool kept = program_.entry.buffers()->Get(operand.buffer())->kind() ==
+                BufferKind::state;
+    if (!kept && (operand.access() & uint32_t(Access::write)))
       report(operand, buffers[i]);
   }
 }

@@ -158,6 +158,18 @@ const schema::Entry *Artifact::findEntry(const std::string &name) const {
   return nullptr;
 }
 
+const schema::Entry *Artifact::onlyEntry() const {
+  const schema::Entry *only = nullptr;
+  for (uint32_t i = 0; i < variant_->entries()->size(); ++i) {
+    if (entry(i)->plain())
+      continue;
+    if (only)
+      return nullptr;
+    only = entry(i);
+  }
+  return only;
+}
+
 const uint8_t *Artifact::constantData(const schema::Constant &constant) const {
   const schema::Segment &segment =
       *program_->segments()->Get(constant.segment());

@@ -37,6 +37,9 @@ public:
   const schema::Entry *entry(uint32_t index) const;
   /// Null when the variant has no entry of that name.
   const schema::Entry *findEntry(const std::string &name) const;
+  /// The one entry that is not the form with state of another; null when there
+  /// are several.
+  const schema::Entry *onlyEntry() const;
   const uint8_t *constantData(const schema::Constant &constant) const;
   /// First byte of the chosen variant's code.
   const uint8_t *image() const { return image_; }

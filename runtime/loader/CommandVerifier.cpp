@@ -61,6 +61,7 @@ private:
   std::vector<uint8_t> event_recorded;
   uint64_t running_loops = 0;
   uint32_t stage = 0;
+  bool in_dispatch = false;
   uint32_t depth = 0;
   uint32_t top_command = 0; // of block 0
   std::string where;
@@ -96,6 +97,10 @@ Status CommandVerifier::operand(const Operand &operand, const char *what) {
     return error(std::string(what) +
                  " is a buffer whose size is not known yet");
   const Buffer &buffer = *entry.buffers()->Get(operand.buffer());
+  // Its memory is a table of addresses, which kernels alone may see.
+  if (buffer.kind() == BufferKind::state &&
+      (!in_dispatch || operand.offset() != -1 || operand.bytes() != -1))
+    return error(std::string(what) + " is a part of a state");
   bool writes = operand.access() & uint32_t(Access::write);
   if (writes && (buffer.kind() == BufferKind::input ||
                  buffer.kind() == BufferKind::constant))
@@ -118,8 +123,10 @@ Status CommandVerifier::target(const Operand &operand) {
 
 Status
 CommandVerifier::operands(const flatbuffers::Vector<const Operand *> *list) {
+  in_dispatch = true;
   for (uint32_t i = 0; i < lengthOf(list); ++i)
     MMCC_RETURN_IF_ERROR(operand(*list->Get(i), "an operand"));
+  in_dispatch = false;
   return {};
 }
 
@@ -275,10 +282,9 @@ Status CommandVerifier::prepareBuffers() {
   buffer_stage.assign(count, 0);
   for (uint32_t i = 0; i < count; ++i) {
     const Buffer &buffer = *entry.buffers()->Get(i);
-    if (buffer.kind() == BufferKind::state)
-      return {Code::unsupported, "this runtime has no state on the CPU"};
     if (buffer.kind() == BufferKind::constant ||
-        buffer.kind() == BufferKind::input)
+        buffer.kind() == BufferKind::input ||
+        buffer.kind() == BufferKind::state)
       continue;
     buffer_stage[i] = expression_stage[buffer.size()];
     where = "buffer " + std::to_string(i) + ": ";
@@ -315,8 +321,6 @@ Status CommandVerifier::prepareSymbols() {
     }
     if (origin == SymbolOrigin::command && symbol_stage[i] == 0)
       return error("symbol " + std::to_string(i) + " is never defined");
-    if (origin == SymbolOrigin::state_length)
-      return {Code::unsupported, "this runtime has no state on the CPU"};
   }
   uint32_t expressions = lengthOf(entry.expr_end());
   for (uint32_t i = 0; i < expressions; ++i) {
@@ -350,6 +354,11 @@ Status CommandVerifier::run() {
     for (uint32_t d = 0; d < lengthOf(entry.inputs()->Get(i)->dims()); ++d)
       MMCC_RETURN_IF_ERROR(expression(entry.inputs()->Get(i)->dims()->Get(d),
                                       "an input's dimension"));
+  for (uint32_t i = 0; i < lengthOf(entry.states()); ++i) {
+    const State &state = *entry.states()->Get(i);
+    MMCC_RETURN_IF_ERROR(expression(state.dims()->Get(0), "a state's batch"));
+    MMCC_RETURN_IF_ERROR(expression(state.appended(), "what a state gets"));
+  }
   for (uint32_t i = 0; i < lengthOf(entry.constraints()); ++i) {
     MMCC_RETURN_IF_ERROR(
         expression(entry.constraints()->Get(i)->lhs(), "a constraint"));

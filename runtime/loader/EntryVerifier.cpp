@@ -156,16 +156,9 @@ Status verifyEntry(const Program &program, const Entry &entry) {
       return invalid(numbered("constraint", i) +
                      " refers to something that does not exist");
   }
-  for (uint32_t i = 0; i < lengthOf(entry.states()); ++i) {
-    const State &state = *entry.states()->Get(i);
-    if (bitsOf(state.dtype()) == 0 || lengthOf(state.dims()) == 0 ||
-        lengthOf(state.dims()) > kMaxRank)
-      return invalid(numbered("state", i) + " has an impossible type");
-    for (uint32_t d = 0; d < lengthOf(state.dims()); ++d)
-      if (state.dims()->Get(d) >= expressions)
-        return invalid(numbered("state", i) +
-                       " refers to an expression that does not exist");
-  }
+  MMCC_RETURN_IF_ERROR(verifyStates(entry));
+  if (entry.plain() && !isName(*entry.plain()))
+    return invalid("its plain form has an impossible name");
   for (uint32_t i = 0; i < lengthOf(entry.buffers()); ++i)
     MMCC_RETURN_IF_ERROR(verifyBuffer(program, entry, *entry.buffers()->Get(i),
                                       numbered("buffer", i)));

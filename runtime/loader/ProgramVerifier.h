@@ -21,7 +21,7 @@
 namespace mmcc::runtime {
 
 constexpr uint32_t kMaxRank = 16;
-constexpr uint32_t kKnownRevision = 2;
+constexpr uint32_t kKnownRevision = 3;
 constexpr uint32_t kMaxStreams = 64;
 
 /// Segments must lie in [segments_begin, segments_end) of the file.
@@ -30,6 +30,9 @@ Status verifyProgram(const schema::Program &program, uint64_t segments_begin,
 
 /// Everything of an entry but its commands.
 Status verifyEntry(const schema::Program &program, const schema::Entry &entry);
+
+/// What an entry keeps from call to call.
+Status verifyStates(const schema::Entry &entry);
 
 /// The entry's commands, against one variant's kernels.
 Status verifyCommands(const schema::Entry &entry, uint64_t kernel_count);

@@ -103,6 +103,19 @@ void runSession(mmcc_session *session, int64_t wish) {
   // The caller decides how large a result may be.
   if (total > (16u << 20))
     return;
+  if (mmcc_session_state_count(session) > 0) {
+    mmcc_state_options options = {};
+    options.struct_bytes = sizeof(options);
+    options.capacity_tokens = 1000;
+    mmcc_state *state = nullptr;
+    if (mmcc_state_create(session, &options, &state, &error) != MMCC_OK)
+      return;
+    for (int i = 0; i < 2; ++i)
+      mmcc_session_run_with_state(session, state, inputs.data(), inputs.size(),
+                                  outputs.data(), outputs.size(), &error);
+    mmcc_state_free(state);
+    return;
+  }
   for (int i = 0; i < 2; ++i)
     mmcc_session_run(session, inputs.data(), inputs.size(), outputs.data(),
                      outputs.size(), &error);

@@ -157,6 +157,37 @@ std::unique_ptr<EntryT> smallEntry() {
   return entry;
 }
 
+/// Keeps its input.
+std::unique_ptr<EntryT> stateEntry() {
+  artifact::ExpressionTable e;
+  auto entry = std::make_unique<EntryT>();
+  entry->name = "main.state";
+  entry->plain = "main";
+  entry->symbols.push_back(symbol("n", SymbolOrigin::input_dim, 0, 1, 64));
+  entry->symbols.push_back(
+      symbol("past", SymbolOrigin::state_length, 0, 0, 500));
+  uint32_t n = e.symbol(0), one = e.constant(1);
+  entry->inputs.push_back(value("x", DType::f32, {n}));
+  auto state = std::make_unique<StateT>();
+  state->name = "kept";
+  state->dtype = DType::i8;
+  state->dims = {one, e.constant(2), e.constant(8)};
+  state->block_tokens = 64;
+  state->scaled = true;
+  state->appended = n;
+  entry->states.push_back(std::move(state));
+  uint32_t x = buffer(*entry, BufferKind::input, 0, e.mul(n, e.constant(4)));
+  uint32_t kept = buffer(*entry, BufferKind::state, 0, one);
+  DispatchT dispatch;
+  dispatch.grid_x = dispatch.grid_y = dispatch.grid_z = one;
+  dispatch.operands = {*operand(x, 1), *operand(kept, 3)};
+  dispatch.sizes = {e.symbol(1), n};
+  entry->node_names = {"node"};
+  add(*entry, 0, std::move(dispatch));
+  e.store(*entry);
+  return entry;
+}
+
 /// Segments as load_fuzzer lays them out.
 ProgramT programWith(std::vector<std::unique_ptr<EntryT>> entries) {
   ProgramT program;
@@ -204,8 +235,10 @@ int main(int argc, char **argv) {
     return 2;
   }
   std::string directory = argv[1];
-  for (int which = 0; which < 3; ++which) {
+  for (int which = 0; which < 4; ++which) {
     std::vector<std::unique_ptr<EntryT>> entries;
+    if (which == 3)
+      entries.push_back(stateEntry());
     if (which != 1)
       entries.push_back(fullEntry());
     if (which != 0)

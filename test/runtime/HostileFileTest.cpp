@@ -88,8 +88,8 @@ TestArtifact harmlessArtifact() {
 
 // With the hashes made right again, what loads must also run: accepted means
 // sound.
-TEST(HostileFile, a_damaged_program_is_refused_or_runs) {
-  std::vector<uint8_t> file = readFile(harmlessArtifact().write("base.mmcc"));
+void expectRefusedOrRun(TestArtifact artifact) {
+  std::vector<uint8_t> file = readFile(artifact.write("base.mmcc"));
   FileHeader header = headerOf(file);
   MemoryFile memory;
   std::vector<float> data(4096, 1);
@@ -111,7 +111,7 @@ TEST(HostileFile, a_damaged_program_is_refused_or_runs) {
       options.threads = 1;
       options.max_arena_bytes = 64 << 20;
       options.max_steps = 100000;
-      Session session = model.session(error, "", &options);
+      Session session = model.session(error, model.entries().front(), &options);
       if (!session)
         continue;
       std::vector<Tensor> inputs, outputs;
@@ -123,12 +123,28 @@ TEST(HostileFile, a_damaged_program_is_refused_or_runs) {
           tensor.dims[d] = info.dims[d] >= 0 ? info.dims[d] : 8;
         inputs.push_back(tensor);
       }
-      ran += session.run(inputs, outputs, error);
+      State state;
+      if (session.stateCount() == 0)
+        ran += session.run(inputs, outputs, error);
+      else if ((state = session.state(error, 1000)))
+        for (int step = 0; step < 2; ++step)
+          ran += session.run(state, inputs, outputs, error);
     }
   }
   // Names and numbers that do not matter remain.
   EXPECT_GT(accepted, 20);
   EXPECT_GT(ran, 20);
+}
+
+TEST(HostileFile, a_damaged_program_is_refused_or_runs) {
+  expectRefusedOrRun(harmlessArtifact());
+}
+
+TEST(HostileFile, a_damaged_program_with_state_is_refused_or_runs) {
+  TestArtifact t = stateArtifact();
+  t.images[0] = ByteSource::fromVector(std::vector<uint8_t>(4096, 0xc3));
+  t.entry().plain = "main";
+  expectRefusedOrRun(std::move(t));
 }
 
 TEST(HostileFile, lying_headers_are_refused) {

@@ -78,6 +78,20 @@ uint32_t TestArtifact::output(const std::string &name, DType dtype,
   return uint32_t(entry().outputs.size() - 1);
 }
 
+uint32_t TestArtifact::state(const std::string &name, DType dtype,
+                             uint32_t batch, int64_t heads, int64_t width,
+                             uint32_t appended) {
+  auto state = std::make_unique<StateT>();
+  state->name = name;
+  state->dtype = dtype;
+  state->dims = {batch, e.constant(heads), e.constant(width)};
+  state->block_tokens = 64;
+  state->scaled = dtype == DType::i8 || dtype == DType::f8e4m3fn;
+  state->appended = appended;
+  entry().states.push_back(std::move(state));
+  return uint32_t(entry().states.size() - 1);
+}
+
 uint32_t TestArtifact::constant(const std::string &name,
                                 const std::vector<float> &values) {
   auto constant = std::make_unique<ConstantT>();
@@ -154,6 +168,26 @@ TestArtifact addArtifact() {
   t.dispatch(add_f32, {t.e.ceilDiv(n, block)},
              {operand(a, kRead), operand(b, kRead), operand(out, kWrite)},
              {n, block});
+  return t;
+}
+
+TestArtifact stateArtifact(const std::string &entry) {
+  TestArtifact t(entry);
+  uint32_t n = t.e.symbol(t.symbol("n", 0, 0, 1, 4096));
+  uint32_t past = t.e.symbol(t.symbol("past", 0, -1, 0, 1000));
+  t.entry().symbols[1]->origin = SymbolOrigin::state_length;
+  t.input("a", DType::f32, {n});
+  t.output("out", DType::f32, {t.e.constant(1)});
+  t.state("kept", DType::f32, t.e.constant(1), 1, 1, n);
+  uint32_t a = t.buffer(BufferKind::input, 0, t.e.mul(n, t.e.constant(4)));
+  uint32_t kept = t.buffer(BufferKind::state, 0, t.e.constant(0));
+  uint32_t out = t.buffer(BufferKind::output, 0, t.e.constant(4));
+  t.dispatch(
+      keep_sum, {t.e.constant(1)},
+      {operand(a, kRead), operand(kept, kRead | kWrite), operand(out, kWrite)},
+      {past, n});
+  t.program.revision = 3;
+  t.program.features = {"state"};
   return t;
 }
 

@@ -22,6 +22,7 @@ enum Kernel : uint32_t {
   accumulate,
   float_mode,
   sum_rows,
+  keep_sum,
   kernel_count
 };
 
@@ -43,6 +44,9 @@ public:
                  std::vector<uint32_t> dims);
   uint32_t output(const std::string &name, schema::DType dtype,
                   std::vector<uint32_t> dims);
+  /// [batch, heads, width] a token, in blocks of 64.
+  uint32_t state(const std::string &name, schema::DType dtype, uint32_t batch,
+                 int64_t heads, int64_t width, uint32_t appended);
   uint32_t constant(const std::string &name, const std::vector<float> &values);
   uint32_t buffer(schema::BufferKind kind, uint32_t index, uint32_t size);
   uint32_t arena(uint32_t size, uint32_t first, uint32_t last,
@@ -67,6 +71,10 @@ public:
 
 /// out = a + b over [n] with b a second input, in blocks of 64; n in 1..4096.
 TestArtifact addArtifact();
+
+/// Keeps what it is given: a [n] is appended to the state "kept" and out [1] is
+/// the sum of all of it. The length is at most 1000. Symbols n, past.
+TestArtifact stateArtifact(const std::string &entry = "main.state");
 
 /// The flat image of kernels.c.
 const std::vector<uint8_t> &testImage();

@@ -55,7 +55,7 @@ DispatchT &dispatchOf(TestArtifact &t) {
 }
 
 TEST(Verifier, program) {
-  expectRefused([](TestArtifact &t) { t.program.revision = 3; }, "revision 3",
+  expectRefused([](TestArtifact &t) { t.program.revision = 4; }, "revision 4",
                 MMCC_UNSUPPORTED);
   expectRefused([](TestArtifact &t) { t.program.features = {"teleport"}; },
                 "teleport", MMCC_UNSUPPORTED);
@@ -170,6 +170,67 @@ TEST(Verifier, buffers) {
   expectRefused(
       [](TestArtifact &t) { t.entry().buffers[4]->kind = BufferKind(9); },
       "unknown kind");
+}
+
+TEST(Verifier, states) {
+  auto refused = [](const std::function<void(TestArtifact &, StateT &)> &lie,
+                    const std::string &expected) {
+    expectRefused(
+        [&](TestArtifact &t) {
+          t.program.revision = 3;
+          t.state("kept", DType::i8, t.e.constant(1), 2, 8, t.e.symbol(0));
+          t.buffer(BufferKind::state, 0, t.e.constant(0));
+          t.e.store(t.entry());
+          lie(t, *t.entry().states[0]);
+        },
+        expected);
+  };
+  using T = TestArtifact;
+  refused([](T &, StateT &s) { s.name = ""; },
+          "state 0 has an impossible name");
+  refused(
+      [](T &t, StateT &) {
+        t.state("kept", DType::f32, t.e.constant(1), 2, 8, t.e.symbol(0));
+        t.e.store(t.entry());
+      },
+      "state 1 repeats another one's name");
+  refused([](T &, StateT &s) { s.dtype = DType::f64; },
+          "of a type that is not kept");
+  refused([](T &, StateT &s) { s.scaled = false; }, "has scales where");
+  refused([](T &, StateT &s) { s.dims.pop_back(); }, "an impossible type");
+  refused([](T &, StateT &s) { s.dims[0] = 9999; },
+          "refers to an expression that does not exist");
+  refused([](T &, StateT &s) { s.dims[1] = s.appended; },
+          "heads or elements that are no fixed number");
+  refused([](T &, StateT &s) { s.appended = 9999; },
+          "refers to an expression that does not exist");
+  for (uint32_t tokens : {0u, 8u, 65u, 1u << 20})
+    refused([=](T &, StateT &s) { s.block_tokens = tokens; },
+            "blocks of an impossible size");
+  refused([](T &t, StateT &) { t.entry().plain = std::string(1, '\0'); },
+          "plain form has an impossible name");
+  // The addresses of a state's blocks are for kernels alone.
+  refused(
+      [](T &t, StateT &) {
+        CopyT copy;
+        uint32_t kept = uint32_t(t.entry().buffers.size() - 1);
+        copy.source = std::make_unique<Operand>(operand(0, kRead));
+        copy.target = std::make_unique<Operand>(operand(kept, kWrite));
+        t.command().body.Set(std::move(copy));
+      },
+      "its target is a part of a state");
+  refused(
+      [](T &t, StateT &) {
+        uint32_t kept = uint32_t(t.entry().buffers.size() - 1);
+        dispatchOf(t).operands[0] = operand(kept, kRead, 0);
+      },
+      "an operand is a part of a state");
+  refused(
+      [](T &t, StateT &) {
+        t.entry().symbols[0]->origin = SymbolOrigin::state_length;
+        t.entry().symbols[0]->input = 1;
+      },
+      "comes from a state that does not exist");
 }
 
 TEST(Verifier, fills_never_reach_an_input) {

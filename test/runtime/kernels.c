@@ -70,3 +70,17 @@ void sum_rows(const struct args *args, int64_t x, int64_t y, int64_t z) {
     sum += row[i];
   ((float *)args->buffers[1])[x] = sum;
 }
+
+// Appends a[0..rows) to the state, whose blocks have 64 tokens of one float,
+// and *out = the sum of all that it then holds; sizes: length, rows.
+void keep_sum(const struct args *args, int64_t x, int64_t y, int64_t z) {
+  const float *a = args->buffers[0];
+  float *const *blocks = args->buffers[1];
+  int64_t length = args->sizes[0], all = length + args->sizes[1];
+  for (int64_t t = length; t < all; ++t)
+    blocks[t / 64][t % 64] = a[t - length];
+  float sum = 0;
+  for (int64_t t = 0; t < all; ++t)
+    sum += blocks[t / 64][t % 64];
+  *(float *)args->buffers[2] = sum;
+}

@@ -102,8 +102,8 @@ std::optional<ChangedConstant>
 mmcc::findChangedConstant(const Artifact &artifact, const Artifact &twin,
                           const std::string &name) {
   auto find = [&](const Artifact &from) {
-    return lengthOf(from.variant().entries()) == 1 ? from.entry(0)
-                                                   : from.findEntry(name);
+    const Entry *only = from.onlyEntry();
+    return only ? only : from.findEntry(name);
   };
   const Entry *actual = find(artifact), *expected = find(twin);
   if (!actual || !expected)

@@ -143,7 +143,8 @@ typedef struct mmcc_session_options {
                                default no limit */
 } mmcc_session_options;
 
-/* `entry` may be null when the model has one entry only. */
+/* `entry` may be null when the model has one entry only; forms of an entry that
+ * keep state (below) do not count. */
 MMCC_API mmcc_code mmcc_session_create(mmcc_model *model, const char *entry,
                                        const mmcc_session_options *options,
                                        mmcc_session **session,
@@ -193,6 +194,75 @@ MMCC_API mmcc_code mmcc_session_run(mmcc_session *session,
                                     const mmcc_tensor *inputs,
                                     size_t input_count, mmcc_tensor *outputs,
                                     size_t output_count, mmcc_error *error);
+
+/* ------------------------------------------------------------------- State
+ *
+ * A decoder's past keys and values. An entry `x` that takes them as tensors and
+ * gives them back longer has a form `x.state` that does not: it keeps them in a
+ * state, to which each run appends its own tokens. A session is without memory;
+ * a state belongs to a conversation (or a batch of them of equal length) and
+ * can be used with any session of the entry, one run at a time.
+ *
+ *     mmcc_session_create(model, "decoder.state", NULL, &session, &error);
+ *     mmcc_state_create(session, NULL, &state, &error);
+ *     for (;;)
+ *       mmcc_session_run_with_state(session, state, inputs, ...);
+ *
+ * A run that fails leaves the state as it was. */
+
+typedef struct mmcc_state mmcc_state;
+
+typedef struct mmcc_state_options {
+  uint32_t struct_bytes;    /* sizeof(mmcc_state_options) */
+  uint32_t batch;           /* rows; default the entry's, or 1 */
+  uint64_t capacity_tokens; /* runs that would exceed it fail with
+                               MMCC_OUT_OF_MEMORY; default as memory allows */
+} mmcc_state_options;
+
+/* What the entry keeps; 0 for an entry without state. A state is described as
+ * a tensor [batch, heads, tokens, dim] of the type it is kept in; its name is
+ * that of the input which it stands for. */
+MMCC_API size_t mmcc_session_state_count(const mmcc_session *session);
+MMCC_API mmcc_code mmcc_session_state(const mmcc_session *session, size_t index,
+                                      mmcc_value_info *info, mmcc_error *error);
+
+/* An empty state for the session's entry. Memory is set aside as it grows, and
+ * counts against the session's max_arena_bytes, alone and with each call. */
+MMCC_API mmcc_code mmcc_state_create(mmcc_session *session,
+                                     const mmcc_state_options *options,
+                                     mmcc_state **state, mmcc_error *error);
+/* Null is fine. */
+MMCC_API void mmcc_state_free(mmcc_state *state);
+/* In tokens. */
+MMCC_API uint64_t mmcc_state_length(const mmcc_state *state);
+/* Bytes set aside so far. */
+MMCC_API uint64_t mmcc_state_bytes(const mmcc_state *state);
+/* Forgets all but the first `tokens` tokens; 0 makes it empty. */
+MMCC_API mmcc_code mmcc_state_truncate(mmcc_state *state, uint64_t tokens,
+                                       mmcc_error *error);
+/* Replaces what it holds by tensors, one for each of the entry's states in
+ * order, f32 [batch, heads, tokens, dim] with equally many tokens. */
+MMCC_API mmcc_code mmcc_state_fill(mmcc_state *state,
+                                   const mmcc_tensor *tensors, size_t count,
+                                   mmcc_error *error);
+/* Gives one of them back as such a tensor: into `data`, where `bytes` bytes
+ * must be enough. With null `data` only dtype, rank, dims and bytes are filled
+ * in. */
+MMCC_API mmcc_code mmcc_state_read(const mmcc_state *state, size_t index,
+                                   mmcc_tensor *tensor, mmcc_error *error);
+
+/* As mmcc_session_run and mmcc_session_output_shapes, for entries with state.
+ * Sizes that depend on the past are those of the state. */
+MMCC_API mmcc_code mmcc_session_run_with_state(
+    mmcc_session *session, mmcc_state *state, const mmcc_tensor *inputs,
+    size_t input_count, mmcc_tensor *outputs, size_t output_count,
+    mmcc_error *error);
+MMCC_API mmcc_code mmcc_session_output_shapes_with_state(
+    mmcc_session *session, const mmcc_state *state, const mmcc_tensor *inputs,
+    size_t input_count, mmcc_tensor *outputs, size_t output_count,
+    mmcc_error *error);
+
+/* ------------------------------------------------------- What a session did */
 
 /* Kernels, copies and fills that the last run launched. */
 MMCC_API uint64_t mmcc_session_launches(const mmcc_session *session);

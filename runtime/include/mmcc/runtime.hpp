@@ -26,6 +26,35 @@ using Error = mmcc_error;
 using Tensor = mmcc_tensor;
 using ValueInfo = mmcc_value_info;
 
+/// Past keys and values; see runtime.h.
+class State {
+public:
+  State() = default;
+  explicit State(mmcc_state *handle) : handle_(handle) {}
+  explicit operator bool() const { return handle_ != nullptr; }
+  mmcc_state *get() const { return handle_.get(); }
+
+  /// In tokens.
+  uint64_t length() const { return mmcc_state_length(get()); }
+  uint64_t bytes() const { return mmcc_state_bytes(get()); }
+  bool truncate(uint64_t tokens, Error &error) {
+    return mmcc_state_truncate(get(), tokens, &error) == MMCC_OK;
+  }
+  bool fill(const std::vector<Tensor> &tensors, Error &error) {
+    return mmcc_state_fill(get(), tensors.data(), tensors.size(), &error) ==
+           MMCC_OK;
+  }
+  bool read(size_t index, Tensor &tensor, Error &error) const {
+    return mmcc_state_read(get(), index, &tensor, &error) == MMCC_OK;
+  }
+
+private:
+  struct Free {
+    void operator()(mmcc_state *state) const { mmcc_state_free(state); }
+  };
+  std::unique_ptr<mmcc_state, Free> handle_;
+};
+
 class Session {
 public:
   Session() = default;
@@ -63,6 +92,31 @@ public:
     outputs.resize(outputCount());
     return mmcc_session_run(get(), inputs.data(), inputs.size(), outputs.data(),
                             outputs.size(), &error) == MMCC_OK;
+  }
+
+  /// Not 0: runs need a state.
+  size_t stateCount() const { return mmcc_session_state_count(get()); }
+
+  ValueInfo stateInfo(size_t index) const {
+    ValueInfo info = {};
+    mmcc_session_state(get(), index, &info, nullptr);
+    return info;
+  }
+
+  /// An empty one; zeros ask for the defaults.
+  State state(Error &error, uint64_t capacity_tokens = 0, uint32_t batch = 0) {
+    mmcc_state_options options = {sizeof(options), batch, capacity_tokens};
+    mmcc_state *state = nullptr;
+    mmcc_state_create(get(), &options, &state, &error);
+    return State(state);
+  }
+
+  bool run(State &state, const std::vector<Tensor> &inputs,
+           std::vector<Tensor> &outputs, Error &error) {
+    outputs.resize(outputCount());
+    return mmcc_session_run_with_state(get(), state.get(), inputs.data(),
+                                       inputs.size(), outputs.data(),
+                                       outputs.size(), &error) == MMCC_OK;
   }
 
   /// Of the last run.
