@@ -39,6 +39,9 @@ struct CompileOptions {
   bool pruneMap = false;
   /// Limits on attention (AttentionPattern.h).
   std::vector<std::string> attention;
+  /// The type in which entries with state keep keys and values (passes/state);
+  /// "off": there are no such entries.
+  std::string kv = "f32";
   /// Narrow weights and activations; nothing: none.
   std::optional<QuantizeRequest> quantize;
   /// Folder of samples to measure accuracy on; empty: none.

@@ -22,6 +22,7 @@
 #include "passes/quantize/Passes.h"
 #include "passes/schedule/Passes.h"
 #include "passes/simplify/Passes.h"
+#include "passes/state/Passes.h"
 #include "passes/tokens/Passes.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Path.h"
@@ -126,13 +127,16 @@ static PassNames optimizePasses(const CompileOptions &options) {
 }
 
 //===----------------------------------------------------------------------===//
-// quantize: narrower weights and activations
+// quantize: narrower weights and activations, and what is kept between calls
 //===----------------------------------------------------------------------===//
 
 static PassNames quantizePasses(const CompileOptions &options) {
-  if (!options.quantize)
-    return {};
-  return {options.quantize->pass(options.explain), "cse"};
+  PassNames names;
+  if (options.quantize)
+    names.append({options.quantize->pass(options.explain), "cse"});
+  if (options.optimize && options.kv != "off")
+    names.push_back("mm-form-state{kv=" + options.kv + "}");
+  return names;
 }
 
 //===----------------------------------------------------------------------===//
@@ -240,6 +244,7 @@ void mmcc::registerStages(DialectRegistry &registry) {
     registerFusePasses();
     registerAttentionPasses();
     registerTokensPasses();
+    registerStatePasses();
     registerQuantizePasses();
     registerLowerPasses();
     registerSchedulePasses();

@@ -1,6 +1,6 @@
 """The architectures, and which forms of each are exported."""
 
-from . import attention, decoder, fusion, speech, text, vision
+from . import attention, chat, decoder, fusion, speech, text, vision
 
 RECIPES = {
     recipe.__name__: recipe
@@ -12,6 +12,8 @@ RECIPES = {
         text.minilm_l6,
         decoder.qwen2_decode,
         decoder.qwen2_prefill,
+        chat.qwen2_chat,
+        chat.gpt2_chat,
         vision.resnet50,
         vision.mobilenetv3,
         vision.convnext_t,
@@ -50,6 +52,8 @@ DYNAMIC = {
     "wav2vec2",
     "llava_proj",
 }
+# Any number of tokens on any past is what these are about.
+DYNAMIC_ONLY = {"qwen2_chat", "gpt2_chat"}
 LEGACY_DYNAMIC = {"clip_b32", "bert_base", "swin_t", "qwen2_decode"}
 # The .dyn forms have other batch sizes; models/prune has a small LLaVA.
 FULL_ONLY = {"clip_b32_b8", "vit_b16_b8", "vit_l16_384", "llava_prefill"}
@@ -58,8 +62,8 @@ OPSET_23 = {"clip_b32", "bert_base", "qwen2_decode", "swin_t"}
 
 def variants(name: str) -> list[str]:
     """The forms of one architecture; a form's file is <name> plus the suffix given here."""
-    found = [] if name in NOT_DYNAMO else [""]
-    found += [".dyn"] if name in DYNAMIC else []
+    found = [] if name in NOT_DYNAMO | DYNAMIC_ONLY else [""]
+    found += [".dyn"] if name in DYNAMIC | DYNAMIC_ONLY else []
     found += [".op23"] if name in OPSET_23 else []
     found += [".legacy"] if name in LEGACY else []
     return found + ([".legacy.dyn"] if name in LEGACY_DYNAMIC else [])

@@ -79,3 +79,39 @@ def image_and_text(seed: int, batch=2, tokens=16, patch=12, seq=5) -> tuple[dict
     pixels = tensor((batch, tokens, patch), seed, 1.0)
     ids = np.random.default_rng(seed + 1).integers(0, VOCABULARY, (batch, seq))
     return {"pixels": pixels}, {"ids": ids}
+
+
+def attending_decoder(path, batch="batch", image_tokens="image_tokens", width=WIDTH, heads=4) -> None:
+    """[image tokens, text tokens] -> attention over them and a past -> logits, and the past with them."""
+    node, head = helper.make_node, width // heads
+    nodes = [node("Gather", ["table", "ids"], ["words"]), node("Concat", ["image", "words"], ["all"], axis=1)]
+    for name in "qkv":
+        nodes += [
+            node("MatMul", ["all", f"w{name}"], [f"{name}0"]),
+            node("Reshape", [f"{name}0", "apart"], [f"{name}1"]),
+            node("Transpose", [f"{name}1"], [name], perm=[0, 2, 1, 3]),
+        ]
+    nodes += [
+        node("Concat", ["past_k", "k"], ["present_k"], axis=2),
+        node("Concat", ["past_v", "v"], ["present_v"], axis=2),
+        node("Transpose", ["present_k"], ["columns"], perm=[0, 1, 3, 2]),
+        node("MatMul", ["q", "columns"], ["products"]),
+        node("Mul", ["products", "scale"], ["scores"]),
+        node("Softmax", ["scores"], ["weights"], axis=-1),
+        node("MatMul", ["weights", "present_v"], ["mixed"]),
+        node("Transpose", ["mixed"], ["turned"], perm=[0, 2, 1, 3]),
+        node("Reshape", ["turned", "joined"], ["hidden"]),
+        node("MatMul", ["hidden", "head"], ["logits"]),
+    ]
+    weights = {
+        "table": tensor((VOCABULARY, width), 31, 1.0),
+        "head": tensor((width, VOCABULARY), 32),
+        "apart": np.array([0, -1, heads, head]),
+        "joined": np.array([0, -1, width]),
+        "scale": np.float32(head**-0.5),
+    } | {f"w{name}": tensor((width, width), 33 + i) for i, name in enumerate("qkv")}
+    past = {f"past_{n}": (TensorProto.FLOAT, [batch, heads, "past", head]) for n in "kv"}
+    inputs = {"image": (TensorProto.FLOAT, [batch, image_tokens, width]), "ids": (TensorProto.INT64, [batch, "seq"])}
+    outputs = {"logits": (TensorProto.FLOAT, [batch, "new", VOCABULARY])}
+    outputs |= {f"present_{n}": (TensorProto.FLOAT, [batch, heads, "all", head]) for n in "kv"}
+    save(path, nodes, inputs | past, outputs, weights)

@@ -23,8 +23,10 @@ namespace {
 constexpr int kDone = 0, kInput = 1, kUsage = 2, kEnvironment = 4;
 
 struct Options {
-  std::string file, inputs, outputs, entry, device = "cpu", isa, json, trace;
+  std::string file, outputs, entry, device = "cpu", isa, json, trace;
+  std::vector<std::string> inputs; // a file a run
   unsigned threads = 0;
+  uint64_t capacity = 0; // tokens
   double bench_seconds = 0;
   bool perf_map = false, profile = false, state = false;
 };
@@ -84,7 +86,7 @@ bool writeText(const std::string &path, const std::string &text) {
 }
 
 std::string jsonText(const mmcc::Model &model, const mmcc::Session &session,
-                     Timings &timings) {
+                     const mmcc::State &state, Timings &timings) {
   std::vector<double> &runs = timings.runs_ms;
   std::sort(runs.begin(), runs.end());
   double total = 0;
@@ -98,14 +100,17 @@ std::string jsonText(const mmcc::Model &model, const mmcc::Session &session,
       "  \"load_ms\": %.6f,\n  \"first_ms\": %.6f,\n"
       "  \"peak_rss_bytes\": %llu,\n  \"arena_bytes\": %llu,\n"
       "  \"weights_bytes\": %llu,\n  \"launches\": %llu,\n"
+      "  \"state_tokens\": %llu,\n  \"state_bytes\": %llu,\n"
       "  \"isa\": \"%s\",\n  \"threads\": %u\n}\n",
       quantile(runs, 0.5), runs.front(), total / double(runs.size()),
       quantile(runs, 0.9), quantile(runs, 0.99), runs.size(), timings.load_ms,
       timings.first_ms, (unsigned long long)peakResidentBytes(),
       (unsigned long long)mmcc_session_arena_bytes(session.get()),
       (unsigned long long)mmcc_model_weights_bytes(model.get()),
-      (unsigned long long)session.launches(), mmcc_model_isa(model.get()),
-      mmcc_session_threads(session.get()));
+      (unsigned long long)session.launches(),
+      (unsigned long long)(state ? state.length() : 0),
+      (unsigned long long)(state ? state.bytes() : 0),
+      mmcc_model_isa(model.get()), mmcc_session_threads(session.get()));
   return text;
 }
 
@@ -138,7 +143,13 @@ public:
 
 private:
   int load();
-  int readInputs();
+  int chooseEntry(std::string &entry);
+  int readInputs(const std::string &file);
+  uint32_t batchOfInputs() const;
+  int fillState(const std::string &file);
+  int runSteps();
+  /// The last step, once more.
+  bool repeat();
   int writeOutputs();
   int bench();
 
@@ -146,10 +157,53 @@ private:
   mmcc::Error error = {};
   mmcc::Model model;
   mmcc::Session session;
+  mmcc::State state;
+  uint64_t before_last = 0; // tokens of the state
   std::vector<mmcc::npz::Array> arrays;
   std::vector<mmcc::Tensor> inputs, outputs;
   Timings timings;
 };
+
+bool endsWith(const std::string &text, const std::string &end) {
+  return text.size() > end.size() &&
+         text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
+
+/// The entry to run: with --state one whose name ends in .state, without it one
+/// that is not such a form of another.
+int Runner::chooseEntry(std::string &entry) {
+  const std::string suffix = ".state";
+  std::vector<std::string> entries = model.entries(), fitting;
+  auto has = [&](const std::string &name) {
+    return std::find(entries.begin(), entries.end(), name) != entries.end();
+  };
+  entry = options.entry;
+  if (!entry.empty()) {
+    if (options.state && has(entry + suffix))
+      entry += suffix;
+    return kDone;
+  }
+  for (const std::string &name : entries) {
+    bool keeps = endsWith(name, suffix) &&
+                 has(name.substr(0, name.size() - suffix.size()));
+    if (keeps == options.state)
+      fitting.push_back(name);
+  }
+  if (fitting.empty())
+    return fail(kInput, options.file +
+                            " has no entry that keeps state: no model in it "
+                            "takes a past and gives it back longer");
+  if (fitting.size() > 1) {
+    std::string names;
+    for (const std::string &name : fitting)
+      names += " " + name;
+    return fail(kUsage,
+                options.file +
+                    " has several entries; choose one with --entry:" + names);
+  }
+  entry = fitting.front();
+  return kDone;
+}
 
 int Runner::load() {
   auto start = Clock::now();
@@ -162,17 +216,16 @@ int Runner::load() {
   mmcc_session_options session_options = {};
   session_options.struct_bytes = sizeof(session_options);
   session_options.threads = options.threads;
-  if (options.entry.empty() && mmcc_model_entry_count(model.get()) > 1) {
-    std::string names;
-    for (const std::string &name : model.entries())
-      names += " " + name;
-    return fail(kUsage,
-                options.file +
-                    " has several entries; choose one with --entry:" + names);
-  }
-  session = model.session(error, options.entry, &session_options);
+  std::string entry;
+  if (int code = chooseEntry(entry))
+    return code;
+  session = model.session(error, entry, &session_options);
   if (!session)
     return fail(error);
+  if (options.state != (session.stateCount() > 0))
+    return fail(kUsage, "entry '" + entry +
+                            (options.state ? "' keeps no state"
+                                           : "' keeps state: give --state"));
   timings.load_ms = millisecondsSince(start);
   if (options.perf_map &&
       mmcc_model_write_perf_map(model.get(), &error) != MMCC_OK)
@@ -180,9 +233,10 @@ int Runner::load() {
   return kDone;
 }
 
-int Runner::readInputs() {
-  if (std::string message = mmcc::npz::readNpz(options.inputs, arrays);
-      !message.empty())
+int Runner::readInputs(const std::string &file) {
+  arrays.clear();
+  inputs.clear();
+  if (std::string message = mmcc::npz::readNpz(file, arrays); !message.empty())
     return fail(kInput, message);
   for (size_t i = 0; i < session.inputCount(); ++i) {
     mmcc::ValueInfo info = session.input(i);
@@ -195,15 +249,83 @@ int Runner::readInputs() {
       continue;
     }
     if (array == arrays.end())
-      return fail(kInput,
-                  options.inputs + ": no array for input '" + info.name + "'");
+      return fail(kInput, file + ": no array for input '" + info.name + "'");
     mmcc::Tensor tensor = {};
     if (std::string message = tensorFromArray(info, *array, tensor);
         !message.empty())
-      return fail(kInput, options.inputs + ": " + message);
+      return fail(kInput, file + ": " + message);
     inputs.push_back(tensor);
   }
   return kDone;
+}
+
+/// The state's batch, where an input has the same size; 0 where the entry knows
+/// it by itself.
+uint32_t Runner::batchOfInputs() const {
+  mmcc::ValueInfo kept = session.stateInfo(0);
+  if (kept.dims[0] >= 0)
+    return 0;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    mmcc::ValueInfo info = session.input(i);
+    for (uint32_t d = 0; d < inputs[i].rank; ++d)
+      if (std::string(info.dim_text[d]) == kept.dim_text[0])
+        return uint32_t(inputs[i].dims[d]);
+  }
+  return 0;
+}
+
+/// What the first file has under the states' names is their past.
+int Runner::fillState(const std::string &file) {
+  state = session.state(error, options.capacity, batchOfInputs());
+  if (!state)
+    return fail(error);
+  std::vector<mmcc::Tensor> past;
+  for (size_t i = 0; i < session.stateCount(); ++i) {
+    mmcc::ValueInfo info = session.stateInfo(i);
+    auto array =
+        std::find_if(arrays.begin(), arrays.end(), [&](const auto &array) {
+          return array.name == info.name;
+        });
+    if (array == arrays.end())
+      continue;
+    info.dtype = MMCC_F32; // whatever the state makes of it
+    mmcc::Tensor tensor = {};
+    if (std::string message = tensorFromArray(info, *array, tensor);
+        !message.empty())
+      return fail(kInput, file + ": " + message);
+    past.push_back(tensor);
+  }
+  if (past.empty())
+    return kDone;
+  if (past.size() < session.stateCount())
+    return fail(kInput, file + " has a past for some states, but not for all");
+  return state.fill(past, error) ? kDone : fail(error);
+}
+
+int Runner::runSteps() {
+  for (size_t step = 0; step < options.inputs.size(); ++step) {
+    const std::string &file = options.inputs[step];
+    if (int code = readInputs(file))
+      return code;
+    if (options.state && step == 0)
+      if (int code = fillState(file))
+        return code;
+    before_last = state ? state.length() : 0;
+    outputs.clear(); // their sizes may be others
+    auto start = Clock::now();
+    if (!repeat())
+      return fail(error);
+    if (step == 0)
+      timings.first_ms = millisecondsSince(start);
+  }
+  return kDone;
+}
+
+bool Runner::repeat() {
+  if (!state)
+    return session.run(inputs, outputs, error);
+  return state.truncate(before_last, error) &&
+         session.run(state, inputs, outputs, error);
 }
 
 int Runner::writeOutputs() {
@@ -224,15 +346,15 @@ int Runner::bench() {
       Clock::now() + std::chrono::duration<double>(options.bench_seconds);
   // The first runs after the very first still fill caches.
   for (int i = 0; i < 2; ++i)
-    if (!session.run(inputs, outputs, error))
+    if (!repeat())
       return fail(error);
   do {
     auto start = Clock::now();
-    if (!session.run(inputs, outputs, error))
+    if (!repeat())
       return fail(error);
     timings.runs_ms.push_back(millisecondsSince(start));
   } while (Clock::now() < end);
-  std::string text = jsonText(model, session, timings);
+  std::string text = jsonText(model, session, state, timings);
   if (options.json.empty())
     std::fputs(text.c_str(), stdout);
   else if (!writeText(options.json, text))
@@ -243,12 +365,8 @@ int Runner::bench() {
 int Runner::run() {
   if (int code = load())
     return code;
-  if (int code = readInputs())
+  if (int code = runSteps())
     return code;
-  auto start = Clock::now();
-  if (!session.run(inputs, outputs, error))
-    return fail(error);
-  timings.first_ms = millisecondsSince(start);
   if (!options.outputs.empty())
     if (int code = writeOutputs())
       return code;
@@ -257,7 +375,7 @@ int Runner::run() {
       return code;
   if (!options.trace.empty()) {
     mmcc_session_set_timeline(session.get(), 1);
-    if (!session.run(inputs, outputs, error))
+    if (!repeat())
       return fail(error);
     if (!writeText(options.trace, mmcc::traceOf(session)))
       return fail(kEnvironment, "cannot write " + options.trace);
@@ -266,7 +384,7 @@ int Runner::run() {
   if (options.profile) {
     mmcc_session_set_profiling(session.get(), 1);
     for (int i = 0; i < 20; ++i)
-      if (!session.run(inputs, outputs, error))
+      if (!repeat())
         return fail(error);
     printProfile(session);
   }
@@ -281,8 +399,9 @@ int main(int argc, char **argv) {
   app.add_option("FILE", options.file, "the artifact (.mmcc)")->required();
   app.add_option("--inputs", options.inputs,
                  "npz with an array for each input of the model, but for\n"
-                 "optional ones that are left out")
-      ->required();
+                 "optional ones that are left out; with --state one a step")
+      ->required()
+      ->allow_extra_args(false);
   app.add_option("--outputs", options.outputs, "npz to write");
   app.add_option("--entry", options.entry, "entry point, if there are several");
   app.add_option("--device", options.device, "cpu (default) or cuda[:N]");
@@ -291,7 +410,13 @@ int main(int argc, char **argv) {
   app.add_option("--isa", options.isa, "use this CPU level and no other")
       ->check(CLI::IsMember({"x86-64-v3", "x86-64-v3-avxvnni", "x86-64-v4",
                              "x86-64-v4-vnni-bf16", "x86-64-v4-amx"}));
-  app.add_flag("--state", options.state, "keep state between runs");
+  app.add_flag(
+      "--state", options.state,
+      "keep past keys and values from --inputs to --inputs; the first\n"
+      "may have a past under the export's names. --outputs gets the\n"
+      "last step's, --bench repeats it");
+  app.add_option("--capacity", options.capacity,
+                 "tokens that the state may hold; default: any number");
   app.add_option("--bench", options.bench_seconds,
                  "run again and again for so many seconds")
       ->check(CLI::PositiveNumber);
@@ -318,7 +443,7 @@ int main(int argc, char **argv) {
     return fail(kEnvironment, "this runtime has no CUDA device");
   if (options.device != "cpu")
     return fail(kUsage, "'" + options.device + "' is no device");
-  if (options.state)
-    return fail(kUsage, "this runtime keeps no state yet");
+  if (!options.state && (options.inputs.size() > 1 || options.capacity > 0))
+    return fail(kUsage, "several --inputs and --capacity go with --state");
   return Runner(options).run();
 }

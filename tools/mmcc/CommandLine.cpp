@@ -35,8 +35,9 @@ struct LaterOption {
 
 const std::vector<LaterOption> &laterOptions() {
   static const std::vector<LaterOption> options = {
-      {"--precision", {"f32"}, false}, {"--method", {"rtn"}, false},
-      {"--act-order", {}, true},       {"--kv", {"f32"}, false},
+      {"--precision", {"f32"}, false},
+      {"--method", {"rtn"}, false},
+      {"--act-order", {}, true},
       {"--tuning", {}, false},
   };
   return options;
@@ -108,6 +109,8 @@ void addApproximations(CLI::App *app, Raw &raw, CompileOptions &options) {
 void addCompileOptions(CLI::App *app, Raw &raw, CompileOptions &options) {
   addModelOptions(app, raw, options);
   addApproximations(app, raw, options);
+  app->add_option("--kv", options.kv)
+      ->check(CLI::IsMember({"f32", "f16", "int8", "fp8", "off"}));
   app->add_option("--calibrate", options.calibrate);
   app->add_option("--max-drop", raw.maxDrop);
   app->add_option("-o,--output", options.output);
@@ -146,6 +149,8 @@ std::string recordOptions(const Raw &raw, const CompileOptions &options) {
     text += " --prune=" + options.prune;
   if (options.pruneMap)
     text += " --prune-map";
+  if (options.kv != "f32")
+    text += " --kv=" + options.kv;
   if (options.quantize)
     text += " " + options.quantize->recorded();
   if (!raw.from.empty())
@@ -237,6 +242,17 @@ void interpretPruning(const Raw &raw, CompileOptions &options) {
   requireOptimize(raw, options, "--prune");
 }
 
+void interpretState(const Raw &raw, const CompileOptions &options) {
+  if (options.kv == "f32" || options.kv == "off")
+    return;
+  if (!options.optimize)
+    throw Refusal{"--kv takes effect when the model is optimised, which -O0 "
+                  "leaves out"};
+  if (options.from && *options.from >= Stage::quantize)
+    throw Refusal{"--kv takes effect in the stage quantize, which --from=" +
+                  raw.from + " leaves out"};
+}
+
 void interpretQuantization(const Raw &raw, CompileOptions &options) {
   if (raw.quantize == "none") {
     if (raw.groupSize || raw.asymmetric)
@@ -301,6 +317,7 @@ void interpret(const Raw &raw, CommandLine &commandLine) {
   interpretPruning(raw, options);
   interpretQuantization(raw, options);
   interpretTokens(raw, options);
+  interpretState(raw, options);
   if (commandLine.verb == Verb::compile) {
     if (options.output.empty() && !options.stopAfter)
       throw Refusal{"say where to write the artifact: -o OUT.mmcc"};
