@@ -214,7 +214,7 @@ def test_schemes_that_do_not_exist_are_refused(tools, tmp_path):
         (["--quantize=w5a16"], "--quantize=w5a16: expected none, w3a16"),
         (["--quantize=w4a16", "--group-size=48"], "--group-size=48: expected a multiple of 32"),
         (["--asymmetric"], "need --quantize"),
-        (["--quantize=w4a16", "--method=gptq"], "not supported yet: --method=gptq"),
+        (["--quantize=w4a16", "--method=gptq"], "--method=gptq looks at samples"),
     ]:
         done = tools.call("mmcc", "compile", tmp_path / "m.onnx", "-o", tmp_path / "m.mmcc", *options)
         assert done.returncode == 2 and message in done.stderr, done.stderr
