@@ -24,6 +24,7 @@ std::string InputCollector::add(const Tensor &tensor, const Tensor *gram) {
       statistics.most[k] = std::max(statistics.most[k], magnitude);
     }
   statistics.rows += rows;
+  ++statistics.calls;
   // Rows as far apart as they can be.
   int64_t kept = std::min(rows, rowsPerRun);
   for (int64_t i = 0; i < kept; ++i) {

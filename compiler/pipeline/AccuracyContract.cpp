@@ -1,7 +1,10 @@
 //===- AccuracyContract.cpp - What approximations may cost ----------------===//
 
 #include "compiler/pipeline/AccuracyContract.h"
+#include "compiler/pipeline/Messages.h"
 #include "compiler/pipeline/Trial.h"
+#include "dialects/mm/MM.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Format.h"
 
@@ -68,6 +71,7 @@ ExitCode AccuracyContract::check(mlir::ModuleOp quantized) {
       code != ExitCode::done)
     return code;
   note(measured);
+  noteLayers(quantized);
   if (!options.maxDrop || measured.lost <= *options.maxDrop)
     return ExitCode::done;
   return fail(ExitCode::contract,
@@ -91,6 +95,27 @@ std::string AccuracyContract::describeAsked(const std::string &tome) const {
   return text;
 }
 
+void AccuracyContract::noteLayers(mlir::ModuleOp quantized) {
+  size_t count = 0;
+  quantized.walk([&](mm::QuantizedLinearOp layer) {
+    auto facts = layer->getAttrOfType<mlir::DictionaryAttr>("mm.narrow");
+    auto func = layer->getParentOfType<mlir::func::FuncOp>();
+    // The form with state computes as its plain one does.
+    if (!facts || func->hasAttr("mm.plain"))
+      return;
+    auto number = [&](const char *name) {
+      return facts.getAs<mlir::FloatAttr>(name).getValueAsDouble();
+    };
+    std::string text = facts.getAs<mlir::StringAttr>("scheme").str();
+    llvm::raw_string_ostream(text)
+        << llvm::format(", SQNR %.1f dB, cosine %.6f, %.2f x as fast (model)",
+                        number("sqnr"), number("cosine"), number("gain"));
+    if (std::string nodes = describeNodes(layer.getLoc()); !nodes.empty())
+      text += ", " + nodes;
+    options.notes.emplace_back("layer." + std::to_string(count++), text);
+  });
+}
+
 void AccuracyContract::note(const Measured &measured) {
   auto add = [&](const char *key, const std::string &value) {
     options.notes.emplace_back(key, value);
@@ -101,7 +126,10 @@ void AccuracyContract::note(const Measured &measured) {
     add("prune", options.prune);
   if (options.quantize) {
     add("quantize", options.quantize->scheme);
-    add("quantize.method", options.quantize->method);
+    if (options.quantize->plan.empty())
+      add("quantize.method", options.quantize->method);
+    else
+      add("quantize.plan", options.quantize->plan);
   }
   if (!options.tome.empty())
     add("tome", options.tome);

@@ -37,6 +37,8 @@ public:
   const std::vector<npz::Array> &sample() const { return first; }
 
 private:
+  /// Writes to `options.notes` what narrow numbers do to each layer.
+  void noteLayers(mlir::ModuleOp quantized);
   /// The options that are measured, with `tome` for what was asked for.
   std::string describeAsked(const std::string &tome) const;
 

@@ -3,6 +3,7 @@
 #include "compiler/pipeline/Compilation.h"
 #include "compiler/pipeline/AccuracyContract.h"
 #include "compiler/pipeline/LayerStatistics.h"
+#include "compiler/pipeline/PrecisionSearch.h"
 #include "compiler/pipeline/Reporting.h"
 #include "compiler/pipeline/Stages.h"
 #include "compiler/pipeline/TokenSearch.h"
@@ -100,22 +101,29 @@ static void printArenas(mlir::ModuleOp module, llvm::raw_ostream &os) {
     os << line << "\n";
 }
 
-/// Runs the model as it is, and what the options want to know beforehand.
+/// Runs the model as it is, and whatever is to be known or chosen beforehand.
 static ExitCode prepareMeasuring(CompileOptions &options,
                                  AccuracyContract &contract,
                                  LayerStatistics &statistics,
                                  llvm::raw_ostream &messages) {
-  bool looks = options.quantize && options.quantize->needsStatistics();
-  if (looks && options.tome == "auto")
+  bool searchesTokens = options.tome == "auto";
+  if (searchesTokens && options.quantize && options.quantize->needsStatistics())
     return contract.fail(ExitCode::commandLine,
                          options.quantize->recorded() +
                              " looks at the samples of one model, --tome=auto "
                              "tries many: say which --tome");
   if (ExitCode code = contract.learn(); code != ExitCode::done)
     return code;
-  if (options.tome == "auto")
+  if (searchesTokens)
     return searchTokens(contract, options, messages);
-  return looks ? statistics.collect(options, messages) : ExitCode::done;
+  if (!options.quantize)
+    return ExitCode::done;
+  if (ExitCode code = statistics.collect(options, messages);
+      code != ExitCode::done)
+    return code;
+  return options.quantize->scheme == "auto"
+             ? searchPrecision(contract, options, messages)
+             : ExitCode::done;
 }
 
 ExitCode mmcc::compile(const CompileOptions &options,

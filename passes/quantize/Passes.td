@@ -56,6 +56,7 @@ def QuantizeLinears : Pass<"mm-quantize-linears", "::mlir::ModuleOp"> {
     Option<"activations", "activations", "std::string", "\"\"", "empty, rows or static">,
     Option<"method", "method", "std::string", "\"rtn\"", "rtn, gptq, awq or smoothquant">,
     Option<"actOrder", "act-order", "bool", "false", "gptq takes large inputs first">,
+    Option<"layers", "layers", "std::string", "\"\"", "a scheme for each input of layers (LayerPlan.h), instead of all these">,
     Option<"statistics", "statistics", "std::string", "\"\"", "folder of what inputs are like">,
     Option<"explain", "explain", "bool", "false", "say what stayed and why">];
   let statistics = [

@@ -1,10 +1,10 @@
 //===- QuantizeLinears.cpp - Weights in few bits --------------------------===//
 
 #include "passes/quantize/InputScaling.h"
-#include "passes/quantize/LayerInputs.h"
+#include "passes/quantize/LayerPlan.h"
+#include "passes/quantize/LayerRounder.h"
 #include "passes/quantize/Passes.h"
 #include "passes/quantize/WeightConstants.h"
-#include "passes/quantize/methods/RoundLayers.h"
 
 #include <cmath>
 #include <map>
@@ -30,23 +30,19 @@ struct Known {
   /// What inputs are divided by; null: nothing.
   std::shared_ptr<const std::vector<float>> inputScales;
   float staticScale = 1;
+  QuantizeRequest scheme;
+  /// What the scheme does to the outputs on samples; null: not known.
+  DictionaryAttr error;
 };
 
 struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
   using QuantizeLinearsBase::QuantizeLinearsBase;
 
   void runOnOperation() override {
-    std::optional<Method> asked = parseMethod(method);
-    bool isKind =
-        activations.empty() || activations == "rows" || activations == "static";
-    if ((bits != 3 && bits != 4 && bits != 8) || group < 0 || !asked ||
-        !isKind || (*asked == Method::smoothquant && activations.empty())) {
-      getOperation().emitError("mm-quantize-linears: impossible options");
+    if (std::string reason = readOptions(); !reason.empty()) {
+      getOperation().emitError("mm-quantize-linears: ") << reason;
       return signalPassFailure();
     }
-    rounding = Rounding{*asked, actOrder, std::nullopt};
-    if (!activations.empty())
-      rounding.activations = ActivationFormat{activations == "static", 0};
     SmallVector<mm::GatherOp> tables;
     for (auto func : getOperation().getOps<func::FuncOp>())
       func.walk([&](Operation *op) {
@@ -59,13 +55,24 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
       });
     for (mm::GatherOp table : tables)
       tied.insert(tableKey(table));
-    for (auto [index, input] : llvm::enumerate(findLayerInputs(getOperation())))
+    SmallVector<LayerInput> inputs = findLayerInputs(getOperation());
+    if (plan && plan->schemes.size() != inputs.size()) {
+      getOperation().emitError("mm-quantize-linears: the plan is for ")
+          << plan->schemes.size() << " inputs of layers, the module has "
+          << inputs.size();
+      return signalPassFailure();
+    }
+    for (const LayerInput &input : inputs)
+      for (mm::LinearOp layer : input.layers)
+        weightKeys.insert(keyOf(layer.getWeight()));
+    for (auto [index, input] : llvm::enumerate(inputs))
       if (failed(quantizeInput(index, input)))
         return signalPassFailure();
     for (mm::GatherOp table : tables)
       quantizeTable(table);
     known.clear();
     tied.clear();
+    weightKeys.clear();
     narrowed.clear();
     divided.clear();
   }
@@ -75,9 +82,36 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
       op->emitRemark("is not quantized: ") << reason;
   }
 
-  WeightFormat formatFor(int64_t depth) const {
-    bool limited = bits == 8 && !asymmetric && !activations.empty();
-    return {bits, fitGroup(group, depth), asymmetric, limited};
+  /// Returns what is impossible about the options; empty if nothing is.
+  std::string readOptions() {
+    rounder.emplace(statistics);
+    if (!layers.empty()) {
+      std::string error;
+      plan = LayerPlan::parse(layers, error);
+      return error;
+    }
+    bool isKind =
+        activations.empty() || activations == "rows" || activations == "static";
+    if ((bits != 3 && bits != 4 && bits != 8) || group < 0 || !isKind ||
+        !parseMethod(method) ||
+        (method == "smoothquant" && activations.empty()))
+      return "impossible options";
+    asked.emplace();
+    asked->bits = bits;
+    asked->group = group;
+    asked->asymmetric = asymmetric;
+    asked->activations = activations;
+    asked->method = method;
+    asked->actOrder = actOrder;
+    asked->scheme = "w" + std::to_string(bits) + "a" +
+                    (activations.empty() ? "16" : "8") +
+                    (bits == 8 && activations == "rows" ? "-dynamic" : "");
+    return "";
+  }
+
+  /// Of the layers that read the `index`th input; nothing: they stay.
+  const std::optional<QuantizeRequest> &schemeFor(size_t index) const {
+    return plan ? plan->schemes[index] : asked;
   }
 
   //===--------------------------------------------------------------------===//
@@ -99,48 +133,60 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
 
   /// Rounds the weights that no layer before had.
   LogicalResult roundWeights(size_t index, const LayerInput &input) {
-    SmallVector<Attribute> keys;
-    std::vector<WeightMatrix> matrices;
-    bool plain = false;
+    const std::optional<QuantizeRequest> &scheme = schemeFor(index);
+    LayerWeights weights{index, input.width, {}, {}, false, std::nullopt};
     for (mm::LinearOp layer : input.layers) {
       Attribute key = keyOf(layer.getWeight());
-      if (known.contains(key) || llvm::is_contained(keys, key))
+      if (!scheme || known.contains(key) ||
+          llvm::is_contained(weights.keys, key))
         continue;
       auto matrix = finiteWeight(layer, layer.getWeight());
       if (!matrix)
         continue;
-      keys.push_back(key);
-      matrices.push_back(std::move(*matrix));
-      // Rows of a table are read one by one: only their own error counts.
-      plain |= tied.contains(key);
+      weights.keys.push_back(key);
+      weights.matrices.push_back(std::move(*matrix));
+      weights.isTable |= tied.contains(key);
     }
-    if (keys.empty())
+    if (weights.keys.empty())
       return success();
-    InputStatistics seen;
-    if (rounding.needsStatistics()) {
-      std::string message = seen.read(statisticsPath(statistics, index),
-                                      input.width, rounding.needsGram());
-      if (!message.empty())
-        return input.layers.front()->emitError(
-                   "nothing is known of its input: ")
-               << message;
-    }
-    WeightFormat format = formatFor(input.width);
-    if (rounding.activations)
-      rounding.activations->block = format.group;
-    std::vector<const WeightMatrix *> weights;
-    for (const WeightMatrix &matrix : matrices)
-      weights.push_back(&matrix);
-    RoundedLayers rounded =
-        roundLayers(weights, std::vector<WeightFormat>(weights.size(), format),
-                    seen, rounding, plain);
-    std::shared_ptr<const std::vector<float>> scales;
+    RoundedLayers rounded;
+    if (std::string message = rounder->round(weights, *scheme, rounded);
+        !message.empty())
+      return input.layers.front()->emitError(message);
+    Known entry;
+    entry.scheme = *scheme;
+    entry.staticScale = rounded.staticScale;
     if (!rounded.inputScales.empty())
-      scales = std::make_shared<std::vector<float>>(rounded.inputScales);
-    for (auto [key, weight] : llvm::zip_equal(keys, rounded.weights))
-      known[key] = {makeConstants(&getContext(), weight), scales,
-                    rounded.staticScale};
+      entry.inputScales =
+          std::make_shared<std::vector<float>>(rounded.inputScales);
+    rounder->look(weights);
+    if (weights.seen)
+      entry.error = describeError(weights, *scheme, rounded);
+    for (auto [key, weight] : llvm::zip_equal(weights.keys, rounded.weights)) {
+      entry.constants = makeConstants(&getContext(), weight);
+      known[key] = entry;
+    }
     return success();
+  }
+
+  /// What the scheme does to the layers' outputs on samples, and to their time.
+  DictionaryAttr describeError(const LayerWeights &weights,
+                               const QuantizeRequest &scheme,
+                               const RoundedLayers &rounded) {
+    LayerError error = errorOf(weights.pointers(), rounded, *weights.seen,
+                               roundingOf(scheme, weights.width));
+    LayerExtents extents = weights.extents();
+    Builder builder(&getContext());
+    auto number = [&](StringRef name, double value) {
+      return builder.getNamedAttr(name, builder.getF64FloatAttr(value));
+    };
+    return builder.getDictionaryAttr(
+        {number("cosine", error.cosine()),
+         number("gain",
+                costOf(extents, std::nullopt) / costOf(extents, scheme)),
+         number("sqnr", error.sqnr()),
+         builder.getNamedAttr("scheme",
+                              builder.getStringAttr(describe(scheme)))});
   }
 
   LogicalResult quantizeInput(size_t index, LayerInput &input) {
@@ -186,17 +232,19 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
         quotient = divide(builder, loc, x, *weight.inputScales);
       x = quotient;
     }
-    if (rounding.activations) {
+    if (!weight.scheme.activations.empty()) {
+      bool isStatic = weight.scheme.activations == "static";
+      int64_t block = formatOf(weight.scheme, depth).group;
+      // A static scale and a block of rows never meet: one is negative.
       auto &[values, scales] =
           narrowed[{x.getAsOpaquePointer(),
-                    rounding.activations->isStatic ? weight.staticScale : 0}];
-      if (!values && rounding.activations->isStatic) {
+                    isStatic ? -double(weight.staticScale) : double(block)}];
+      if (!values && isStatic) {
         values = builder.create<mm::QuantizeOp>(
             loc, x, APFloat(double(weight.staticScale)), 0);
         scales = makeVector(builder, loc, weight.staticScale);
       } else if (!values) {
-        auto rows =
-            builder.create<mm::QuantizeRowsOp>(loc, x, formatFor(depth).group);
+        auto rows = builder.create<mm::QuantizeRowsOp>(loc, x, block);
         values = rows.getValues();
         scales = rows.getScales();
       }
@@ -208,6 +256,8 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
         loc, x, constant(builder, loc, constants.numbers),
         constant(builder, loc, constants.scale),
         constant(builder, loc, constants.zero), scale, op.getBias());
+    if (weight.error)
+      narrow->setDiscardableAttr("mm.narrow", weight.error);
     op.getResult().replaceAllUsesWith(narrow.getResult());
     op.erase();
     ++numLinears;
@@ -224,7 +274,7 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
         !type.getElementType().isF32() || type.getNumElements() < kLeastTable ||
         op.getIndices().getDefiningOp<mm::ConstantOp>())
       return false;
-    if (fitGroup(group, type.getDimSize(1)) != 0)
+    if (fitGroup(0, type.getDimSize(1)) != 0)
       return true;
     stays(op, "its table's width of " + Twine(type.getDimSize(1)) +
                   " is no multiple of 32");
@@ -245,6 +295,17 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
     return result;
   }
 
+  /// Of tables that no layer has as a weight. A plan is about layers: 8 bits
+  /// cost a table next to nothing.
+  std::optional<QuantizeRequest> tableScheme() const {
+    std::string unused;
+    if (!plan)
+      return asked;
+    bool any = llvm::any_of(plan->schemes,
+                            [](const auto &scheme) { return bool(scheme); });
+    return any ? QuantizeRequest::parse("w8a16", unused) : std::nullopt;
+  }
+
   Attribute tableKey(mm::GatherOp op) {
     return asWeight(op, [](Value weight) { return keyOf(weight); });
   }
@@ -253,17 +314,22 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
   void quantizeTable(mm::GatherOp op) {
     int64_t width =
         cast<RankedTensorType>(op.getInput().getType()).getDimSize(1);
-    WeightFormat format = formatFor(width);
     Attribute key = tableKey(op);
     if (!known.contains(key)) {
+      std::optional<QuantizeRequest> scheme = tableScheme();
+      if (!scheme || weightKeys.contains(key))
+        return;
       auto matrix =
           asWeight(op, [&](Value weight) { return finiteWeight(op, weight); });
       if (!matrix)
         return;
+      WeightFormat format = formatOf(*scheme, width);
       RoundedLayers rounded =
           roundLayers({&*matrix}, {format}, {}, Rounding(), /*plain=*/true);
       known[key].constants = makeConstants(&getContext(), rounded.weights[0]);
+      known[key].scheme = *scheme;
     }
+    int64_t block = formatOf(known[key].scheme, width).group;
     OpBuilder builder(op);
     Location loc = op.getLoc();
     auto rows = [&](ElementsAttr value) -> Value {
@@ -278,19 +344,22 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
     Value zero = rows(constants.zero);
     int64_t axis = cast<RankedTensorType>(numbers.getType()).getRank() - 1;
     auto real = builder.create<mm::DequantizeOp>(loc, numbers, scale, zero,
-                                                 axis, format.group);
+                                                 axis, block);
     op.getResult().replaceAllUsesWith(real.getResult());
     op.erase();
     ++numTables;
   }
 
-  Rounding rounding;
+  std::optional<LayerRounder> rounder;
+  /// What all layers are to be, or each.
+  std::optional<QuantizeRequest> asked;
+  std::optional<LayerPlan> plan;
   DenseMap<Attribute, Known> known;
-  /// Weights that are tables, too.
-  DenseSet<Attribute> tied;
+  /// Weights that are tables, too, and all weights of layers.
+  DenseSet<Attribute> tied, weightKeys;
   /// Inputs over scales, and inputs as integers with their scales.
   DenseMap<std::pair<Value, const void *>, Value> divided;
-  std::map<std::pair<const void *, float>, std::pair<Value, Value>> narrowed;
+  std::map<std::pair<const void *, double>, std::pair<Value, Value>> narrowed;
 };
 
 } // namespace

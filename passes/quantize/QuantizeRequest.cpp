@@ -20,6 +20,7 @@ constexpr Scheme kSchemes[] = {
     {"w4a8", 4, 128, "rows"},
     {"w8a8-dynamic", 8, 0, "rows"},
     {"w8a8", 8, 0, "static"},
+    {"auto", 0, 0, ""},
 };
 
 const Scheme *findScheme(llvm::StringRef name) {
@@ -48,13 +49,18 @@ std::optional<QuantizeRequest> QuantizeRequest::parse(llvm::StringRef name,
   return request;
 }
 
-bool QuantizeRequest::needsGram() const { return method == "gptq"; }
+bool QuantizeRequest::needsGram() const {
+  return method == "gptq" || scheme == "auto";
+}
 
 bool QuantizeRequest::needsStatistics() const {
-  return method != "rtn" || activations == "static";
+  return method != "rtn" || activations == "static" || scheme == "auto";
 }
 
 std::string QuantizeRequest::conflict() const {
+  if (scheme == "auto" &&
+      (method != "rtn" || actOrder || asymmetric || group != 0))
+    return "--quantize=auto chooses groups and methods itself";
   if (actOrder && method != "gptq")
     return "--act-order goes with --method=gptq";
   if (method == "smoothquant" && activations.empty())
@@ -68,16 +74,20 @@ std::string QuantizeRequest::conflict() const {
 }
 
 std::string QuantizeRequest::pass(bool explain) const {
-  std::string text = "mm-quantize-linears{bits=" + std::to_string(bits) +
-                     " group=" + std::to_string(group);
-  if (asymmetric)
-    text += " asymmetric=true";
-  if (!activations.empty())
-    text += " activations=" + activations;
-  if (method != "rtn")
-    text += " method=" + method;
-  if (actOrder)
-    text += " act-order=true";
+  std::string text = "mm-quantize-linears{";
+  if (!plan.empty()) {
+    text += "layers=" + plan;
+  } else {
+    text += "bits=" + std::to_string(bits) + " group=" + std::to_string(group);
+    if (asymmetric)
+      text += " asymmetric=true";
+    if (!activations.empty())
+      text += " activations=" + activations;
+    if (method != "rtn")
+      text += " method=" + method;
+    if (actOrder)
+      text += " act-order=true";
+  }
   if (!statistics.empty())
     text += " statistics=\"" + statistics + "\"";
   if (explain)

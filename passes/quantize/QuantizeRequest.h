@@ -15,6 +15,7 @@ namespace mmcc {
 ///     w4a8                   activations in 8 bits by group of a token
 ///     w8a8-dynamic           activations in 8 bits by token
 ///     w8a8                   activations in 8 bits by one scale for all
+///     auto                   for each layer what a search finds
 struct QuantizeRequest {
   std::string scheme;
   unsigned bits = 4;
@@ -29,6 +30,8 @@ struct QuantizeRequest {
   bool actOrder = false;
   /// Folder of what layers are given on samples; empty: not known.
   std::string statistics;
+  /// The scheme "auto": what a search chose (LayerPlan.h); empty before.
+  std::string plan;
 
   /// Nothing, with a message in `error`, if there is no such scheme.
   static std::optional<QuantizeRequest> parse(llvm::StringRef scheme,

@@ -1,5 +1,7 @@
 """Methods that look at samples: through the whole compiler, against the papers' renderings and ONNX Runtime."""
 
+import json
+
 import numpy as np
 import onnx
 import pytest
@@ -160,3 +162,43 @@ def test_the_same_samples_give_the_same_bytes(given, samples, tools, tmp_path):
         tools.compile(tmp_path / "m.onnx", path, "--quantize=w4a16", "--method=gptq", f"--calibrate={samples}")
         made.append(path.read_bytes())
     assert made[0] == made[1]
+
+
+def automatic(tools, model, samples, folder, bound: float):
+    return tools.call(
+        "mmcc", "compile", model, "-o", folder / "auto.mmcc", "--quantize=auto", f"--max-drop={bound}", f"--calibrate={samples}"
+    )
+
+
+def test_bits_are_chosen_under_the_bound(given, samples, tools, tmp_path):
+    w, x = given
+    onnx.save(normed_layers(np.tile(w, (20, 1))), tmp_path / "m.onnx")
+    done = automatic(tools, tmp_path / "m.onnx", samples, tmp_path, 1)
+    assert done.returncode == 0, done.stderr
+    notes = json.loads(tools.call("mmcc", "inspect", tmp_path / "auto.mmcc", "--json").stdout)["notes"]
+    assert notes["quantize"] == "auto" and "w" in notes["quantize.plan"]
+    assert 0 <= float(notes["accuracy.drop"]) <= 1
+    assert "SQNR" in notes["layer.0"] and notes["layer.0"].startswith(notes["quantize.plan"].split("*")[0])
+    tools.compile(tmp_path / "m.onnx", tmp_path / "m.mmcc")
+    got, want = (tools.run(tmp_path / f"{n}.mmcc", {"x": x}, tmp_path) for n in ("auto", "m"))
+    for name in want:
+        assert (got[name] * want[name]).sum() >= 0.98 * np.linalg.norm(got[name]) * np.linalg.norm(want[name])
+
+
+def test_a_bound_that_nothing_keeps_is_a_broken_contract(given, samples, tools, tmp_path):
+    onnx.save(normed_layers(np.tile(given[0], (20, 1))), tmp_path / "m.onnx")
+    done = automatic(tools, tmp_path / "m.onnx", samples, tmp_path, 0)
+    assert done.returncode == 3 and "keeps --max-drop=0 points" in done.stderr, done.stderr
+    assert not (tmp_path / "auto.mmcc").exists()
+
+
+def test_error_by_layer_is_that_of_its_outputs(given, samples, tools, tmp_path):
+    w, x = given
+    onnx.save(layer(w), tmp_path / "m.onnx")
+    tools.compile(tmp_path / "m.onnx", tmp_path / "m.mmcc", "--quantize=w4a16", f"--calibrate={samples}")
+    notes = json.loads(tools.call("mmcc", "inspect", tmp_path / "m.mmcc", "--json").stdout)["notes"]
+    want = x.astype(np.float64) @ w.astype(np.float64).T
+    got = tools.run(tmp_path / "m.mmcc", {"x": x}, tmp_path)["y"]
+    sqnr = 10 * np.log10(np.square(want).sum() / np.square(got - want).sum())
+    # Of 160 rows 128 are looked at.
+    assert float(notes["layer.0"].split("SQNR ")[1].split()[0]) == pytest.approx(sqnr, abs=0.5)

@@ -64,6 +64,8 @@ def refused(done, code: int, *words: str) -> None:
         (["--method=svd", "--quantize=w4a16"], "svd"),
         (["--method=gptq", "--quantize=w4a16"], "--method=gptq looks at samples: give a folder of them with --calibrate"),
         (["--quantize=w8a8"], "--quantize=w8a8 looks at samples: give a folder of them with --calibrate"),
+        (["--quantize=auto", "--calibrate=samples"], "--quantize=auto searches under a bound: give --max-drop"),
+        (["--quantize=auto", "--max-drop=1", "--calibrate=samples", "--method=awq"], "--quantize=auto chooses groups and methods itself"),
         (["--act-order", "--quantize=w4a16"], "--act-order goes with --method=gptq"),
         (["--method=smoothquant", "--quantize=w4a16", "--calibrate=samples"], "which --quantize=w4a16 does not have"),
         (["--quantize=w8a8", "--group-size=32", "--calibrate=samples"], "--group-size goes with scales of the weight's groups"),

@@ -277,6 +277,9 @@ void interpretQuantization(const Raw &raw, CompileOptions &options) {
     request->method = raw.method;
   if (std::string reason = request->conflict(); !reason.empty())
     throw Refusal{reason};
+  if (request->scheme == "auto" && (options.calibrate.empty() || !raw.maxDrop))
+    throw Refusal{"--quantize=auto searches under a bound: give --max-drop and "
+                  "a folder of samples with --calibrate"};
   if (request->needsStatistics() && options.calibrate.empty())
     throw Refusal{request->recorded() +
                   " looks at samples: give a folder of them with --calibrate"};

@@ -33,8 +33,8 @@ An entry point each; {"entries": {"a": "A.onnx", "b": "B.onnx"}, "connect":
                         perhaps ,at=NODE where they are; --prune-map tells which
   --max-drop=X --calibrate=DIR    lose at most X points of accuracy on the .npz samples in DIR
                         (else exit 3); without --tome, merges as many tokens as keep that
-  --quantize=w4a16 | w4a8 | w8a16 | w8a8 | w8a8-dynamic | w3a16    weights, activations of so many
-                        bits (16: as they are); --group-size=N share a scale; --asymmetric: a zero
+  --quantize=auto | w4a16 | w4a8 | w8a16 | w8a8 | w8a8-dynamic | w3a16    weights, activations of so
+                        many bits (16: as they are); --group-size=N share a scale; --asymmetric
   --method=rtn | gptq | awq | smoothquant    how; all but rtn look at --calibrate; --act-order
   --kv=f32 | f16 | int8 | fp8 | off    how a decoder's added entry NAME.state keeps its past
   -O0 | --strict        switches every optimisation off; exit 3 if an attention stays in pieces

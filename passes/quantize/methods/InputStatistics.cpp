@@ -24,7 +24,7 @@ static npz::Array arrayOf(const char *name, const std::vector<T> &numbers,
 std::string InputStatistics::write(const std::string &path) const {
   int64_t n = width();
   std::vector<npz::Array> arrays = {
-      arrayOf<int64_t>("rows", {rows}, {1}), arrayOf("mean", mean, {n}),
+      arrayOf<int64_t>("rows", {rows, calls}, {2}), arrayOf("mean", mean, {n}),
       arrayOf("most", most, {n}), arrayOf("sample", sample, {sampleRows(), n})};
   if (!gram.empty())
     arrays.push_back(arrayOf("gram", gram, {n, n}));
@@ -62,7 +62,7 @@ std::string InputStatistics::read(const std::string &path, int64_t width,
   if (std::string message = npz::readNpz(path, arrays); !message.empty())
     return message;
   std::vector<int64_t> count;
-  std::string message = take(arrays, "rows", 1, width, count);
+  std::string message = take(arrays, "rows", 2, width, count);
   if (message.empty())
     message = take(arrays, "mean", width, width, mean);
   if (message.empty())
@@ -73,7 +73,10 @@ std::string InputStatistics::read(const std::string &path, int64_t width,
     message = take(arrays, "gram", width * width, width, gram);
   if (!message.empty())
     return path + ": " + message;
-  rows = count.front();
+  rows = count[0];
+  calls = count[1];
+  if (rows < 1 || calls < 1)
+    return path + ": there is nothing in it";
   return "";
 }
 

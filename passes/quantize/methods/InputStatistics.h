@@ -12,6 +12,7 @@ namespace mmcc::quantize {
 /// Rows x [in] that reach the linear layers that read one value.
 struct InputStatistics {
   int64_t rows = 0;          // that were seen
+  int64_t calls = 0;         // in which they were
   std::vector<float> mean;   // of magnitudes, [in]
   std::vector<float> most;   // largest magnitudes, [in]
   std::vector<float> sample; // some of the rows, [any, in]

@@ -35,6 +35,14 @@ struct RoundedLayers {
   std::vector<float> inputScales;
   /// The scale of x's integers, if it is one for all rows.
   float staticScale = 1;
+
+  /// As an .npz, so that what took long need not be done again. Returns a
+  /// message on failure, else an empty string.
+  std::string write(const std::string &path) const;
+  /// False if there is no such file, or if it is of other weights or formats.
+  bool read(const std::string &path,
+            const std::vector<const WeightMatrix *> &weights,
+            const std::vector<WeightFormat> &formats);
 };
 
 /// Rounds weights to their formats. `statistics` is read if the rounding needs

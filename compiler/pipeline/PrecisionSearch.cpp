@@ -1,0 +1,193 @@
+//===- PrecisionSearch.cpp - A scheme for each layer ----------------------===//
+
+#include "compiler/pipeline/PrecisionSearch.h"
+#include "compiler/pipeline/Compilation.h"
+#include "compiler/pipeline/Stages.h"
+#include "compiler/pipeline/Trial.h"
+#include "passes/quantize/LayerPlan.h"
+#include "passes/quantize/LayerRounder.h"
+#include "passes/quantize/WeightConstants.h"
+#include "passes/state/PastPairs.h"
+#include <cmath>
+#include <map>
+
+using namespace mmcc;
+using namespace mmcc::quantize;
+
+namespace {
+
+/// A layer becomes narrow if it then takes at most this share of its time.
+constexpr double kWorthwhile = 0.95;
+constexpr int kMostTrials = 8;
+
+/// What a search chooses from; more bits first.
+constexpr std::pair<const char *, const char *> kCandidates[] = {
+    {"w8a16", "rtn"},
+    {"w8a8-dynamic", "rtn"},
+    {"w4a16", "gptq"},
+    {"w4a8", "gptq"},
+};
+
+struct Candidate {
+  QuantizeRequest scheme;
+  double cost, error; // beside f32's; noise / signal
+};
+
+class Search {
+public:
+  Search(AccuracyContract &contract, CompileOptions &options,
+         llvm::raw_ostream &messages)
+      : contract(contract), options(options), messages(messages),
+        plain(trialOptions(options)), compilation(plain, messages) {
+    plain.quantize.reset();
+  }
+
+  ExitCode run() {
+    if (ExitCode code = compilation.run(Stage::optimize);
+        code != ExitCode::done)
+      return code;
+    if (ExitCode code = weigh(); code != ExitCode::done)
+      return code;
+    if (thresholds.empty())
+      return contract.fail(ExitCode::contract,
+                           "--quantize=auto: no layer gains from fewer bits");
+    // The largest threshold of those that keep the bound, by halving.
+    size_t low = 0, high = thresholds.size();
+    bool any = false;
+    for (int trial = 0; trial < kMostTrials && low < high; ++trial) {
+      size_t middle = trial == 0 ? high - 1 : low + (high - low) / 2;
+      bool keeps = false;
+      if (ExitCode code = attempt(thresholds[middle], keeps);
+          code != ExitCode::done)
+        return code;
+      any |= keeps;
+      if (keeps)
+        low = middle + 1;
+      else
+        high = middle;
+    }
+    if (!any)
+      return contract.fail(
+          ExitCode::contract,
+          llvm::Twine("no choice of bits that was tried keeps --max-drop=") +
+              describePoints(*options.maxDrop) + " points of " +
+              contract.accuracy().metric());
+    options.quantize->plan = best.str();
+    messages << "mmcc: calibrate: chose " << options.quantize->plan << "\n";
+    return ExitCode::done;
+  }
+
+private:
+  /// Rounds every layer in every scheme that makes it faster.
+  ExitCode weigh() {
+    LayerRounder rounder(options.quantize->statistics);
+    auto inputs = findLayerInputs(compilation.module());
+    candidates.resize(inputs.size());
+    for (size_t index = 0; index < inputs.size(); ++index) {
+      LayerWeights weights{index, inputs[index].width, {}, {},
+                           false, std::nullopt};
+      rounder.look(weights);
+      if (!weights.seen)
+        continue;
+      for (mm::LinearOp layer : inputs[index].layers) {
+        mlir::Attribute key = keyOf(layer.getWeight());
+        auto matrix = readWeight(layer.getWeight());
+        if (!matrix || llvm::is_contained(weights.keys, key))
+          continue;
+        weights.keys.push_back(key);
+        weights.matrices.push_back(std::move(*matrix));
+      }
+      if (weights.matrices.empty())
+        continue;
+      LayerExtents extents = weights.extents();
+      // Whoever keeps a past calls once for the prompt, and once for each token
+      // that follows.
+      if (!findPastPairs(inputs[index].func()).empty())
+        extents.rows = 1;
+      double plainCost = costOf(extents, std::nullopt);
+      for (auto [name, method] : kCandidates) {
+        std::string message;
+        QuantizeRequest scheme = *QuantizeRequest::parse(name, message);
+        scheme.method = method;
+        double cost = costOf(extents, scheme) / plainCost;
+        if (cost > kWorthwhile)
+          continue;
+        RoundedLayers rounded;
+        message = rounder.round(weights, scheme, rounded);
+        if (!message.empty())
+          return contract.fail(ExitCode::environment, message);
+        double error = errorOf(weights.pointers(), rounded, *weights.seen,
+                               roundingOf(scheme, weights.width))
+                           .ratio();
+        candidates[index].push_back({scheme, cost, error});
+        thresholds.push_back(error);
+      }
+    }
+    llvm::sort(thresholds);
+    thresholds.erase(std::unique(thresholds.begin(), thresholds.end()),
+                     thresholds.end());
+    return ExitCode::done;
+  }
+
+  LayerPlan planFor(double threshold, size_t &narrow) const {
+    LayerPlan plan;
+    for (const std::vector<Candidate> &some : candidates) {
+      const Candidate *fastest = nullptr;
+      for (const Candidate &candidate : some)
+        if (candidate.error <= threshold &&
+            (!fastest || candidate.cost < fastest->cost))
+          fastest = &candidate;
+      plan.schemes.push_back(
+          fastest ? std::optional<QuantizeRequest>(fastest->scheme)
+                  : std::nullopt);
+      narrow += fastest != nullptr;
+    }
+    return plan;
+  }
+
+  /// Whether the bound holds under a threshold, for other samples, too: with
+  /// twice the standard error added.
+  ExitCode attempt(double threshold, bool &keeps) {
+    size_t narrow = 0;
+    LayerPlan plan = planFor(threshold, narrow);
+    messages << "mmcc: calibrate: layers whose error is below "
+             << describePoints(10 * std::log10(std::max(threshold, 1e-20)))
+             << " dB: " << narrow << " of " << plan.schemes.size()
+             << " values in fewer bits\n";
+    CompileOptions trial = plain;
+    trial.quantize = options.quantize;
+    trial.quantize->plan = plan.str();
+    Execution changed;
+    if (ExitCode code = openTrial(
+            mlir::cast<mlir::ModuleOp>(compilation.module()->clone()),
+            Stage::optimize, trial, contract.sample(), changed, messages);
+        code != ExitCode::done)
+      return code;
+    Measured measured;
+    if (ExitCode code = contract.measure(changed, options.tome, measured);
+        code != ExitCode::done)
+      return code;
+    keeps = measured.lost + 2 * measured.error <= *options.maxDrop;
+    if (keeps)
+      best = plan;
+    return ExitCode::done;
+  }
+
+  AccuracyContract &contract;
+  CompileOptions &options;
+  llvm::raw_ostream &messages;
+  CompileOptions plain;
+  Compilation compilation;
+  /// By the module's layer inputs.
+  std::vector<std::vector<Candidate>> candidates;
+  std::vector<double> thresholds;
+  LayerPlan best;
+};
+
+} // namespace
+
+ExitCode mmcc::searchPrecision(AccuracyContract &contract,
+                               CompileOptions &options,
+                               llvm::raw_ostream &messages) {
+  return Search(contract, options, messages).run();
+}

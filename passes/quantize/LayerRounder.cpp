@@ -1,0 +1,75 @@
+//===- LayerRounder.cpp - Rounds the layers that read one value -----------===//
+
+#include "passes/quantize/LayerRounder.h"
+#include "passes/quantize/LayerPlan.h"
+#include "llvm/Support/FileSystem.h"
+
+using namespace mlir;
+
+namespace mmcc::quantize {
+
+std::vector<const WeightMatrix *> LayerWeights::pointers() const {
+  std::vector<const WeightMatrix *> all;
+  for (const WeightMatrix &matrix : matrices)
+    all.push_back(&matrix);
+  return all;
+}
+
+LayerExtents LayerWeights::extents() const {
+  LayerExtents extents{seen->rows / seen->calls, width, 0};
+  for (const WeightMatrix &matrix : matrices)
+    extents.out += matrix.out;
+  return extents;
+}
+
+WeightFormat formatOf(const QuantizeRequest &scheme, int64_t depth) {
+  bool limited =
+      scheme.bits == 8 && !scheme.asymmetric && !scheme.activations.empty();
+  return {scheme.bits, fitGroup(scheme.group, depth), scheme.asymmetric,
+          limited};
+}
+
+Rounding roundingOf(const QuantizeRequest &scheme, int64_t depth) {
+  Rounding rounding;
+  rounding.method = parseMethod(scheme.method).value_or(Method::rtn);
+  rounding.actOrder = scheme.actOrder;
+  if (!scheme.activations.empty())
+    rounding.activations = ActivationFormat{scheme.activations == "static",
+                                            fitGroup(scheme.group, depth)};
+  return rounding;
+}
+
+void LayerRounder::look(LayerWeights &weights) const {
+  std::string path = statisticsPath(statistics, weights.index);
+  if (statistics.empty() || weights.seen || !llvm::sys::fs::exists(path))
+    return;
+  InputStatistics seen;
+  if (seen.read(path, weights.width, /*withGram=*/false).empty())
+    weights.seen = std::move(seen);
+}
+
+std::string LayerRounder::round(LayerWeights &weights,
+                                const QuantizeRequest &scheme,
+                                RoundedLayers &rounded) const {
+  Rounding rounding = roundingOf(scheme, weights.width);
+  std::vector<WeightFormat> formats(weights.matrices.size(),
+                                    formatOf(scheme, weights.width));
+  // A sum of squares takes long to turn into numbers; rounding does not.
+  std::string kept = statistics + "/rounded." + std::to_string(weights.index) +
+                     "." + scheme.scheme + "." + scheme.method + ".npz";
+  bool keeps = scheme.method != "rtn";
+  if (keeps && rounded.read(kept, weights.pointers(), formats))
+    return "";
+  InputStatistics seen;
+  if (rounding.needsStatistics()) {
+    std::string message = seen.read(statisticsPath(statistics, weights.index),
+                                    weights.width, rounding.needsGram());
+    if (!message.empty())
+      return "nothing is known of its input: " + message;
+  }
+  rounded =
+      roundLayers(weights.pointers(), formats, seen, rounding, weights.isTable);
+  return keeps ? rounded.write(kept) : "";
+}
+
+} // namespace mmcc::quantize
