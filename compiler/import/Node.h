@@ -138,6 +138,8 @@ llvm::ArrayRef<OperatorRow> microsoftOperators();
 void importMicrosoftAttention(Node &node);
 void importMultiHeadAttention(Node &node);
 void importGroupQueryAttention(Node &node);
+// And its weights in blocks of few bits, in MatMulNBits.cpp.
+void importMatMulNBits(Node &node);
 
 } // namespace mmcc::import
 
