@@ -79,9 +79,9 @@ static std::optional<int64_t> getStoredBytes(Value value) {
 ConstantGraph::ConstantGraph(func::FuncOp func, int64_t growth, bool keepNarrow)
     : func(func) {
   for (Operation &op : func.getBody().getOps()) {
-    bool stays = isa<mm::ConstantOp>(op) ||
-                 (keepNarrow && isa<mm::DequantizeOp>(op) &&
-                  isReadByProduct(op.getResult(0)));
+    bool stays =
+        isa<mm::ConstantOp>(op) || (keepNarrow && isa<mm::DequantizeOp>(op) &&
+                                    isReadByProduct(op.getResult(0)));
     if (!stays && isEvaluable(&op, growth))
       members.insert(&op);
   }

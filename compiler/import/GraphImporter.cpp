@@ -227,7 +227,8 @@ void GraphImporter::importNode(const NodeProto &node, Scope &scope) {
   // Others would take the numbers for those of 8 bits.
   if (!function && node.op_type() != "DequantizeLinear" &&
       llvm::any_of(inputs, [](const Tensor &t) { return t.isHalfByte; })) {
-    failAt(node, scope, "elements of 4 bits are supported in DequantizeLinear only");
+    failAt(node, scope,
+           "elements of 4 bits are supported in DequantizeLinear only");
     return defineFailed(node, scope);
   }
   if (function)

@@ -72,7 +72,8 @@ Tensor unpackWeight(Node &n, const Packing &packing, const Tensor &b,
   auto bytes = std::make_shared<std::vector<char>>(packing.N * packing.K);
   char *to = bytes->data();
   const char *row = packed->data();
-  for (int64_t i = 0; i < packing.N; ++i, row += packing.blocks() * packing.blockBytes())
+  for (int64_t i = 0; i < packing.N;
+       ++i, row += packing.blocks() * packing.blockBytes())
     for (int64_t k = 0; k < packing.K; ++k)
       *to++ = char(packing.numberAt(row, k) - shared);
   attribute = makeElements({type, *bytes, bytes}, "packed");
@@ -83,7 +84,8 @@ Tensor unpackWeight(Node &n, const Packing &packing, const Tensor &b,
 Tensor unpackZeros(Node &n, const Packing &packing, const Tensor &zeros) {
   mm::Shape shape = {n.dim(packing.N), n.dim(packing.blocks())};
   bool isPacked = zeros.elementType().isUnsignedInteger(8);
-  int64_t wanted = packing.N * (isPacked ? packing.zeroBytes() : packing.blocks());
+  int64_t wanted =
+      packing.N * (isPacked ? packing.zeroBytes() : packing.blocks());
   if ((!isPacked && !isFloat(zeros.elementType())) ||
       !zeros.type.hasStaticShape() || zeros.type.getNumElements() != wanted)
     return n.fail("zero_points are not N times one a block");

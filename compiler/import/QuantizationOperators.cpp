@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "compiler/import/ElementType.h"
-#include "compiler/import/Node.h"
+#include "compiler/import/Quantization.h"
 #include <cmath>
 
 using namespace mlir;
@@ -15,10 +15,9 @@ using mmcc::mm::Shape;
 
 namespace mmcc::import {
 
-// ConvolutionOperators.cpp, ProductOperators.cpp
+// ConvolutionOperators.cpp
 Tensor convolve(Node &n, const Tensor &input, const Tensor &weight,
                 const Tensor &bias);
-Tensor matmulOfAnyRank(Node &n, Tensor a, Tensor b);
 
 static Type f32(Node &n) { return Float32Type::get(n.context()); }
 static Type i32(Node &n) { return IntegerType::get(n.context(), 32); }
@@ -80,9 +79,8 @@ static std::optional<int64_t> scaleAxis(Node &n, const Tensor &x,
   return n.axis(given, x.rank());
 }
 
-/// A zero point says what type the numbers are of, and has the scale's shape.
-static bool checkZero(Node &n, const Tensor &zero, const Tensor &numbers,
-                      const Tensor &scale) {
+bool checkZero(Node &n, const Tensor &zero, const Tensor &numbers,
+               const Tensor &scale) {
   if (!zero)
     return true;
   if (numbers && (zero.elementType() != numbers.elementType() ||
@@ -106,32 +104,31 @@ static Tensor saturate(Node &n, const Tensor &value, Type type) {
       n.min(n.max(value, n.scalar(low, from)), n.scalar(high, from)), type);
 }
 
-static bool isQuantized(Type type) {
+bool isQuantized(Type type) {
   return isInteger(type) && type.getIntOrFloatBitWidth() <= 16;
 }
+
 static bool isByte(Type type) {
   return isInteger(type) && type.getIntOrFloatBitWidth() == 8;
 }
 
-/// round(x / scale) + zeroPoint, saturated.
-static Tensor quantize(Node &n, const Tensor &x, const Tensor &scale,
-                       const Tensor &zeroPoint, Type type) {
+Tensor quantize(Node &n, const Tensor &x, const Tensor &scale,
+                const Tensor &zeroPoint, Type type) {
   Tensor wide = n.castTo(x, f32(n)), steps = n.castTo(scale, f32(n));
   Tensor zero = n.castTo(zeroPoint, f32(n));
   if (isByte(type)) {
     SmallVector<NamedAttribute> attributes;
     if (isUnsigned(type))
-      attributes.push_back(
-          n.named("is_unsigned", UnitAttr::get(n.context())));
+      attributes.push_back(n.named("is_unsigned", UnitAttr::get(n.context())));
     return n.emit<mm::QuantizeOp>({wide, steps, zero}, attributes);
   }
   Tensor number = n.unary<mm::RoundOp>(n.div(wide, steps));
   return saturate(n, zero ? n.add(number, zero) : number, type);
 }
 
-/// x - zeroPoint as i32. Sizes do not come from such arithmetic, and a small
-/// weight shall look like a large one: elements are not followed.
-static Tensor centered(Node &n, const Tensor &x, const Tensor &zeroPoint) {
+// Sizes do not come from such arithmetic, and a small weight shall look like a
+// large one: elements are not followed.
+Tensor centered(Node &n, const Tensor &x, const Tensor &zeroPoint) {
   Tensor wide = x ? n.castTo(n.wrap(n.value(x)), i32(n)) : x;
   return zeroPoint ? n.sub(wide, n.castTo(zeroPoint, i32(n))) : wide;
 }
@@ -202,8 +199,8 @@ static void importDequantizeLinear(Node &n) {
     Tensor factor = n.castTo(aligned(n, scale, x, *axis, block), f32(n));
     Tensor offset = n.castTo(aligned(n, zero, x, *axis, block), f32(n));
     Tensor real = n.emit<mm::DequantizeOp>(
-        {x, factor, offset},
-        {n.named("axis", *axis), n.named("block", std::max<int64_t>(block, 1))});
+        {x, factor, offset}, {n.named("axis", *axis),
+                              n.named("block", std::max<int64_t>(block, 1))});
     n.set(0, n.castTo(real, type));
     return;
   }
@@ -223,10 +220,9 @@ static void importDequantizeLinear(Node &n) {
   n.set(0, n.castTo(n.mul(real, factor), type));
 }
 
-static void importDynamicQuantizeLinear(Node &n) {
-  Tensor x = n.required(0);
+DynamicNumbers quantizeDynamically(Node &n, const Tensor &x) {
   if (!x)
-    return;
+    return {};
   Type byte = IntegerType::get(n.context(), 8, IntegerType::Unsigned);
   Type f64 = Float64Type::get(n.context());
   auto axes = llvm::to_vector(llvm::seq<int64_t>(0, x.rank()));
@@ -242,29 +238,18 @@ static void importDynamicQuantizeLinear(Node &n) {
                    n.scalar(1, f32(n)), scale);
   Tensor zeroPoint = saturate(
       n, n.unary<mm::RoundOp>(n.div(n.unary<mm::NegOp>(low), scale)), byte);
-  n.set(0, quantize(n, x, scale, zeroPoint, byte));
-  n.set(1, scale);
-  n.set(2, zeroPoint);
+  return {quantize(n, x, scale, zeroPoint, byte), scale, zeroPoint};
 }
 
-/// A zero point a row of the left matrix, or a column of the right one.
-static Tensor alongRows(Node &n, const Tensor &zero) {
-  return zero && zero.rank() == 1 && !zero.hasOneElement()
-             ? n.unsqueeze(zero, 1)
-             : zero;
+static void importDynamicQuantizeLinear(Node &n) {
+  DynamicNumbers result = quantizeDynamically(n, n.required(0));
+  n.set(0, result.numbers);
+  n.set(1, result.scale);
+  n.set(2, result.zeroPoint);
 }
-static Tensor single(Node &n, const Tensor &x) {
+
+Tensor single(Node &n, const Tensor &x) {
   return x && x.rank() == 1 && x.hasOneElement() ? n.reshape(x, {}) : x;
-}
-
-static void importMatMulInteger(Node &n) {
-  Tensor a = n.required(0), b = n.required(1);
-  Tensor zeroA = n.input(2), zeroB = n.input(3);
-  if (!a || !b || !checkZero(n, zeroA, a, {}) || !checkZero(n, zeroB, b, {}))
-    return;
-  zeroA = single(n, alongRows(n, zeroA));
-  zeroB = single(n, zeroB);
-  n.set(0, matmulOfAnyRank(n, centered(n, a, zeroA), centered(n, b, zeroB)));
 }
 
 static void importConvInteger(Node &n) {
@@ -284,11 +269,9 @@ static void importConvInteger(Node &n) {
   n.set(0, convolve(n, centered(n, x, zeroX), centered(n, w, zeroW), {}));
 }
 
-/// The i32 sums of a quantised product, times the product of its scales,
-/// quantised again.
-static void requantize(Node &n, const Tensor &sums, const Tensor &scaleA,
-                       const Tensor &scaleB, const Tensor &scaleY,
-                       const Tensor &zeroY) {
+void requantize(Node &n, const Tensor &sums, const Tensor &scaleA,
+                const Tensor &scaleB, const Tensor &scaleY,
+                const Tensor &zeroY) {
   if (!sums || !scaleA || !scaleB || !scaleY || !zeroY)
     return;
   if (!isQuantized(zeroY.elementType())) {
@@ -301,25 +284,6 @@ static void requantize(Node &n, const Tensor &sums, const Tensor &scaleA,
   Tensor steps = n.unary<mm::RoundOp>(n.mul(n.castTo(sums, f32(n)), factor));
   n.set(0, saturate(n, n.add(steps, n.castTo(zeroY, f32(n))),
                     zeroY.elementType()));
-}
-
-static void importQLinearMatMul(Node &n) {
-  Tensor a = n.required(0), scaleA = single(n, n.required(1));
-  Tensor zeroA = single(n, n.required(2)), b = n.required(3);
-  Tensor scaleB = single(n, n.required(4)), zeroB = single(n, n.required(5));
-  Tensor scaleY = single(n, n.required(6)), zeroY = single(n, n.required(7));
-  if (n.hasFailed())
-    return;
-  if (!isQuantized(a.elementType()) || !isQuantized(b.elementType())) {
-    n.fail("the quantised type is not supported");
-    return;
-  }
-  if (!checkZero(n, zeroA, a, {}) || !checkZero(n, zeroB, b, {}))
-    return;
-  Tensor sums = matmulOfAnyRank(n, centered(n, a, alongRows(n, zeroA)),
-                                centered(n, b, zeroB));
-  requantize(n, sums, alongRows(n, scaleA), scaleB, alongRows(n, scaleY),
-             alongRows(n, zeroY));
 }
 
 static void importQLinearConv(Node &n) {
@@ -351,9 +315,7 @@ ArrayRef<OperatorRow> quantizationOperators() {
       {"QuantizeLinear", importQuantizeLinear},
       {"DequantizeLinear", importDequantizeLinear},
       {"DynamicQuantizeLinear", importDynamicQuantizeLinear},
-      {"MatMulInteger", importMatMulInteger},
       {"ConvInteger", importConvInteger},
-      {"QLinearMatMul", importQLinearMatMul},
       {"QLinearConv", importQLinearConv},
   };
   return rows;

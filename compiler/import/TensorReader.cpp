@@ -226,12 +226,12 @@ std::optional<TensorContent> TensorReader::read(const onnx::TensorProto &tensor,
                                                 MLIRContext *context,
                                                 std::string &error) {
   bool isHalf = isHalfByte(tensor.data_type());
-  Type elementType = elementTypeFor(
-      !isHalf ? tensor.data_type()
-      : tensor.data_type() == onnx::TensorProto::INT4
-          ? onnx::TensorProto::INT8
-          : onnx::TensorProto::UINT8,
-      context);
+  Type elementType =
+      elementTypeFor(!isHalf ? tensor.data_type()
+                     : tensor.data_type() == onnx::TensorProto::INT4
+                         ? onnx::TensorProto::INT8
+                         : onnx::TensorProto::UINT8,
+                     context);
   if (!elementType) {
     error = "has elements of type " + dataTypeName(tensor.data_type()) +
             ", which is not supported";
@@ -247,9 +247,9 @@ std::optional<TensorContent> TensorReader::read(const onnx::TensorProto &tensor,
     return std::nullopt;
   RankedTensorType wanted = type;
   if (isHalf)
-    type = RankedTensorType::get({(type.getNumElements() + 1) / 2},
-                                 elementTypeFor(onnx::TensorProto::UINT8,
-                                                context));
+    type = RankedTensorType::get(
+        {(type.getNumElements() + 1) / 2},
+        elementTypeFor(onnx::TensorProto::UINT8, context));
   uint64_t size = type.getNumElements() * bytesPerElement(elementType);
   std::optional<TensorContent> content;
   if (tensor.data_location() == onnx::TensorProto::EXTERNAL) {

@@ -44,8 +44,8 @@ Value IntegerInputs::toSigned(OpBuilder &builder, Value numbers) {
   Value flipped = builder.create<mm::XorOp>(loc, numbers,
                                             makeScalar(builder, loc, ui8, 128));
   Type i8 = builder.getIntegerType(8);
-  known = builder.create<mm::CastOp>(
-      loc, getTensorType(flipped).clone(i8), flipped);
+  known = builder.create<mm::CastOp>(loc, getTensorType(flipped).clone(i8),
+                                     flipped);
   return known;
 }
 
@@ -74,9 +74,9 @@ std::optional<IntegerInput> IntegerInputs::match(Value value) {
     if (!input)
       return std::nullopt;
     Value factor = reshapeTo(builder, loc, split->first, {});
-    input->scale = input->scale ? builder.create<mm::MulOp>(
-                                      loc, input->scale, factor)
-                                : factor;
+    input->scale = input->scale
+                       ? builder.create<mm::MulOp>(loc, input->scale, factor)
+                       : factor;
     return input;
   }
   Value offset;

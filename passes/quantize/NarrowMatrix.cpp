@@ -58,16 +58,15 @@ static bool spreadAlong(OpBuilder &builder, Location loc, NarrowMatrix &matrix,
   for (Value *value : {&matrix.scale, &matrix.zero})
     if (*value)
       *value = builder.create<mm::BroadcastOp>(
-          loc, mm::makeTensorType(shapeOf(builder, sizes),
-                                  builder.getF32Type()),
+          loc,
+          mm::makeTensorType(shapeOf(builder, sizes), builder.getF32Type()),
           *value);
   matrix.steps[i] = 1;
   return true;
 }
 
-static std::optional<NarrowMatrix> matchProduct(OpBuilder &builder,
-                                                Operation *op, Value product,
-                                                Value factor) {
+static std::optional<NarrowMatrix>
+matchProduct(OpBuilder &builder, Operation *op, Value product, Value factor) {
   auto type = getTensorType(factor);
   if (product.getType() != op->getResult(0).getType() ||
       !type.hasStaticShape() || !isMatrix(getTensorType(product)) ||
@@ -123,14 +122,15 @@ static std::optional<NarrowMatrix> matchConcat(OpBuilder &builder,
     numbers.push_back(part.numbers);
     scales.push_back(part.scale);
     if (anyZero)
-      zeros.push_back(part.zero ? part.zero
-                                : fill(builder, op.getLoc(),
-                                       getTensorType(part.scale), 0));
+      zeros.push_back(
+          part.zero ? part.zero
+                    : fill(builder, op.getLoc(), getTensorType(part.scale), 0));
   }
   auto join = [&](ArrayRef<Value> values) -> Value {
     return builder.create<mm::ConcatOp>(op.getLoc(), values, axis);
   };
-  NarrowMatrix all{join(numbers), join(scales), anyZero ? join(zeros) : Value()};
+  NarrowMatrix all{join(numbers), join(scales),
+                   anyZero ? join(zeros) : Value()};
   all.steps[axis] = 1;
   all.steps[1 - axis] = parts[0].steps[1 - axis];
   return all;

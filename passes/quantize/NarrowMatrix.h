@@ -45,9 +45,8 @@ struct NarrowOperands {
 
 /// Nothing if no kernel has these groups: `in` and the group are multiples of
 /// 32, and a group lies within a column.
-std::optional<NarrowOperands> makeOperands(mlir::OpBuilder &builder,
-                                           mlir::Location loc,
-                                           NarrowMatrix matrix);
+std::optional<NarrowOperands>
+makeOperands(mlir::OpBuilder &builder, mlir::Location loc, NarrowMatrix matrix);
 
 /// The one number of all elements of a constant of any size, followed through
 /// views and casts; nothing if they differ.

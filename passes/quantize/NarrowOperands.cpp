@@ -14,7 +14,8 @@ namespace mmcc::quantize {
 
 std::optional<double> uniformNumber(Value value) {
   Operation *op = value.getDefiningOp();
-  if (op && isa<mm::ReshapeOp, mm::TransposeOp, mm::BroadcastOp, mm::CastOp>(op))
+  if (op &&
+      isa<mm::ReshapeOp, mm::TransposeOp, mm::BroadcastOp, mm::CastOp>(op))
     return uniformNumber(op->getOperand(0));
   if (op && isa<mm::ConcatOp>(op)) {
     std::optional<double> first = uniformNumber(op->getOperand(0));
@@ -54,12 +55,12 @@ static Value inFourBits(OpBuilder &builder, Location loc, Value numbers) {
   bool isUnsigned = type.getElementType().isUnsignedInteger();
   int64_t count = type.getNumElements();
   for (int64_t i = 0; i < (bytes->splat ? 1 : count); ++i) {
-    int number = isUnsigned ? int(uint8_t(*bytes->at(i))) : int8_t(*bytes->at(i));
+    int number =
+        isUnsigned ? int(uint8_t(*bytes->at(i))) : int8_t(*bytes->at(i));
     if (isUnsigned ? number > 15 : number < -8 || number > 7)
       return {};
   }
-  auto signedness =
-      isUnsigned ? IntegerType::Unsigned : IntegerType::Signless;
+  auto signedness = isUnsigned ? IntegerType::Unsigned : IntegerType::Signless;
   auto narrow =
       type.clone(IntegerType::get(builder.getContext(), 4, signedness));
   if (auto resource = dyn_cast<DenseResourceElementsAttr>(constant.getValue()))
@@ -116,8 +117,8 @@ struct Builder {
     return b.create<mm::BroadcastOp>(loc, type, value);
   }
   Value cast(Value value, Type element) {
-    return b.create<mm::CastOp>(
-        loc, getTensorType(value).clone(element), value);
+    return b.create<mm::CastOp>(loc, getTensorType(value).clone(element),
+                                value);
   }
   Value scalar(Type element, double number) {
     return makeScalar(b, loc, element, number);
@@ -142,8 +143,8 @@ static Value regroup(Builder &build, Value entries, int64_t step, int64_t in,
   Value flat = build.reshape(wide, {count * repeat, out});
   // The last block may be shorter than the others.
   SmallVector<int64_t> ones(2, 1);
-  auto type = mm::makeTensorType(build.shape({in / group, out}),
-                                 build.b.getF32Type());
+  auto type =
+      mm::makeTensorType(build.shape({in / group, out}), build.b.getF32Type());
   if (type == flat.getType())
     return flat;
   return build.b.create<mm::SliceOp>(
@@ -156,16 +157,15 @@ std::optional<NarrowOperands> makeOperands(OpBuilder &builder, Location loc,
   Builder build{builder, loc};
   int64_t in = matrix.size(0), out = matrix.size(1);
   int64_t group = matrix.steps[0] >= in ? in : std::gcd(matrix.steps[0], in);
-  bool isByColumn = matrix.steps[1] == 1 ||
-                    getTensorType(matrix.scale).getDimSize(1) == 1;
+  bool isByColumn =
+      matrix.steps[1] == 1 || getTensorType(matrix.scale).getDimSize(1) == 1;
   if (in % 32 != 0 || group % 32 != 0 || !isByColumn)
     return std::nullopt;
 
   NarrowOperands result;
   Type f32 = builder.getF32Type(), i32 = builder.getI32Type();
-  bool isUnsigned = getTensorType(matrix.numbers)
-                        .getElementType()
-                        .isUnsignedInteger();
+  bool isUnsigned =
+      getTensorType(matrix.numbers).getElementType().isUnsignedInteger();
   Value zero = matrix.zero;
   std::optional<double> shared = zero ? uniformNumber(zero) : 0.0;
   if (shared == 0.0)
@@ -176,15 +176,14 @@ std::optional<NarrowOperands> makeOperands(OpBuilder &builder, Location loc,
   Value bytes = matrix.numbers;
   if (result.numbers && isUnsigned) {
     if (!zero)
-      zero = build.broadcast(
-          build.scalar(f32, 0),
-          getTensorType(matrix.scale).getShape());
+      zero = build.broadcast(build.scalar(f32, 0),
+                             getTensorType(matrix.scale).getShape());
   } else if (isUnsigned) {
     // ui8 less 128 is i8 of the same bits but the highest.
     Type ui8 = getTensorType(bytes).getElementType();
-    bytes = build.cast(builder.create<mm::XorOp>(loc, bytes,
-                                                 build.scalar(ui8, 128)),
-                       builder.getIntegerType(8));
+    bytes = build.cast(
+        builder.create<mm::XorOp>(loc, bytes, build.scalar(ui8, 128)),
+        builder.getIntegerType(8));
     if (shared == 128.0)
       zero = {};
     else if (zero)
@@ -195,8 +194,7 @@ std::optional<NarrowOperands> makeOperands(OpBuilder &builder, Location loc,
   }
   if (!result.numbers)
     result.numbers = bytes;
-  result.scale =
-      regroup(build, matrix.scale, matrix.steps[0], in, out, group);
+  result.scale = regroup(build, matrix.scale, matrix.steps[0], in, out, group);
   if (zero)
     result.zero = regroup(build, zero, matrix.steps[0], in, out, group);
 
@@ -208,8 +206,8 @@ std::optional<NarrowOperands> makeOperands(OpBuilder &builder, Location loc,
         loc, sums,
         builder.create<mm::MulOp>(loc, result.zero,
                                   build.scalar(f32, double(group))));
-  result.columnSums = build.sum(
-      builder.create<mm::MulOp>(loc, sums, result.scale), 0);
+  result.columnSums =
+      build.sum(builder.create<mm::MulOp>(loc, sums, result.scale), 0);
   return result;
 }
 

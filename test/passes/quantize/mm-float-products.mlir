@@ -5,10 +5,11 @@
 func.func @fuse_when_a_cast_reads_the_sums(%q: tensor<4x64xui8>, %z: tensor<i32>) -> tensor<4x32xf32> {
   %w = mm.constant dense<3> : tensor<64x32xui8>
   %zw = mm.constant dense<2> : tensor<32xi32>
-  // CHECK-DAG: %[[X:.*]] = mm.cast %arg0 {{.*}} -> tensor<4x64xf32>
-  // CHECK-DAG: %[[Z:.*]] = mm.cast %arg1 {{.*}} -> tensor<f32>
   // CHECK: %[[W:.*]] = mm.dequantize %{{.*}} scale %{{.*}} zero %{{.*}} : tensor<1x32xf32> {axis = 1 : i64{{.*}}} : tensor<64x32xui8>, tensor<1x32xf32>
-  // CHECK: mm.matmul %{{.*}}, %[[W]] : tensor<4x64xf32>, tensor<64x32xf32> -> tensor<4x32xf32>
+  // CHECK: %[[X:.*]] = mm.cast %arg0 {{.*}} -> tensor<4x64xf32>
+  // CHECK: %[[Z:.*]] = mm.cast %arg1 {{.*}} -> tensor<f32>
+  // CHECK: %[[D:.*]] = mm.sub %[[X]], %[[Z]]
+  // CHECK: mm.matmul %[[D]], %[[W]] : tensor<4x64xf32>, tensor<64x32xf32> -> tensor<4x32xf32>
   %0 = mm.cast %q : tensor<4x64xui8> -> tensor<4x64xi32>
   %1 = mm.sub %0, %z : tensor<4x64xi32>, tensor<i32> -> tensor<4x64xi32>
   %2 = mm.cast %w : tensor<64x32xui8> -> tensor<64x32xi32>
