@@ -100,8 +100,9 @@ def FormQuantizedLinear : Pass<"mm-form-quantized-linear", "::mlir::func::FuncOp
     %3 = mm.dequantize %w scale %t {axis = 1 : i64} : tensor<64x32xi8>, tensor<1x32xf32> -> tensor<64x32xf32>
     %4 = mm.linear %2, %3 : tensor<4x64xf32>, tensor<64x32xf32> -> tensor<4x32xf32>
     ```
-    After, with constants not yet evaluated and z = 128:
+    After:
     ```mlir
+    // z is 128: no correction is left.
     %0 = mm.add %z, %minus128 : tensor<f32>, tensor<f32> -> tensor<f32>
     %q = mm.quantize %x scale %s zero %0 : tensor<f32> : tensor<4x64xf32>, tensor<f32> -> tensor<4x64xi8>
     %1 = mm.reshape %s : tensor<f32> -> tensor<1xf32>
