@@ -21,6 +21,8 @@ namespace mmcc::import {
 
 namespace {
 
+constexpr int64_t kMostFilled = int64_t(1) << 20;
+
 struct Packing {
   int64_t K, N, bits, block;
 
@@ -47,6 +49,9 @@ std::optional<std::vector<char>> bytesOf(Node &n, const Tensor &tensor) {
   }
   auto dense = cast<DenseElementsAttr>(constant.getValue());
   ArrayRef<char> data = dense.getRawData();
+  // What an operator fills can be larger than any file.
+  if (dense.isSplat() && dense.getNumElements() > kMostFilled)
+    return std::nullopt;
   if (dense.isSplat())
     return std::vector<char>(dense.getNumElements(), data[0]);
   return std::vector<char>(data.begin(), data.end());
