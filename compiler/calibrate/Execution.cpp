@@ -1,6 +1,7 @@
 //===- Execution.cpp - Runs an artifact on arrays -------------------------===//
 
 #include "compiler/calibrate/Execution.h"
+#include "compiler/calibrate/Samples.h"
 #include "tools/npz/TensorArrays.h"
 #include <algorithm>
 
@@ -21,9 +22,48 @@ std::string Execution::open(const std::string &path, const std::string &entry) {
     session = model.session(error, entry);
   if (!session)
     return error.message;
+  listOutputs();
+  return "";
+}
+
+void Execution::listOutputs() {
   names.clear();
   for (size_t i = 0; i < session.outputCount(); ++i)
     names.push_back(session.output(i).name);
+}
+
+/// The input for which there is no array; empty if there is none.
+static std::string missingInput(const Session &session,
+                                const std::vector<npz::Array> &arrays) {
+  for (size_t i = 0; i < session.inputCount(); ++i)
+    if (ValueInfo info = session.input(i);
+        !info.optional && !findArray(arrays, info.name))
+      return info.name;
+  return "";
+}
+
+std::string Execution::openFor(const std::string &path,
+                               const std::vector<npz::Array> &sample) {
+  Error error = {};
+  model = Model::load(path, error);
+  if (!model)
+    return error.message;
+  session = {};
+  std::string missing;
+  for (const std::string &entry : model.entries()) {
+    Session candidate = model.session(error, entry);
+    if (!candidate)
+      return error.message;
+    if (candidate.stateCount() > 0)
+      continue;
+    if (std::string input = missingInput(candidate, sample); !input.empty())
+      missing = "no array for input '" + input + "' of '" + entry + "'";
+    else if (!session || candidate.inputCount() > session.inputCount())
+      session = std::move(candidate);
+  }
+  if (!session)
+    return missing;
+  listOutputs();
   return "";
 }
 

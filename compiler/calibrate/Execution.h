@@ -21,11 +21,18 @@ struct Execution {
   /// Loads the entry `entry` of the artifact at `path`, or its only one.
   /// Returns a message on failure, else an empty string.
   std::string open(const std::string &path, const std::string &entry);
+  /// Loads, of the entries whose inputs `sample` has, the one with most inputs;
+  /// none that keeps state.
+  std::string openFor(const std::string &path,
+                      const std::vector<npz::Array> &sample);
   /// Runs it with one array for each input, found by name; further arrays are
   /// left alone. Returns a message on failure, else an empty string.
   std::string run(const std::vector<npz::Array> &arrays);
   /// Null if there is no such output.
   const Tensor *find(const std::string &name) const;
+
+private:
+  void listOutputs();
 };
 
 /// Opens the artifact at `path` and runs it once.

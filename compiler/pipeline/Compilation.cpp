@@ -1,6 +1,8 @@
 //===- Compilation.cpp - One run of the pipeline --------------------------===//
 
 #include "compiler/pipeline/Compilation.h"
+#include "compiler/pipeline/AccuracyContract.h"
+#include "compiler/pipeline/LayerStatistics.h"
 #include "compiler/pipeline/Reporting.h"
 #include "compiler/pipeline/Stages.h"
 #include "compiler/pipeline/TokenSearch.h"
@@ -48,21 +50,8 @@ ExitCode Compilation::runOne(Stage stage) {
     ir = runImport(&context, options, messages);
     return ir ? ExitCode::done : ExitCode::input;
   }
-  StageResult result = stage == Stage::emit ? runEmit(*ir, options)
-                                            : runStage(stage, *ir, options);
-  switch (result) {
-  case StageResult::done:
-    return ExitCode::done;
-  case StageResult::rejected:
-    return ExitCode::input;
-  case StageResult::contract:
-    return ExitCode::contract;
-  case StageResult::environment:
-    return ExitCode::environment;
-  case StageResult::invalid:
-    return ExitCode::bug;
-  }
-  llvm_unreachable("all results are above");
+  return toExitCode(stage == Stage::emit ? runEmit(*ir, options)
+                                         : runStage(stage, *ir, options));
 }
 
 ExitCode Compilation::run(Stage last) {
@@ -111,6 +100,24 @@ static void printArenas(mlir::ModuleOp module, llvm::raw_ostream &os) {
     os << line << "\n";
 }
 
+/// Runs the model as it is, and what the options want to know beforehand.
+static ExitCode prepareMeasuring(CompileOptions &options,
+                                 AccuracyContract &contract,
+                                 LayerStatistics &statistics,
+                                 llvm::raw_ostream &messages) {
+  bool looks = options.quantize && options.quantize->needsStatistics();
+  if (looks && options.tome == "auto")
+    return contract.fail(ExitCode::commandLine,
+                         options.quantize->recorded() +
+                             " looks at the samples of one model, --tome=auto "
+                             "tries many: say which --tome");
+  if (ExitCode code = contract.learn(); code != ExitCode::done)
+    return code;
+  if (options.tome == "auto")
+    return searchTokens(contract, options, messages);
+  return looks ? statistics.collect(options, messages) : ExitCode::done;
+}
+
 ExitCode mmcc::compile(const CompileOptions &options,
                        llvm::raw_ostream &irStream,
                        llvm::raw_ostream &messages) {
@@ -123,8 +130,13 @@ ExitCode mmcc::compile(const CompileOptions &options,
       return code;
   bool approximates = !options.tome.empty() || !options.prune.empty() ||
                       !options.attention.empty() || options.quantize;
-  if (!options.calibrate.empty() && approximates)
-    if (ExitCode code = searchTokens(chosen, messages); code != ExitCode::done)
+  bool measures = !options.calibrate.empty() && approximates;
+  AccuracyContract contract(chosen, messages);
+  LayerStatistics statistics;
+  if (measures)
+    if (ExitCode code =
+            prepareMeasuring(chosen, contract, statistics, messages);
+        code != ExitCode::done)
       return code;
   Compilation compilation(chosen, messages);
   if (reports) {
@@ -132,6 +144,15 @@ ExitCode mmcc::compile(const CompileOptions &options,
         code != ExitCode::done)
       return code;
     reported.attention = collectAttention(compilation.module(), describeNodes);
+  }
+  // A search has measured already.
+  if (measures && options.tome != "auto" &&
+      options.stopAfter.value_or(Stage::emit) >= Stage::quantize) {
+    ExitCode code = compilation.run(Stage::quantize);
+    if (code == ExitCode::done)
+      code = contract.check(compilation.module());
+    if (code != ExitCode::done)
+      return code;
   }
   ExitCode code = compilation.run(options.stopAfter.value_or(Stage::emit));
   if (options.time) {

@@ -204,6 +204,22 @@ static StageResult runPasses(const PassNames &names, ModuleOp module) {
   return StageResult::done;
 }
 
+ExitCode mmcc::toExitCode(StageResult result) {
+  switch (result) {
+  case StageResult::done:
+    return ExitCode::done;
+  case StageResult::rejected:
+    return ExitCode::input;
+  case StageResult::contract:
+    return ExitCode::contract;
+  case StageResult::environment:
+    return ExitCode::environment;
+  case StageResult::invalid:
+    return ExitCode::bug;
+  }
+  llvm_unreachable("all results are above");
+}
+
 StageResult mmcc::runStage(Stage stage, ModuleOp module,
                            const CompileOptions &options) {
   switch (stage) {

@@ -4,6 +4,7 @@
 #define MMCC_COMPILER_PIPELINE_STAGES_H
 
 #include "compiler/pipeline/CompileOptions.h"
+#include "compiler/pipeline/ExitCode.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
 #include "mlir/Pass/Pass.h"
@@ -18,6 +19,9 @@ enum class StageResult {
   environment, ///< the disk is; the reason is reported
   invalid,     ///< a pass left invalid IR behind: a bug
 };
+
+/// How a process ends with it.
+ExitCode toExitCode(StageResult result);
 
 /// Makes the dialects of all stages known to a context's registry, and all
 /// passes known to MLIR's pass registry; the latter once a process.

@@ -52,14 +52,14 @@ def scales_of(magnitudes: torch.Tensor, alpha: float) -> torch.Tensor:
     return s / (s.max() * s.min()).sqrt()
 
 
-def search_alpha(w: torch.Tensor, x: torch.Tensor, scheme: Scheme) -> tuple[float, torch.Tensor]:
-    """The best alpha and the loss of each, [20]."""
+def search_alpha(w: torch.Tensor, x: torch.Tensor, scheme: Scheme, alphas: list[float]) -> tuple[float, torch.Tensor]:
+    """The best alpha and the loss of each."""
     magnitudes = x.abs().mean(0)
     losses = []
-    for alpha in ALPHAS:
+    for alpha in alphas:
         s = scales_of(magnitudes, alpha)
         losses.append(output_error(w, rtn(w * s, scheme).weights() / s, x))
-    return ALPHAS[losses.index(min(losses))], torch.tensor(losses, dtype=torch.float64)
+    return alphas[losses.index(min(losses))], torch.tensor(losses, dtype=torch.float64)
 
 
 def search_shrinks(w: torch.Tensor, x: torch.Tensor, scheme: Scheme) -> torch.Tensor:
@@ -84,10 +84,10 @@ def clip(w: torch.Tensor, f: torch.Tensor | float) -> torch.Tensor:
     return torch.minimum(torch.maximum(w, lo * f), hi * f)
 
 
-def awq(w: torch.Tensor, x: torch.Tensor, scheme: Scheme, clipping: bool = True) -> Awq:
-    """w [out, in], x [samples, in]."""
+def awq(w: torch.Tensor, x: torch.Tensor, scheme: Scheme, clipping: bool = True, alphas: list[float] = ALPHAS) -> Awq:
+    """w [out, in], x [samples, in]. With alphas [0.0] inputs keep their scale."""
     w, x = w.to(torch.float64), x.to(torch.float64)
-    alpha, losses = search_alpha(w, x, scheme)
+    alpha, losses = search_alpha(w, x, scheme, alphas)
     s = scales_of(x.abs().mean(0), alpha)
     scaled, shrinks = w * s, None
     if clipping:

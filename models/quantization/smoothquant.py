@@ -28,7 +28,7 @@ ROWS = Scheme(bits=8, group=None, symmetric=True)
 
 @dataclass
 class SmoothQuant:
-    alpha: float
+    alpha: float | None  # None: s is 1
     losses: torch.Tensor  # [21] of the alphas; of the one where it was given
     input_scales: torch.Tensor  # s, [in]
     quantized: Quantized  # of W s
@@ -53,10 +53,10 @@ def scales_of(w: torch.Tensor, x: torch.Tensor, alpha: float) -> torch.Tensor:
     return torch.where((of_x > 0) & (of_w > 0), of_x.pow(alpha) / of_w.pow(1 - alpha), 1.0)
 
 
-def smooth(w: torch.Tensor, x: torch.Tensor, alpha: float, static: bool) -> SmoothQuant:
-    """With a given alpha."""
+def smooth(w: torch.Tensor, x: torch.Tensor, alpha: float | None, static: bool) -> SmoothQuant:
+    """With a given alpha, or with None as it is."""
     w, x = w.to(torch.float64), x.to(torch.float64)
-    s = scales_of(w, x, alpha)
+    s = torch.ones_like(x[0]) if alpha is None else scales_of(w, x, alpha)
     largest = (x / s).abs().max()
     activation_scale = torch.where(largest > 0, largest / 127, 1.0) if static else None
     result = SmoothQuant(alpha, torch.zeros(1), s, rtn(w * s, ROWS), activation_scale)

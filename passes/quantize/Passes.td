@@ -14,11 +14,24 @@ def QuantizeLinears : Pass<"mm-quantize-linears", "::mlir::ModuleOp"> {
     depth is no multiple of 32 stay as they are.
 
     With `activations` "rows" the input becomes integers, too: by the largest
-    magnitude of each group of a token (of the whole token for group 0). Layers
-    that read one value share its integers.
+    magnitude of each group of a token (of the whole token for group 0); with
+    "static" by one scale for all. Layers that read one value share its integers.
+
+    `method` says how numbers are found:
+
+    * rtn: each by itself.
+    * gptq: what an input's rounding does to the outputs is made up for by later
+      inputs (Frantar et al., 2022); with `act-order` large inputs come first.
+    * awq: inputs that are large get finer steps (Lin et al., 2023).
+    * smoothquant: outliers of the input move into the weight (Xiao et al., 2022).
+
+    The last two divide the input by scales of its own: in the norm that gives
+    it, if nothing else reads it. All but rtn, and "static", want to know what
+    inputs are like: `statistics` is a folder with a file for each of them
+    (InputStatistics.h, LayerInputs.h).
 
     A table that a gather reads is stored as the weight of the layer that it is
-    tied to is, or in the same format.
+    tied to is, or in the same format; both are then rounded to the nearest.
 
     Before:
     ```mlir
@@ -40,7 +53,10 @@ def QuantizeLinears : Pass<"mm-quantize-linears", "::mlir::ModuleOp"> {
     Option<"bits", "bits", "unsigned", "4", "3, 4 or 8">,
     Option<"group", "group", "int64_t", "128", "numbers of a column that share a scale; 0: all">,
     Option<"asymmetric", "asymmetric", "bool", "false", "groups have a zero">,
-    Option<"activations", "activations", "std::string", "\"\"", "empty, or rows">,
+    Option<"activations", "activations", "std::string", "\"\"", "empty, rows or static">,
+    Option<"method", "method", "std::string", "\"rtn\"", "rtn, gptq, awq or smoothquant">,
+    Option<"actOrder", "act-order", "bool", "false", "gptq takes large inputs first">,
+    Option<"statistics", "statistics", "std::string", "\"\"", "folder of what inputs are like">,
     Option<"explain", "explain", "bool", "false", "say what stayed and why">];
   let statistics = [
     Statistic<"numLinears", "linears", "linear layers quantized">,

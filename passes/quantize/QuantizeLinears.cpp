@@ -1,13 +1,14 @@
 //===- QuantizeLinears.cpp - Weights in few bits --------------------------===//
 
-#include "dialects/mm/MM.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/IR/Builders.h"
-#include "passes/lower/ConstantSource.h"
+#include "passes/quantize/InputScaling.h"
+#include "passes/quantize/LayerInputs.h"
 #include "passes/quantize/Passes.h"
-#include "passes/quantize/RoundToNearest.h"
+#include "passes/quantize/WeightConstants.h"
+#include "passes/quantize/methods/RoundLayers.h"
 
 #include <cmath>
+#include <map>
+#include <memory>
 
 namespace mmcc {
 #define GEN_PASS_DEF_QUANTIZELINEARS
@@ -23,34 +24,50 @@ namespace {
 /// Tables with fewer numbers are not worth it.
 constexpr int64_t kLeastTable = int64_t(1) << 16;
 
-/// The constants of a weight, which other functions may hold as well.
-struct Attributes {
-  ElementsAttr numbers, scale, zero;
+/// A weight that was rounded, which layers of other functions may have as well.
+struct Known {
+  NarrowConstants constants;
+  /// What inputs are divided by; null: nothing.
+  std::shared_ptr<const std::vector<float>> inputScales;
+  float staticScale = 1;
 };
-
-ElementsAttr attributeOf(Value constant) {
-  return constant ? constant.getDefiningOp<mm::ConstantOp>().getValue()
-                  : ElementsAttr();
-}
 
 struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
   using QuantizeLinearsBase::QuantizeLinearsBase;
 
   void runOnOperation() override {
-    if ((bits != 3 && bits != 4 && bits != 8) || group < 0 ||
-        (!activations.empty() && activations != "rows")) {
+    std::optional<Method> asked = parseMethod(method);
+    bool isKind =
+        activations.empty() || activations == "rows" || activations == "static";
+    if ((bits != 3 && bits != 4 && bits != 8) || group < 0 || !asked ||
+        !isKind || (*asked == Method::smoothquant && activations.empty())) {
       getOperation().emitError("mm-quantize-linears: impossible options");
-      signalPassFailure();
-      return;
+      return signalPassFailure();
     }
-    for (auto func : getOperation().getOps<func::FuncOp>()) {
-      for (auto op : llvm::make_early_inc_range(func.getOps<mm::LinearOp>()))
-        quantizeLinear(op);
-      for (auto op : llvm::make_early_inc_range(func.getOps<mm::GatherOp>()))
-        quantizeTable(op);
-      integers.clear();
-    }
+    rounding = Rounding{*asked, actOrder, std::nullopt};
+    if (!activations.empty())
+      rounding.activations = ActivationFormat{activations == "static", 0};
+    SmallVector<mm::GatherOp> tables;
+    for (auto func : getOperation().getOps<func::FuncOp>())
+      func.walk([&](Operation *op) {
+        if (auto layer = dyn_cast<mm::LinearOp>(op))
+          if (std::string reason = whyNot(layer); !reason.empty())
+            stays(op, reason);
+        if (auto gather = dyn_cast<mm::GatherOp>(op))
+          if (isTable(gather))
+            tables.push_back(gather);
+      });
+    for (mm::GatherOp table : tables)
+      tied.insert(tableKey(table));
+    for (auto [index, input] : llvm::enumerate(findLayerInputs(getOperation())))
+      if (failed(quantizeInput(index, input)))
+        return signalPassFailure();
+    for (mm::GatherOp table : tables)
+      quantizeTable(table);
     known.clear();
+    tied.clear();
+    narrowed.clear();
+    divided.clear();
   }
 
   void stays(Operation *op, const Twine &reason) {
@@ -58,135 +75,222 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
       op->emitRemark("is not quantized: ") << reason;
   }
 
-  /// The narrow constants of a weight, made once for all that read it.
-  std::optional<NarrowConstants> narrow(Operation *op, Value weight,
-                                        Attribute key, OpBuilder &builder) {
-    Attributes &attributes = known[key];
-    if (!attributes.numbers) {
-      std::optional<WeightMatrix> matrix = readWeight(weight);
-      if (!matrix) {
-        stays(op, "its weight is no constant of f32");
-        return std::nullopt;
-      }
-      if (!llvm::all_of(matrix->numbers,
-                        [](float w) { return std::isfinite(w); })) {
-        stays(op, "its weight holds infinity or NaN");
-        return std::nullopt;
-      }
-      bool limited = bits == 8 && !asymmetric && !activations.empty();
-      WeightFormat format{bits, fitGroup(group, matrix->in), asymmetric,
-                          limited};
-      NarrowConstants constants =
-          makeConstants(builder, op->getLoc(), roundToNearest(*matrix, format));
-      attributes = {attributeOf(constants.numbers),
-                    attributeOf(constants.scale), attributeOf(constants.zero)};
-      return constants;
+  WeightFormat formatFor(int64_t depth) const {
+    bool limited = bits == 8 && !asymmetric && !activations.empty();
+    return {bits, fitGroup(group, depth), asymmetric, limited};
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Layers
+  //===--------------------------------------------------------------------===//
+
+  /// The numbers of a weight, if they are finite.
+  std::optional<WeightMatrix> finiteWeight(Operation *op, Value weight) {
+    std::optional<WeightMatrix> matrix = readWeight(weight);
+    if (!matrix)
+      stays(op, "its weight is no constant of f32");
+    else if (!llvm::all_of(matrix->numbers,
+                           [](float w) { return std::isfinite(w); })) {
+      stays(op, "its weight holds infinity or NaN");
+      matrix.reset();
     }
-    auto constant = [&](ElementsAttr value) -> Value {
-      return value ? builder.create<mm::ConstantOp>(op->getLoc(), value)
-                   : Value();
+    return matrix;
+  }
+
+  /// Rounds the weights that no layer before had.
+  LogicalResult roundWeights(size_t index, const LayerInput &input) {
+    SmallVector<Attribute> keys;
+    std::vector<WeightMatrix> matrices;
+    bool plain = false;
+    for (mm::LinearOp layer : input.layers) {
+      Attribute key = keyOf(layer.getWeight());
+      if (known.contains(key) || llvm::is_contained(keys, key))
+        continue;
+      auto matrix = finiteWeight(layer, layer.getWeight());
+      if (!matrix)
+        continue;
+      keys.push_back(key);
+      matrices.push_back(std::move(*matrix));
+      // Rows of a table are read one by one: only their own error counts.
+      plain |= tied.contains(key);
+    }
+    if (keys.empty())
+      return success();
+    InputStatistics seen;
+    if (rounding.needsStatistics()) {
+      std::string message = seen.read(statisticsPath(statistics, index),
+                                      input.width, rounding.needsGram());
+      if (!message.empty())
+        return input.layers.front()->emitError(
+                   "nothing is known of its input: ")
+               << message;
+    }
+    WeightFormat format = formatFor(input.width);
+    if (rounding.activations)
+      rounding.activations->block = format.group;
+    std::vector<const WeightMatrix *> weights;
+    for (const WeightMatrix &matrix : matrices)
+      weights.push_back(&matrix);
+    RoundedLayers rounded =
+        roundLayers(weights, std::vector<WeightFormat>(weights.size(), format),
+                    seen, rounding, plain);
+    std::shared_ptr<const std::vector<float>> scales;
+    if (!rounded.inputScales.empty())
+      scales = std::make_shared<std::vector<float>>(rounded.inputScales);
+    for (auto [key, weight] : llvm::zip_equal(keys, rounded.weights))
+      known[key] = {makeConstants(&getContext(), weight), scales,
+                    rounded.staticScale};
+    return success();
+  }
+
+  LogicalResult quantizeInput(size_t index, LayerInput &input) {
+    if (failed(roundWeights(index, input)))
+      return failure();
+    llvm::erase_if(input.layers, [&](mm::LinearOp layer) {
+      return !known.contains(keyOf(layer.getWeight()));
+    });
+    if (input.layers.empty())
+      return success();
+    divideAtOnce(input);
+    for (mm::LinearOp layer : input.layers)
+      quantizeLayer(layer);
+    return success();
+  }
+
+  /// If all layers divide their input alike, the norm before them may do so.
+  void divideAtOnce(const LayerInput &input) {
+    auto scalesOf = [&](mm::LinearOp layer) {
+      return known[keyOf(layer.getWeight())].inputScales;
     };
-    return NarrowConstants{constant(attributes.numbers),
-                           constant(attributes.scale),
-                           constant(attributes.zero)};
+    auto scales = scalesOf(input.layers.front());
+    bool same = llvm::all_of(input.layers, [&](mm::LinearOp layer) {
+      return scalesOf(layer) == scales;
+    });
+    if (scales && same && divideInNorm(input, *scales))
+      divided[{input.value, scales.get()}] = input.value;
   }
 
-  /// What tells one weight from another: where its numbers are read.
-  Attribute keyOf(Value weight) {
-    auto parts = lower::matrixParts(weight);
-    if (!parts)
-      return {};
-    Builder builder(&getContext());
-    SmallVector<Attribute> key;
-    for (const lower::MatrixPart &part : *parts) {
-      key.push_back(part.source.value);
-      key.push_back(builder.getDenseI64ArrayAttr(
-          {part.source.offset, part.source.strides[0], part.source.strides[1],
-           part.rows, part.columns}));
-    }
-    return builder.getArrayAttr(key);
+  Value constant(OpBuilder &builder, Location loc, ElementsAttr value) {
+    return value ? builder.create<mm::ConstantOp>(loc, value) : Value();
   }
 
-  void quantizeLinear(mm::LinearOp op) {
-    auto weight = cast<RankedTensorType>(op.getWeight().getType());
-    auto input = cast<RankedTensorType>(op.getInput().getType());
-    if (!input.getElementType().isF32() || !weight.hasStaticShape()) {
-      stays(op, "it is not f32");
-      return;
-    }
-    int64_t block = fitGroup(group, weight.getDimSize(0));
-    if (block == 0) {
-      stays(op, "its depth of " + Twine(weight.getDimSize(0)) +
-                    " is no multiple of 32");
-      return;
-    }
-    Attribute key = keyOf(op.getWeight());
+  void quantizeLayer(mm::LinearOp op) {
+    const Known &weight = known[keyOf(op.getWeight())];
     OpBuilder builder(op);
-    std::optional<NarrowConstants> constants =
-        key ? narrow(op, op.getWeight(), key, builder) : std::nullopt;
-    if (!constants)
-      return;
+    Location loc = op.getLoc();
     Value x = op.getInput(), scale;
-    if (activations == "rows") {
-      mm::QuantizeRowsOp &rows = integers[{x, block}];
-      if (!rows)
-        rows = builder.create<mm::QuantizeRowsOp>(op.getLoc(), x, block);
-      x = rows.getValues();
-      scale = rows.getScales();
+    int64_t depth = cast<RankedTensorType>(x.getType()).getShape().back();
+    if (weight.inputScales) {
+      Value &quotient = divided[{x, weight.inputScales.get()}];
+      if (!quotient)
+        quotient = divide(builder, loc, x, *weight.inputScales);
+      x = quotient;
     }
-    auto narrowed = builder.create<mm::QuantizedLinearOp>(
-        op.getLoc(), x, constants->numbers, constants->scale, constants->zero,
-        scale, op.getBias());
-    op.getResult().replaceAllUsesWith(narrowed.getResult());
+    if (rounding.activations) {
+      auto &[values, scales] =
+          narrowed[{x.getAsOpaquePointer(),
+                    rounding.activations->isStatic ? weight.staticScale : 0}];
+      if (!values && rounding.activations->isStatic) {
+        scales = makeVector(builder, loc, weight.staticScale);
+        values = builder.create<mm::QuantizeOp>(loc, x, scales, Value(),
+                                                UnitAttr());
+      } else if (!values) {
+        auto rows =
+            builder.create<mm::QuantizeRowsOp>(loc, x, formatFor(depth).group);
+        values = rows.getValues();
+        scales = rows.getScales();
+      }
+      x = values;
+      scale = scales;
+    }
+    const NarrowConstants &constants = weight.constants;
+    auto narrow = builder.create<mm::QuantizedLinearOp>(
+        loc, x, constant(builder, loc, constants.numbers),
+        constant(builder, loc, constants.scale),
+        constant(builder, loc, constants.zero), scale, op.getBias());
+    op.getResult().replaceAllUsesWith(narrow.getResult());
     op.erase();
     ++numLinears;
   }
 
-  /// Rows of a table: integers and scales are gathered, and meet there.
-  void quantizeTable(mm::GatherOp op) {
+  //===--------------------------------------------------------------------===//
+  // Tables
+  //===--------------------------------------------------------------------===//
+
+  bool isTable(mm::GatherOp op) {
     auto table = op.getInput().getDefiningOp<mm::ConstantOp>();
     auto type = cast<RankedTensorType>(op.getInput().getType());
     if (!table || op.getAxis() != 0 || type.getRank() != 2 ||
         !type.getElementType().isF32() || type.getNumElements() < kLeastTable ||
         op.getIndices().getDefiningOp<mm::ConstantOp>())
-      return;
-    int64_t block = fitGroup(group, type.getDimSize(1));
-    if (block == 0) {
-      stays(op, "its table's width of " + Twine(type.getDimSize(1)) +
-                    " is no multiple of 32");
-      return;
+      return false;
+    if (fitGroup(group, type.getDimSize(1)) != 0)
+      return true;
+    stays(op, "its table's width of " + Twine(type.getDimSize(1)) +
+                  " is no multiple of 32");
+    return false;
+  }
+
+  static Value transposed(OpBuilder &builder, Location loc, Value value) {
+    return builder.create<mm::TransposeOp>(loc, value, ArrayRef<int64_t>{1, 0});
+  }
+
+  /// Calls work(weight), with the table as a weight.
+  template <typename Work> auto asWeight(mm::GatherOp op, Work work) {
+    OpBuilder builder(op);
+    Value weight = transposed(builder, op.getLoc(), op.getInput());
+    auto result = work(weight);
+    if (weight.use_empty())
+      weight.getDefiningOp()->erase();
+    return result;
+  }
+
+  Attribute tableKey(mm::GatherOp op) {
+    return asWeight(op, [](Value weight) { return keyOf(weight); });
+  }
+
+  /// Rows of a table: integers and scales are gathered, and meet there.
+  void quantizeTable(mm::GatherOp op) {
+    int64_t width =
+        cast<RankedTensorType>(op.getInput().getType()).getDimSize(1);
+    WeightFormat format = formatFor(width);
+    Attribute key = tableKey(op);
+    if (!known.contains(key)) {
+      auto matrix =
+          asWeight(op, [&](Value weight) { return finiteWeight(op, weight); });
+      if (!matrix)
+        return;
+      RoundedLayers rounded =
+          roundLayers({&*matrix}, {format}, {}, Rounding(), /*plain=*/true);
+      known[key].constants = makeConstants(&getContext(), rounded.weights[0]);
     }
     OpBuilder builder(op);
     Location loc = op.getLoc();
-    auto transposed = [&](Value value) -> Value {
-      return builder.create<mm::TransposeOp>(loc, value,
-                                             ArrayRef<int64_t>{1, 0});
-    };
-    Value weight = transposed(op.getInput());
-    std::optional<NarrowConstants> constants =
-        narrow(op, weight, keyOf(weight), builder);
-    if (weight.use_empty())
-      weight.getDefiningOp()->erase();
-    if (!constants)
-      return;
-    auto rows = [&](Value value) -> Value {
+    auto rows = [&](ElementsAttr value) -> Value {
       if (!value)
         return {};
-      return builder.create<mm::GatherOp>(loc, transposed(value),
-                                          op.getIndices(), op.getAxis());
+      return builder.create<mm::GatherOp>(
+          loc, transposed(builder, loc, constant(builder, loc, value)),
+          op.getIndices(), op.getAxis());
     };
-    Value numbers = rows(constants->numbers), scale = rows(constants->scale);
-    Value zero = rows(constants->zero);
+    const NarrowConstants &constants = known[key].constants;
+    Value numbers = rows(constants.numbers), scale = rows(constants.scale);
+    Value zero = rows(constants.zero);
     int64_t axis = cast<RankedTensorType>(numbers.getType()).getRank() - 1;
     auto real = builder.create<mm::DequantizeOp>(loc, numbers, scale, zero,
-                                                 axis, block);
+                                                 axis, format.group);
     op.getResult().replaceAllUsesWith(real.getResult());
     op.erase();
     ++numTables;
   }
 
-  DenseMap<Attribute, Attributes> known;
-  DenseMap<std::pair<Value, int64_t>, mm::QuantizeRowsOp> integers;
+  Rounding rounding;
+  DenseMap<Attribute, Known> known;
+  /// Weights that are tables, too.
+  DenseSet<Attribute> tied;
+  /// Inputs over scales, and inputs as integers with their scales.
+  DenseMap<std::pair<Value, const void *>, Value> divided;
+  std::map<std::pair<const void *, float>, std::pair<Value, Value>> narrowed;
 };
 
 } // namespace

@@ -19,6 +19,7 @@ constexpr Scheme kSchemes[] = {
     {"w8a16", 8, 0, ""},
     {"w4a8", 4, 128, "rows"},
     {"w8a8-dynamic", 8, 0, "rows"},
+    {"w8a8", 8, 0, "static"},
 };
 
 const Scheme *findScheme(llvm::StringRef name) {
@@ -47,6 +48,25 @@ std::optional<QuantizeRequest> QuantizeRequest::parse(llvm::StringRef name,
   return request;
 }
 
+bool QuantizeRequest::needsGram() const { return method == "gptq"; }
+
+bool QuantizeRequest::needsStatistics() const {
+  return method != "rtn" || activations == "static";
+}
+
+std::string QuantizeRequest::conflict() const {
+  if (actOrder && method != "gptq")
+    return "--act-order goes with --method=gptq";
+  if (method == "smoothquant" && activations.empty())
+    return "--method=smoothquant moves outliers of 8-bit activations, which "
+           "--quantize=" +
+           scheme + " does not have";
+  if (activations == "static" && group != 0)
+    return "--group-size goes with scales of the weight's groups; one scale "
+           "for all activations has whole columns";
+  return "";
+}
+
 std::string QuantizeRequest::pass(bool explain) const {
   std::string text = "mm-quantize-linears{bits=" + std::to_string(bits) +
                      " group=" + std::to_string(group);
@@ -54,6 +74,12 @@ std::string QuantizeRequest::pass(bool explain) const {
     text += " asymmetric=true";
   if (!activations.empty())
     text += " activations=" + activations;
+  if (method != "rtn")
+    text += " method=" + method;
+  if (actOrder)
+    text += " act-order=true";
+  if (!statistics.empty())
+    text += " statistics=\"" + statistics + "\"";
   if (explain)
     text += " explain=true";
   return text + "}";
@@ -65,6 +91,10 @@ std::string QuantizeRequest::recorded() const {
     text += " --group-size=" + std::to_string(group);
   if (asymmetric)
     text += " --asymmetric";
+  if (method != "rtn")
+    text += " --method=" + method;
+  if (actOrder)
+    text += " --act-order";
   return text;
 }
 

@@ -14,18 +14,31 @@ namespace mmcc {
 ///     w3a16, w4a16, w8a16    weights only; activations stay as they are
 ///     w4a8                   activations in 8 bits by group of a token
 ///     w8a8-dynamic           activations in 8 bits by token
+///     w8a8                   activations in 8 bits by one scale for all
 struct QuantizeRequest {
   std::string scheme;
   unsigned bits = 4;
   /// Numbers that share a scale; 0: all of a column.
   int64_t group = 128;
   bool asymmetric = false;
-  /// "rows": integers whose scale is found at the call; empty: as they are.
+  /// "rows": integers whose scale is found at the call; "static": of a scale
+  /// found on samples; empty: as they are.
   std::string activations;
+  /// rtn, gptq, awq or smoothquant (methods/RoundLayers.h).
+  std::string method = "rtn";
+  bool actOrder = false;
+  /// Folder of what layers are given on samples; empty: not known.
+  std::string statistics;
 
   /// Nothing, with a message in `error`, if there is no such scheme.
   static std::optional<QuantizeRequest> parse(llvm::StringRef scheme,
                                               std::string &error);
+  /// Whether it wants to know what layers are given, and whether it wants
+  /// their inputs' Gram matrices.
+  bool needsStatistics() const;
+  bool needsGram() const;
+  /// Why the options do not go together; empty if they do.
+  std::string conflict() const;
   /// The pass that carries it out, with its options; `explain`: it says what
   /// stayed as it was.
   std::string pass(bool explain) const;

@@ -74,9 +74,12 @@ void storeStateRow(DType dtype, uint8_t *to, float *scale, const float *from,
     std::memcpy(to, from, size_t(count) * 4);
     return;
   }
+  // NaN if there is one: a scale of NaN tells of it.
   float largest = 0;
   for (int64_t e = 0; e < count; ++e)
-    largest = std::max(largest, std::fabs(from[e]));
+    if (float magnitude = std::fabs(from[e]);
+        magnitude > largest || std::isnan(magnitude))
+      largest = magnitude;
   float reach = dtype == DType::i8 ? 127.0f : kLargestF8;
   float by = 1.0f;
   if (scale) {

@@ -1,7 +1,6 @@
 """Narrow weights and activations against ONNX Runtime on weights that numpy rounded, and against integer arithmetic."""
 
 import json
-import sys
 
 import numpy as np
 import onnx
@@ -214,7 +213,7 @@ def test_schemes_that_do_not_exist_are_refused(tools, tmp_path):
         (["--quantize=w5a16"], "--quantize=w5a16: expected none, w3a16"),
         (["--quantize=w4a16", "--group-size=48"], "--group-size=48: expected a multiple of 32"),
         (["--asymmetric"], "need --quantize"),
-        (["--quantize=w4a16", "--method=gptq"], "not supported yet: --method=gptq"),
+        (["--quantize=w4a16", "--method=gptq"], "--method=gptq looks at samples"),
     ]:
         done = tools.call("mmcc", "compile", tmp_path / "m.onnx", "-o", tmp_path / "m.mmcc", *options)
         assert done.returncode == 2 and message in done.stderr, done.stderr
@@ -264,19 +263,3 @@ def test_one_scale_for_all_activations(rows, most, tools, tmp_path):
         got = tools.run(tmp_path / "m.mmcc", {"x": x}, tmp_path, "--isa", isa)
         np.testing.assert_array_equal(got["q"], want)
         np.testing.assert_allclose(got["y"], want @ numbers * np.float32(0.05) * scales, rtol=1e-5, atol=1e-5)
-
-
-@pytest.mark.parametrize("scheme, points", [("w8a8-dynamic", 0.2), ("w8a16", 0.2), ("w4a16", 0.5), ("w4a8", 0.5)])
-def test_the_shipped_model_reads_handwriting_as_well(scheme, points, tools, tmp_path):
-    """Points of held-out accuracy that are lost against PyTorch."""
-    folder = tools.models / "digits_clip"
-    sys.path.insert(0, str(folder))
-    import captions
-
-    with np.load(folder / "samples.npz") as samples:
-        feeds = {"pixel_values": captions.pixels(samples["images"]), "input_ids": samples["input_ids"]}
-        labels, reference = samples["labels"], samples["logits_per_image"]
-    tools.compile(folder / "model.onnx", tmp_path / "m.mmcc", f"--quantize={scheme}")
-    logits = tools.run(tmp_path / "m.mmcc", feeds, tmp_path)["logits_per_image"]
-    accuracy = [100 * (x.argmax(1) == labels).mean() for x in (logits, reference)]
-    assert accuracy[0] >= accuracy[1] - points

@@ -324,5 +324,16 @@ TEST(State, narrow_numbers_round_to_nearest_and_even) {
   }
 }
 
+TEST(State, what_is_no_number_stays_none) {
+  for (DType dtype : {DType::f32, DType::f16, DType::i8, DType::f8e4m3fn}) {
+    float row[3] = {1, NAN, 2}, back[3] = {}, number = 1;
+    float *scale = runtime::stateElementBytes(dtype) == 1 ? &number : nullptr;
+    uint8_t bytes[12];
+    runtime::storeStateRow(dtype, bytes, scale, row, 3);
+    runtime::loadStateRow(dtype, back, scale, bytes, 3);
+    EXPECT_TRUE(std::isnan(back[1])) << int(dtype);
+  }
+}
+
 } // namespace
 } // namespace mmcc::test

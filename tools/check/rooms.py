@@ -11,6 +11,7 @@ LIBRARIES = {
     "flatbuffers": "FlatBuffers",
     "gtest": "GoogleTest",
     "gmock": "GoogleTest",
+    "Eigen": "Eigen",
     "zip.h": "libzip",
     "zipconf.h": "libzip",
     "CLI": "CLI11",
@@ -34,7 +35,7 @@ ROOMS = {
     "dialects/plan": (set(), MLIR),
     "compiler/import": ({"dialects/mm", "tools/npz"}, MLIR | {"protobuf", "JSON"}),
     "compiler/evaluate": ({"dialects/mm", API}, MLIR),
-    "compiler/calibrate": ({"dialects/mm", "tools/npz", API}, MLIR),
+    "compiler/calibrate": ({"dialects/mm", "passes/quantize", "tools/npz", API}, MLIR),
     "compiler/report": (
         {"dialects/mm", "passes/attention", "passes/fuse", "compiler/calibrate", "codegen/artifact", "tools/npz", API}
         | {"runtime/core", "runtime/schema", "runtime/loader", "runtime/executor"},
@@ -42,6 +43,8 @@ ROOMS = {
     ),
     "compiler/pipeline": ({"compiler", "passes", "codegen", "dialects"}, MLIR),
     "passes": ({"dialects/mm", "passes"}, MLIR),
+    "passes/quantize": ({"dialects/mm", "passes"}, MLIR),
+    "passes/quantize/methods": ({"tools/npz"}, {"LLVM", "Eigen"}),
     "passes/lower": ({"dialects", "codegen/cpu/kernels"}, MLIR),
     "passes/schedule": ({"dialects/plan", "codegen/cpu/kernels"}, MLIR),
     "codegen/cpu": ({"dialects/plan", "codegen/cpu/kernels"}, MLIR | {"LLD"}),

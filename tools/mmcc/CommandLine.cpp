@@ -30,15 +30,12 @@ struct Refusal {
 struct LaterOption {
   const char *name;
   std::vector<std::string> allowed;
-  bool flag;
 };
 
 const std::vector<LaterOption> &laterOptions() {
   static const std::vector<LaterOption> options = {
-      {"--precision", {"f32"}, false},
-      {"--method", {"rtn"}, false},
-      {"--act-order", {}, true},
-      {"--tuning", {}, false},
+      {"--precision", {"f32"}},
+      {"--tuning", {}},
   };
   return options;
 }
@@ -49,9 +46,9 @@ struct Raw {
   std::string from, stopAfter, level = "1", tome = "off", quantize = "none";
   std::optional<std::string> maxDrop;
   std::optional<int64_t> groupSize;
-  bool asymmetric = false;
+  bool asymmetric = false, actOrder = false;
+  std::string method;
   std::map<std::string, std::vector<std::string>> later;
-  std::map<std::string, bool> laterFlags;
   bool help = false;
 };
 
@@ -74,9 +71,6 @@ std::optional<Stage> parseStageOption(const std::string &name,
 
 void checkLaterOptions(const Raw &raw) {
   for (const LaterOption &option : laterOptions()) {
-    auto flag = raw.laterFlags.find(option.name);
-    if (flag != raw.laterFlags.end() && flag->second)
-      throw Refusal{std::string("not supported yet: ") + option.name};
     auto values = raw.later.find(option.name);
     if (values == raw.later.end())
       continue;
@@ -104,6 +98,9 @@ void addApproximations(CLI::App *app, Raw &raw, CompileOptions &options) {
   app->add_option("--quantize", raw.quantize);
   app->add_option("--group-size", raw.groupSize);
   app->add_flag("--asymmetric", raw.asymmetric);
+  app->add_option("--method", raw.method)
+      ->check(CLI::IsMember({"rtn", "gptq", "awq", "smoothquant"}));
+  app->add_flag("--act-order", raw.actOrder);
 }
 
 void addCompileOptions(CLI::App *app, Raw &raw, CompileOptions &options) {
@@ -120,13 +117,9 @@ void addCompileOptions(CLI::App *app, Raw &raw, CompileOptions &options) {
   app->add_option("--report", options.report);
   app->add_flag("--strict", options.strict);
   app->add_flag("--time", options.time);
-  for (const LaterOption &option : laterOptions()) {
-    if (option.flag)
-      app->add_flag(option.name, raw.laterFlags[option.name]);
-    else
-      app->add_option(option.name, raw.later[option.name])
-          ->allow_extra_args(false);
-  }
+  for (const LaterOption &option : laterOptions())
+    app->add_option(option.name, raw.later[option.name])
+        ->allow_extra_args(false);
 }
 
 /// What the artifact records: all that changes its content, in one order.
@@ -255,8 +248,9 @@ void interpretState(const Raw &raw, const CompileOptions &options) {
 
 void interpretQuantization(const Raw &raw, CompileOptions &options) {
   if (raw.quantize == "none") {
-    if (raw.groupSize || raw.asymmetric)
-      throw Refusal{"--group-size and --asymmetric need --quantize"};
+    if (raw.groupSize || raw.asymmetric || !raw.method.empty() || raw.actOrder)
+      throw Refusal{"--group-size, --asymmetric, --method and --act-order need "
+                    "--quantize"};
     return;
   }
   std::string error;
@@ -278,6 +272,14 @@ void interpretQuantization(const Raw &raw, CompileOptions &options) {
     request->group = group;
   }
   request->asymmetric = raw.asymmetric;
+  request->actOrder = raw.actOrder;
+  if (!raw.method.empty())
+    request->method = raw.method;
+  if (std::string reason = request->conflict(); !reason.empty())
+    throw Refusal{reason};
+  if (request->needsStatistics() && options.calibrate.empty())
+    throw Refusal{request->recorded() +
+                  " looks at samples: give a folder of them with --calibrate"};
   options.quantize = request;
 }
 

@@ -33,15 +33,15 @@ An entry point each; {"entries": {"a": "A.onnx", "b": "B.onnx"}, "connect":
                         perhaps ,at=NODE where they are; --prune-map tells which
   --max-drop=X --calibrate=DIR    lose at most X points of accuracy on the .npz samples in DIR
                         (else exit 3); without --tome, merges as many tokens as keep that
-  --quantize=w4a16 | w4a8 | w8a16 | w8a8-dynamic | w3a16    weights, activations of so many bits
-                        (16: as they are); --group-size=N share a scale; --asymmetric: and a zero
+  --quantize=w4a16 | w4a8 | w8a16 | w8a8 | w8a8-dynamic | w3a16    weights, activations of so many
+                        bits (16: as they are); --group-size=N share a scale; --asymmetric: a zero
+  --method=rtn | gptq | awq | smoothquant    how; all but rtn look at --calibrate; --act-order
   --kv=f32 | f16 | int8 | fp8 | off    how a decoder's added entry NAME.state keeps its past
   -O0 | --strict        switches every optimisation off; exit 3 if an attention stays in pieces
   --stop-after=STAGE    prints the IR after import, simplify, optimize, quantize, lower, schedule
   --from=STAGE          takes printed IR up again: mmcc compile X.mlir --from=...
   --dump-code=DIR       writes the CPU kernels as .ll and .s; --time: seconds and memory by stage
   --report=FILE.html    a page about the artifact at work here, on the first sample of DIR
-Not supported yet, and refused: --precision other than f32, --method, --tuning, CUDA targets.
 )";
 
 inline constexpr char kInspectHelp[] =

@@ -19,11 +19,13 @@ MMK_INLINE uint32_t bitsOf(float x) {
   return bits;
 }
 
+/// NaN if there is one: a scale of NaN tells of it.
 MMK_INLINE float largestOf(const float *x, int64_t n) {
   float largest = 0.0f;
   for (int64_t e = 0; e < n; ++e) {
     float magnitude = __builtin_fabsf(x[e]);
-    largest = magnitude > largest ? magnitude : largest;
+    largest =
+        magnitude > largest || magnitude != magnitude ? magnitude : largest;
   }
   return largest;
 }

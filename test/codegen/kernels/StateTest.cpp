@@ -30,6 +30,8 @@ constexpr Kind kKinds[] = {
 
 double halfValue(uint16_t bits) {
   int exponent = bits >> 10 & 0x1f, mantissa = bits & 0x3ff;
+  if (exponent == 0x1f && mantissa)
+    return std::numeric_limits<double>::quiet_NaN();
   double magnitude = exponent ? std::ldexp(mantissa + 1024, exponent - 25)
                               : std::ldexp(mantissa, -24);
   return bits & 0x8000 ? -magnitude : magnitude;
@@ -215,6 +217,17 @@ TEST_P(StateTest, WhatIsAppendedIsThere) {
                 << kind.name << " token " << t << " element " << e;
           }
         }
+  }
+}
+
+TEST_P(StateTest, WhatIsNoNumberStaysNone) {
+  GuardedFloats x(20);
+  x.randomise(7);
+  x[3] = std::numeric_limits<float>::quiet_NaN();
+  for (const Kind &kind : kKinds) {
+    Blocks blocks(kind, 1, 1, 20, 1);
+    append(GetParam(), kind, blocks, x, 1, 1, 0, 1);
+    EXPECT_TRUE(std::isnan(blocks.at(0, 0, 0, 3))) << kind.name;
   }
 }
 

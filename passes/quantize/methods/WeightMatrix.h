@@ -1,10 +1,9 @@
 //===- WeightMatrix.h - The numbers of a weight -----------------*- C++ -*-===//
 
-#ifndef MMCC_PASSES_QUANTIZE_WEIGHTMATRIX_H
-#define MMCC_PASSES_QUANTIZE_WEIGHTMATRIX_H
+#ifndef MMCC_PASSES_QUANTIZE_METHODS_WEIGHTMATRIX_H
+#define MMCC_PASSES_QUANTIZE_METHODS_WEIGHTMATRIX_H
 
-#include "dialects/mm/MM.h"
-#include <optional>
+#include <cstdint>
 #include <vector>
 
 namespace mmcc::quantize {
@@ -18,10 +17,6 @@ struct WeightMatrix {
   const float *column(int64_t n) const { return numbers.data() + n * in; }
 };
 
-/// The f32 matrix `value` [in, out], which comes from constants by data
-/// movement; nothing if it does not.
-std::optional<WeightMatrix> readWeight(mlir::Value value);
-
 } // namespace mmcc::quantize
 
-#endif // MMCC_PASSES_QUANTIZE_WEIGHTMATRIX_H
+#endif // MMCC_PASSES_QUANTIZE_METHODS_WEIGHTMATRIX_H

@@ -1,6 +1,7 @@
 //===- RoundToNearest.cpp - Each number by itself -------------------------===//
 
-#include "passes/quantize/RoundToNearest.h"
+#include "passes/quantize/methods/RoundToNearest.h"
+#include "passes/quantize/methods/Columns.h"
 
 #include <algorithm>
 #include <cmath>
@@ -35,15 +36,17 @@ GroupScale coverRange(const float *numbers, int64_t count,
 NarrowWeight roundToNearest(const WeightMatrix &weight,
                             const WeightFormat &format) {
   NarrowWeight narrow(format, weight.in, weight.out);
-  for (int64_t n = 0; n < weight.out; ++n)
-    for (int64_t g = 0; g < narrow.groups(); ++g) {
-      const float *numbers = weight.column(n) + g * format.group;
-      GroupScale scale = coverRange(numbers, format.group, format);
-      narrow.scale(g, n) = scale;
-      for (int64_t i = 0; i < format.group; ++i)
-        narrow.number(g * format.group + i, n) =
-            int8_t(scale.numberOf(numbers[i], format));
-    }
+  forColumns(weight.out, [&](int64_t first, int64_t last) {
+    for (int64_t n = first; n < last; ++n)
+      for (int64_t g = 0; g < narrow.groups(); ++g) {
+        const float *numbers = weight.column(n) + g * format.group;
+        GroupScale scale = coverRange(numbers, format.group, format);
+        narrow.scale(g, n) = scale;
+        for (int64_t i = 0; i < format.group; ++i)
+          narrow.number(g * format.group + i, n) =
+              int8_t(scale.numberOf(numbers[i], format));
+      }
+  });
   if (format.limited)
     limitPairs(narrow, weight);
   return narrow;

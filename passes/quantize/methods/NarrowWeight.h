@@ -1,9 +1,12 @@
 //===- NarrowWeight.h - A weight in few bits --------------------*- C++ -*-===//
 
-#ifndef MMCC_PASSES_QUANTIZE_NARROWWEIGHT_H
-#define MMCC_PASSES_QUANTIZE_NARROWWEIGHT_H
+#ifndef MMCC_PASSES_QUANTIZE_METHODS_NARROWWEIGHT_H
+#define MMCC_PASSES_QUANTIZE_METHODS_NARROWWEIGHT_H
 
-#include "passes/quantize/WeightMatrix.h"
+#include "passes/quantize/methods/WeightMatrix.h"
+
+#include <algorithm>
+#include <cmath>
 
 namespace mmcc::quantize {
 
@@ -32,8 +35,15 @@ struct GroupScale {
   float scale = 1;
   int zero = 0;
 
-  /// The number for w, ties to even, clamped to the format's range.
-  int numberOf(float w, const WeightFormat &format) const;
+  /// The number for w, ties to even, clamped to the format's range. `Real`:
+  /// the precision of w / scale.
+  template <typename Real>
+  int numberOf(Real w, const WeightFormat &format) const {
+    Real number = std::nearbyint(w / Real(scale)) + Real(zero);
+    // NaN compares false: it becomes the lowest number.
+    return int(
+        std::max(Real(format.low()), std::min(Real(format.high()), number)));
+  }
   float valueOf(int number) const { return float(number - zero) * scale; }
 };
 
@@ -54,19 +64,10 @@ struct NarrowWeight {
 /// that is rounded further up.
 void limitPairs(NarrowWeight &narrow, const WeightMatrix &weight);
 
-/// The values that lowering packs, as constants: numbers [in, out] of i4, ui4
-/// or i8, scales and, if asymmetric, zeros [in / group, out] of f32. 8-bit
-/// numbers with a zero are moved down by 128, with their zero.
-struct NarrowConstants {
-  mlir::Value numbers, scale, zero;
-};
-NarrowConstants makeConstants(mlir::OpBuilder &builder, mlir::Location loc,
-                              const NarrowWeight &weight);
-
 /// The largest of group, group / 2, ... that divides `in` and is a multiple of
 /// 32, else 32; `in` itself for group 0; 0 if 32 does not divide `in`.
 int64_t fitGroup(int64_t group, int64_t in);
 
 } // namespace mmcc::quantize
 
-#endif // MMCC_PASSES_QUANTIZE_NARROWWEIGHT_H
+#endif // MMCC_PASSES_QUANTIZE_METHODS_NARROWWEIGHT_H

@@ -1,9 +1,9 @@
 //===- RoundToNearest.h - Each number by itself -----------------*- C++ -*-===//
 
-#ifndef MMCC_PASSES_QUANTIZE_ROUNDTONEAREST_H
-#define MMCC_PASSES_QUANTIZE_ROUNDTONEAREST_H
+#ifndef MMCC_PASSES_QUANTIZE_METHODS_ROUNDTONEAREST_H
+#define MMCC_PASSES_QUANTIZE_METHODS_ROUNDTONEAREST_H
 
-#include "passes/quantize/NarrowWeight.h"
+#include "passes/quantize/methods/NarrowWeight.h"
 
 namespace mmcc::quantize {
 
@@ -19,4 +19,4 @@ NarrowWeight roundToNearest(const WeightMatrix &weight,
 
 } // namespace mmcc::quantize
 
-#endif // MMCC_PASSES_QUANTIZE_ROUNDTONEAREST_H
+#endif // MMCC_PASSES_QUANTIZE_METHODS_ROUNDTONEAREST_H

@@ -1,0 +1,116 @@
+//===- AccuracyContract.cpp - What approximations may cost ----------------===//
+
+#include "compiler/pipeline/AccuracyContract.h"
+#include "compiler/pipeline/Trial.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/Format.h"
+
+using namespace mmcc;
+
+std::string mmcc::describePoints(double points) {
+  std::string text;
+  llvm::raw_string_ostream(text) << llvm::format("%.4g", points);
+  return text;
+}
+
+ExitCode AccuracyContract::fail(ExitCode code, const llvm::Twine &message) {
+  messages << "mmcc: " << message << "\n";
+  return code;
+}
+
+ExitCode AccuracyContract::learn() {
+  if (options.inputs.size() > 1)
+    return fail(ExitCode::commandLine, "--calibrate takes one model at a time");
+  std::string message = samples.open(options.calibrate);
+  if (message.empty())
+    message = samples.read(0, first);
+  if (!message.empty())
+    return fail(ExitCode::input, message);
+  CompileOptions exact = trialOptions(options);
+  exact.tome.clear();
+  exact.attention.clear();
+  exact.prune.clear();
+  exact.quantize.reset();
+  Execution unchanged;
+  if (ExitCode code = openTrial(exact, first, unchanged, messages);
+      code != ExitCode::done)
+    return code;
+  message = judge.learn(unchanged, samples);
+  if (!message.empty())
+    return fail(ExitCode::input, message);
+  messages << "mmcc: calibrate: " << judge.rows() << " rows of "
+           << samples.size() << " samples, " << judge.metric() << " "
+           << describePoints(judge.baseline()) << " of the model as it is\n";
+  return ExitCode::done;
+}
+
+ExitCode AccuracyContract::measure(Execution &changed, const std::string &tome,
+                                   Measured &measured) {
+  std::string message = judge.measure(changed, samples, measured);
+  if (!message.empty())
+    return fail(ExitCode::input, message);
+  messages << "mmcc: calibrate: " << describeAsked(tome) << ": "
+           << describePoints(measured.points) << ", "
+           << describePoints(measured.lost) << " +- "
+           << describePoints(measured.error) << " lost\n";
+  return ExitCode::done;
+}
+
+ExitCode AccuracyContract::check(mlir::ModuleOp quantized) {
+  Execution changed;
+  if (ExitCode code = openTrial(mlir::cast<mlir::ModuleOp>(quantized->clone()),
+                                Stage::quantize, trialOptions(options), first,
+                                changed, messages);
+      code != ExitCode::done)
+    return code;
+  Measured measured;
+  if (ExitCode code = measure(changed, options.tome, measured);
+      code != ExitCode::done)
+    return code;
+  note(measured);
+  if (!options.maxDrop || measured.lost <= *options.maxDrop)
+    return ExitCode::done;
+  return fail(ExitCode::contract,
+              describeAsked(options.tome) + " loses " +
+                  describePoints(measured.lost) + " points of " +
+                  judge.metric() +
+                  ", --max-drop=" + describePoints(*options.maxDrop) +
+                  " allows no more than that");
+}
+
+std::string AccuracyContract::describeAsked(const std::string &tome) const {
+  std::string text;
+  for (const std::string &pattern : options.attention)
+    text += (text.empty() ? "--attention=" : " --attention=") + pattern;
+  if (!options.prune.empty())
+    text += (text.empty() ? "--prune=" : " --prune=") + options.prune;
+  if (options.quantize)
+    text += (text.empty() ? "" : " ") + options.quantize->recorded();
+  if (!tome.empty())
+    text += (text.empty() ? "--tome=" : " --tome=") + tome;
+  return text;
+}
+
+void AccuracyContract::note(const Measured &measured) {
+  auto add = [&](const char *key, const std::string &value) {
+    options.notes.emplace_back(key, value);
+  };
+  if (!options.attention.empty())
+    add("attention", llvm::join(options.attention, " "));
+  if (!options.prune.empty())
+    add("prune", options.prune);
+  if (options.quantize) {
+    add("quantize", options.quantize->scheme);
+    add("quantize.method", options.quantize->method);
+  }
+  if (!options.tome.empty())
+    add("tome", options.tome);
+  add("accuracy.metric", judge.metric());
+  add("accuracy.rows", std::to_string(judge.rows()));
+  add("accuracy.before", describePoints(judge.baseline()));
+  add("accuracy.after", describePoints(measured.points));
+  add("accuracy.drop", describePoints(measured.lost));
+  add("accuracy.drop_error", describePoints(measured.error));
+  if (options.maxDrop)
+    add("accuracy.max_drop", describePoints(*options.maxDrop));
+}

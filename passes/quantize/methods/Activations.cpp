@@ -1,0 +1,145 @@
+//===- Activations.cpp - Inputs of a layer as 8-bit integers --------------===//
+
+#include "passes/quantize/methods/Activations.h"
+#include "passes/quantize/methods/Columns.h"
+#include "passes/quantize/methods/RoundToNearest.h"
+#include "passes/quantize/methods/Samples.h"
+
+namespace mmcc::quantize {
+
+namespace {
+
+constexpr int kAlphas = 21;
+constexpr float kMost = 127;
+
+Rows divided(const InputStatistics &statistics, const Scales &scales) {
+  Eigen::VectorXf inverse = scales.cwiseInverse().cast<float>();
+  return samplesOf(statistics) * inverse.asDiagonal();
+}
+
+double largestOf(const InputStatistics &statistics, const Scales &scales) {
+  double largest = 0;
+  for (int64_t k = 0; k < statistics.width(); ++k)
+    largest = std::max(largest, statistics.most[k] / scales[k]);
+  return largest;
+}
+
+/// What the integers of some numbers mean.
+void roundAll(float *numbers, int64_t count, float scale) {
+  for (int64_t i = 0; i < count; ++i)
+    numbers[i] =
+        std::clamp(std::nearbyint(numbers[i] / scale), -kMost, kMost) * scale;
+}
+
+/// x as its integers mean it.
+Rows rounded(Rows x, const ActivationFormat &format, double staticScale) {
+  if (format.isStatic) {
+    roundAll(x.data(), x.size(), float(staticScale));
+    return x;
+  }
+  for (int64_t r = 0; r < x.rows(); ++r)
+    for (int64_t k = 0; k < x.cols(); k += format.block) {
+      float largest = x.row(r).segment(k, format.block).cwiseAbs().maxCoeff();
+      if (largest > 0)
+        roundAll(&x(r, k), format.block, largest / kMost);
+    }
+  return x;
+}
+
+/// A scale for all, from the largest magnitude.
+double staticScaleOf(double largest) {
+  return largest > 0 ? largest / kMost : 1;
+}
+
+Scales scalesFor(const std::vector<double> &ofX, const std::vector<double> &ofW,
+                 double alpha) {
+  Scales scales(int64_t(ofX.size()));
+  for (size_t k = 0; k < ofX.size(); ++k)
+    scales[k] = ofX[k] > 0 && ofW[k] > 0
+                    ? std::pow(ofX[k], alpha) / std::pow(ofW[k], 1 - alpha)
+                    : 1;
+  return scales;
+}
+
+} // namespace
+
+float coveringStaticScale(const InputStatistics &statistics,
+                          const std::vector<float> &scales) {
+  return float(staticScaleOf(
+      largestOf(statistics, scalesOrOnes(scales, statistics.width()))));
+}
+
+float searchStaticScale(const InputStatistics &statistics,
+                        const std::vector<float> &scales) {
+  Scales s = scalesOrOnes(scales, statistics.width());
+  double largest = largestOf(statistics, s);
+  Rows x = divided(statistics, s);
+  double least = 0;
+  float best = 1;
+  for (int percent = 100; percent >= 10; percent -= 2) {
+    auto scale = float(staticScaleOf(largest * percent / 100));
+    Rows y = x;
+    roundAll(y.data(), y.size(), scale);
+    double loss = (y - x).cast<double>().squaredNorm();
+    if (percent == 100 || loss < least) {
+      least = loss;
+      best = scale;
+    }
+  }
+  return best;
+}
+
+std::vector<float> searchSmoothScales(
+    const std::vector<const WeightMatrix *> &weights,
+    const std::vector<WeightFormat> &formats, const InputStatistics &statistics,
+    const ActivationFormat &activations, std::vector<double> *losses) {
+  const int64_t width = statistics.width();
+  std::vector<double> ofX(statistics.most.begin(), statistics.most.end());
+  std::vector<double> ofW(size_t(width), 0.0);
+  for (const WeightMatrix *weight : weights)
+    for (int64_t n = 0; n < weight->out; ++n)
+      for (int64_t k = 0; k < width; ++k)
+        ofW[k] = std::max(ofW[k], std::abs(double(weight->column(n)[k])));
+
+  const Rows x = samplesOf(statistics);
+  auto lossOf = [&](const Scales &scales) {
+    double scale = staticScaleOf(largestOf(statistics, scales));
+    Rows integers = rounded(divided(statistics, scales), activations, scale);
+    double loss = 0;
+    int64_t outputs = 0;
+    for (size_t w = 0; w < weights.size(); ++w) {
+      NarrowWeight narrow =
+          roundToNearest(scaled(*weights[w], scales), formats[w]);
+      outputs += weights[w]->out;
+      loss += sumColumns(weights[w]->out, [&](int64_t first, int64_t last) {
+        Columns y = integers * meaningOf(narrow, first, last);
+        y.noalias() -=
+            x * columnsOf(*weights[w]).middleCols(first, last - first);
+        return y.cast<double>().squaredNorm();
+      });
+    }
+    return loss / double(outputs * x.rows());
+  };
+  Scales best = Scales::Ones(width);
+  double least = lossOf(best);
+  bool isOne = true;
+  for (int i = 0; i < kAlphas; ++i) {
+    Scales scales = scalesFor(ofX, ofW, i / double(kAlphas - 1));
+    double loss = lossOf(scales);
+    if (losses)
+      losses->push_back(loss);
+    if (loss < least) {
+      least = loss;
+      best = scales;
+      isOne = false;
+    }
+  }
+  if (isOne)
+    return {};
+  std::vector<float> result(size_t(width), 0.0f);
+  for (int64_t k = 0; k < width; ++k)
+    result[k] = float(best[k]);
+  return result;
+}
+
+} // namespace mmcc::quantize

@@ -1,0 +1,44 @@
+//===- Activations.h - Inputs of a layer as 8-bit integers ------*- C++ -*-===//
+
+#ifndef MMCC_PASSES_QUANTIZE_METHODS_ACTIVATIONS_H
+#define MMCC_PASSES_QUANTIZE_METHODS_ACTIVATIONS_H
+
+#include "passes/quantize/methods/InputStatistics.h"
+#include "passes/quantize/methods/NarrowWeight.h"
+
+namespace mmcc::quantize {
+
+/// How a row's scales are found.
+struct ActivationFormat {
+  /// One scale for all rows, known beforehand; else each row has its own.
+  bool isStatic = false;
+  /// Numbers of a row that share a scale, if it is the row's own.
+  int64_t block = 0;
+};
+
+/// The static scale of x / s under which the sampled rows keep most of their
+/// energy: of ranges from the largest magnitude down to a tenth of it, the one
+/// of the least mean squared error. `scales`: s, or empty for 1.
+float searchStaticScale(const InputStatistics &statistics,
+                        const std::vector<float> &scales);
+
+/// The static scale that covers the largest magnitude of x / s.
+float coveringStaticScale(const InputStatistics &statistics,
+                          const std::vector<float> &scales);
+
+/// SmoothQuant: scales s [in] that move outliers of x into the weights of all
+/// layers that read x, so that x / s and W s, both in integers, are nearest to
+/// x W on the sampled rows (G. Xiao et al., 2022, arXiv 2211.10438):
+///
+///     s = max|x|^alpha / max|W|^(1 - alpha)    1 where either maximum is 0
+///
+/// for the best alpha of 0, 0.05, .. 1. Empty if none is better than s = 1.
+/// `losses`: the mean squared error of each alpha.
+std::vector<float> searchSmoothScales(
+    const std::vector<const WeightMatrix *> &weights,
+    const std::vector<WeightFormat> &formats, const InputStatistics &statistics,
+    const ActivationFormat &activations, std::vector<double> *losses = nullptr);
+
+} // namespace mmcc::quantize
+
+#endif // MMCC_PASSES_QUANTIZE_METHODS_ACTIVATIONS_H
