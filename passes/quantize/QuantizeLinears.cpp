@@ -192,8 +192,8 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
                     rounding.activations->isStatic ? weight.staticScale : 0}];
       if (!values && rounding.activations->isStatic) {
         scales = makeVector(builder, loc, weight.staticScale);
-        values = builder.create<mm::QuantizeOp>(loc, x, scales, Value(),
-                                                UnitAttr());
+        values =
+            builder.create<mm::QuantizeOp>(loc, x, scales, Value(), UnitAttr());
       } else if (!values) {
         auto rows =
             builder.create<mm::QuantizeRowsOp>(loc, x, formatFor(depth).group);
