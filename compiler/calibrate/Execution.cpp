@@ -1,7 +1,6 @@
 //===- Execution.cpp - Runs an artifact on arrays -------------------------===//
 
 #include "compiler/calibrate/Execution.h"
-#include "compiler/calibrate/Samples.h"
 #include "tools/npz/TensorArrays.h"
 #include <algorithm>
 
@@ -42,8 +41,7 @@ static std::string missingInput(const Session &session,
   return "";
 }
 
-std::string Execution::openFor(const std::string &path,
-                               const std::vector<npz::Array> &sample) {
+std::string Execution::openFor(const std::string &path, const Sample &sample) {
   Error error = {};
   model = Model::load(path, error);
   if (!model)
@@ -56,8 +54,10 @@ std::string Execution::openFor(const std::string &path,
       return error.message;
     if (candidate.stateCount() > 0)
       continue;
-    if (std::string input = missingInput(candidate, sample); !input.empty())
-      missing = "no array for input '" + input + "' of '" + entry + "'";
+    if (std::string input = missingInput(candidate, sample.arrays);
+        !input.empty())
+      missing = sample.path + ": no array for input '" + input + "' of '" +
+                entry + "'";
     else if (!session || candidate.inputCount() > session.inputCount())
       session = std::move(candidate);
   }

@@ -3,6 +3,7 @@
 #ifndef MMCC_COMPILER_CALIBRATE_EXECUTION_H
 #define MMCC_COMPILER_CALIBRATE_EXECUTION_H
 
+#include "compiler/calibrate/Samples.h"
 #include "mmcc/runtime.hpp"
 #include "tools/npz/Npz.h"
 #include <string>
@@ -23,8 +24,7 @@ struct Execution {
   std::string open(const std::string &path, const std::string &entry);
   /// Loads, of the entries whose inputs `sample` has, the one with most inputs;
   /// none that keeps state.
-  std::string openFor(const std::string &path,
-                      const std::vector<npz::Array> &sample);
+  std::string openFor(const std::string &path, const Sample &sample);
   /// Runs it with one array for each input, found by name; further arrays are
   /// left alone. Returns a message on failure, else an empty string.
   std::string run(const std::vector<npz::Array> &arrays);

@@ -28,6 +28,11 @@ std::string Samples::read(size_t index, std::vector<npz::Array> &arrays) const {
   return npz::readNpz(paths[index], arrays);
 }
 
+std::string Samples::read(size_t index, Sample &sample) const {
+  sample.path = paths[index];
+  return read(index, sample.arrays);
+}
+
 const npz::Array *mmcc::findArray(const std::vector<npz::Array> &arrays,
                                   const std::string &name) {
   auto found =

@@ -9,6 +9,12 @@
 
 namespace mmcc {
 
+/// One file.
+struct Sample {
+  std::string path;
+  std::vector<npz::Array> arrays;
+};
+
 /// The .npz files of a folder, by name. Each holds an array for every input of
 /// the model, with as many rows as the model takes at a time, and perhaps
 /// `label`. They are read when they are asked for.
@@ -20,6 +26,7 @@ public:
   size_t size() const { return paths.size(); }
   const std::string &path(size_t index) const { return paths[index]; }
   std::string read(size_t index, std::vector<npz::Array> &arrays) const;
+  std::string read(size_t index, Sample &sample) const;
 
 private:
   std::vector<std::string> paths;

@@ -28,8 +28,28 @@ static bool isFree(Operation *op) {
 
 /// Whether lowering packs the operand at compile time.
 static bool isWeight(OpOperand &operand) {
-  return isa<mm::LinearOp, mm::ConvOp, mm::RetrieveOp>(operand.getOwner()) &&
+  return isa<mm::LinearOp, mm::QuantizedLinearOp, mm::ConvOp, mm::RetrieveOp>(
+             operand.getOwner()) &&
          operand.getOperandNumber() == 1;
+}
+
+/// Whether it is one of the few numbers of a narrow weight's blocks: packed,
+/// too, but repeated and cut on the way, which packing does not follow.
+static bool isOfBlocks(OpOperand &operand) {
+  auto linear = dyn_cast<mm::QuantizedLinearOp>(operand.getOwner());
+  return linear && (operand.get() == linear.getScale() ||
+                    operand.get() == linear.getZero());
+}
+
+/// Whether a product reads the value, perhaps moved or times a factor.
+static bool isReadByProduct(Value value) {
+  return llvm::any_of(value.getUsers(), [](Operation *user) {
+    if (isa<mm::LinearOp, mm::MatmulOp>(user))
+      return true;
+    return isa<mm::TransposeOp, mm::ReshapeOp, mm::ConcatOp, mm::MulOp,
+               mm::DivOp>(user) &&
+           isReadByProduct(user->getResult(0));
+  });
 }
 
 /// Whether the operand's elements are read in the order of its user's own: a
@@ -56,15 +76,25 @@ static std::optional<int64_t> getStoredBytes(Value value) {
   return getByteSize(value.getType());
 }
 
-ConstantGraph::ConstantGraph(func::FuncOp func, int64_t growth) : func(func) {
-  for (Operation &op : func.getBody().getOps())
-    if (!isa<mm::ConstantOp>(op) && isEvaluable(&op, growth))
+ConstantGraph::ConstantGraph(func::FuncOp func, int64_t growth, bool keepNarrow)
+    : func(func) {
+  for (Operation &op : func.getBody().getOps()) {
+    bool stays =
+        isa<mm::ConstantOp>(op) || (keepNarrow && isa<mm::DequantizeOp>(op) &&
+                                    isReadByProduct(op.getResult(0)));
+    if (!stays && isEvaluable(&op, growth))
       members.insert(&op);
+  }
   for (Operation &op : func.getBody().getOps()) {
     if (members.contains(&op))
       continue;
-    for (OpOperand &operand : op.getOpOperands())
-      need(operand.get(), isWeight(operand), isReadInOrder(operand));
+    for (OpOperand &operand : op.getOpOperands()) {
+      Operation *source = operand.get().getDefiningOp();
+      if (isOfBlocks(operand) && members.contains(source))
+        rootList.insert(operand.get());
+      else
+        need(operand.get(), isWeight(operand), isReadInOrder(operand));
+    }
   }
   // Program order, so that the outlined program does not depend on who asked
   // first.

@@ -16,7 +16,8 @@ namespace mmcc {
 class ConstantGraph {
 public:
   /// A result may be larger than four times its operands by `growth` bytes.
-  ConstantGraph(mlir::func::FuncOp func, int64_t growth);
+  /// With `keepNarrow` weights of products that mm.dequantize widens stay.
+  ConstantGraph(mlir::func::FuncOp func, int64_t growth, bool keepNarrow);
 
   /// Values to evaluate, in the order in which they are defined.
   llvm::ArrayRef<mlir::Value> roots() const { return rootList.getArrayRef(); }

@@ -55,7 +55,7 @@ struct EvaluateConstants
 
 private:
   LogicalResult evaluate(func::FuncOp func) {
-    ConstantGraph graph(func, growth);
+    ConstantGraph graph(func, growth, keepNarrow);
     ArrayRef<Value> roots = graph.roots();
     if (roots.empty())
       return success();

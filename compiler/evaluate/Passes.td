@@ -16,7 +16,8 @@ def EvaluateConstants : Pass<"mm-evaluate-constants", "::mlir::ModuleOp"> {
     Data movement alone is not evaluated: lowering reads constants through it.
     A concatenation is, unless it is a weight, which is packed piece by piece;
     so is a transpose that puts neighbours apart in front of elementwise
-    operations and attention, which read in order. What would grow much (a mask from two iotas) stays as well.
+    operations and attention, which read in order. What would grow much (a mask from two iotas) stays as well,
+    and with `keep-narrow` the mm.dequantize of a product's weight.
 
     Before:
     ```mlir
@@ -34,7 +35,9 @@ def EvaluateConstants : Pass<"mm-evaluate-constants", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"growth", "growth", "int64_t", "16777216",
-           "Bytes by which a result may exceed four times its operands">];
+           "Bytes by which a result may exceed four times its operands">,
+    Option<"keepNarrow", "keep-narrow", "bool", "false",
+           "Leave weights of products that mm.dequantize widens for passes to see">];
   let statistics = [
     Statistic<"numEvaluated", "evaluated", "values that became constants">];
   let dependentDialects = ["::mmcc::mm::MMDialect"];

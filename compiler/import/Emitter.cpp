@@ -115,12 +115,15 @@ Tensor Emitter::constant(const TensorContent &content, StringRef name,
   std::shared_ptr<Known> known = readKnown(content.type, content.bytes);
   if (!attribute)
     attribute = makeElements(content, name);
+  Tensor result;
   if (known && known->isComplete() && !isFloat(known->elementType)) {
     known->attribute = attribute;
-    return fromKnown(known);
+    result = fromKnown(known);
+  } else {
+    result = constant(attribute);
+    result.known = known;
   }
-  Tensor result = constant(attribute);
-  result.known = known;
+  result.isHalfByte = content.isHalfByte;
   return result;
 }
 

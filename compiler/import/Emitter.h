@@ -24,6 +24,8 @@ struct Tensor {
   mlir::RankedTensorType type;
   mlir::Value value;
   std::shared_ptr<Known> known;
+  /// A constant whose elements are of 4 bits in the model and of 8 here.
+  bool isHalfByte = false;
 
   explicit operator bool() const { return static_cast<bool>(type); }
   /// Null for a null tensor, as scalar() and the predicates of ElementType.h

@@ -224,6 +224,13 @@ void GraphImporter::importNode(const NodeProto &node, Scope &scope) {
   std::optional<Attributes> attributes = resolveAttributes(node, scope);
   if (!complete || !attributes)
     return defineFailed(node, scope);
+  // Others would take the numbers for those of 8 bits.
+  if (!function && node.op_type() != "DequantizeLinear" &&
+      llvm::any_of(inputs, [](const Tensor &t) { return t.isHalfByte; })) {
+    failAt(node, scope,
+           "elements of 4 bits are supported in DequantizeLinear only");
+    return defineFailed(node, scope);
+  }
   if (function)
     importCall(node, *function, std::move(*attributes), inputs, scope);
   else if (branch)

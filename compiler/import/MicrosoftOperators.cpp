@@ -1,6 +1,7 @@
 //===- MicrosoftOperators.cpp - com.microsoft -----------------------------===//
 //
-// What ONNX Runtime's graph optimiser writes into models that it saves.
+// What ONNX Runtime's graph optimiser and its quantizer write into models that
+// they save.
 //
 //===----------------------------------------------------------------------===//
 
@@ -81,6 +82,10 @@ ArrayRef<OperatorRow> microsoftOperators() {
       {"SkipLayerNormalization", importSkipNorm},
       {"SkipSimplifiedLayerNormalization", importSkipNorm},
       {"FusedMatMul", importFusedMatMul},
+      {"MatMulNBits", importMatMulNBits},
+      {"QGemm", importQGemm},
+      {"MatMulIntegerToFloat", importMatMulIntegerToFloat},
+      {"DynamicQuantizeMatMul", importDynamicQuantizeMatMul},
       {"Attention", importMicrosoftAttention},
       {"MultiHeadAttention", importMultiHeadAttention},
       {"GroupQueryAttention", importGroupQueryAttention},

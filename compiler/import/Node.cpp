@@ -189,7 +189,8 @@ Importer findImporter(StringRef domain, StringRef opType) {
              convolutionOperators(), creationOperators(), indexingOperators(),
              lossOperators(), movementOperators(), normalizationOperators(),
              poolingOperators(), productOperators(), quantizationOperators(),
-             reductionOperators(), shapeOperators(), spatialOperators()}));
+             quantizedProductOperators(), reductionOperators(),
+             shapeOperators(), spatialOperators()}));
   static const auto *microsoft =
       new llvm::StringMap<Importer>(build(microsoftOperators()));
   if (domain.empty())

@@ -129,6 +129,7 @@ llvm::ArrayRef<OperatorRow> normalizationOperators();
 llvm::ArrayRef<OperatorRow> poolingOperators();
 llvm::ArrayRef<OperatorRow> productOperators();
 llvm::ArrayRef<OperatorRow> quantizationOperators();
+llvm::ArrayRef<OperatorRow> quantizedProductOperators();
 llvm::ArrayRef<OperatorRow> reductionOperators();
 llvm::ArrayRef<OperatorRow> shapeOperators();
 llvm::ArrayRef<OperatorRow> spatialOperators();
@@ -138,6 +139,12 @@ llvm::ArrayRef<OperatorRow> microsoftOperators();
 void importMicrosoftAttention(Node &node);
 void importMultiHeadAttention(Node &node);
 void importGroupQueryAttention(Node &node);
+// Its weights in blocks of few bits, in MatMulNBits.cpp.
+void importMatMulNBits(Node &node);
+// Its products of integers, in QuantizedProducts.cpp.
+void importQGemm(Node &node);
+void importMatMulIntegerToFloat(Node &node);
+void importDynamicQuantizeMatMul(Node &node);
 
 } // namespace mmcc::import
 

@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "compiler/import/ElementType.h"
-#include "compiler/import/Node.h"
+#include "compiler/import/Quantization.h"
 #include <cmath>
 
 using namespace mlir;
@@ -15,22 +15,21 @@ using mmcc::mm::Shape;
 
 namespace mmcc::import {
 
-// ConvolutionOperators.cpp, ProductOperators.cpp
+// ConvolutionOperators.cpp
 Tensor convolve(Node &n, const Tensor &input, const Tensor &weight,
                 const Tensor &bias);
-Tensor matmulOfAnyRank(Node &n, Tensor a, Tensor b);
 
 static Type f32(Node &n) { return Float32Type::get(n.context()); }
 static Type i32(Node &n) { return IntegerType::get(n.context(), 32); }
 
-/// A scale or zero point, one for all, one an index of `axis`, or one a block
-/// along it, as it broadcasts to x.
-static Tensor spread(Node &n, const Tensor &parameter, const Tensor &x,
-                     int64_t axis, int64_t blockSize) {
+/// A scale or zero point with x's rank: one for all, one an index of `axis`, or
+/// one a block along it.
+static Tensor aligned(Node &n, const Tensor &parameter, const Tensor &x,
+                      int64_t axis, int64_t blockSize) {
   if (!parameter || !x)
     return {};
-  if (parameter.rank() == 0 || parameter.hasOneElement())
-    return n.reshape(parameter, {});
+  if (blockSize == 0 && parameter.hasOneElement())
+    return n.reshape(parameter, Shape(x.rank(), n.dim(1)));
   if (axis >= x.rank())
     return n.fail("scale or zero point has the wrong shape");
   if (parameter.rank() == 1 && blockSize == 0) {
@@ -43,15 +42,54 @@ static Tensor spread(Node &n, const Tensor &parameter, const Tensor &x,
   }
   if (blockSize < 1 || blockSize > (1 << 20) || parameter.rank() != x.rank())
     return n.fail("scale or zero point has the wrong shape");
-  Shape wide = parameter.shape(), merged = wide;
+  for (int64_t i = 0; i < x.rank(); ++i) {
+    Dim size = i == axis ? x.dim(i).ceilDiv(n.dim(blockSize)) : x.dim(i);
+    if (!n.demandEqual(parameter.dim(i), size,
+                       "the scales or zero points are not one a block"))
+      return {};
+  }
+  return parameter;
+}
+
+/// Likewise as it broadcasts to x.
+static Tensor spread(Node &n, const Tensor &parameter, const Tensor &x,
+                     int64_t axis, int64_t blockSize) {
+  if (blockSize == 0 && parameter.hasOneElement())
+    return n.reshape(parameter, {});
+  Tensor whole = aligned(n, parameter, x, axis, blockSize);
+  if (!whole || blockSize == 0)
+    return whole;
+  Shape wide = whole.shape(), merged = wide;
   wide.insert(wide.begin() + axis + 1, n.dim(blockSize));
   merged[axis] = merged[axis] * blockSize;
   Tensor repeated =
-      n.reshape(n.broadcast(n.unsqueeze(parameter, axis + 1), wide), merged);
+      n.reshape(n.broadcast(n.unsqueeze(whole, axis + 1), wide), merged);
   if (!repeated)
     return {};
   // The last block may be shorter than the others.
   return n.sliceAlong(repeated, axis, n.dim(0), x.dim(axis));
+}
+
+/// The axis that scales lie along; nothing after a failure.
+static std::optional<int64_t> scaleAxis(Node &n, const Tensor &x,
+                                        const Tensor &scale, int64_t given,
+                                        int64_t blockSize) {
+  if (blockSize == 0 && scale.hasOneElement())
+    return 0;
+  return n.axis(given, x.rank());
+}
+
+bool checkZero(Node &n, const Tensor &zero, const Tensor &numbers,
+               const Tensor &scale) {
+  if (!zero)
+    return true;
+  if (numbers && (zero.elementType() != numbers.elementType() ||
+                  zero.isHalfByte != numbers.isHalfByte))
+    n.fail("the zero point is not of the numbers' type");
+  else if (scale && zero.shape() != scale.shape() &&
+           !(zero.hasOneElement() && scale.hasOneElement()))
+    n.fail("the zero point does not have the scale's shape");
+  return !n.hasFailed();
 }
 
 /// saturate(value), value a float that is whole already.
@@ -66,23 +104,32 @@ static Tensor saturate(Node &n, const Tensor &value, Type type) {
       n.min(n.max(value, n.scalar(low, from)), n.scalar(high, from)), type);
 }
 
-static bool isQuantized(Type type) {
+bool isQuantized(Type type) {
   return isInteger(type) && type.getIntOrFloatBitWidth() <= 16;
 }
 
-/// round(x / scale) + zeroPoint in f32, saturated.
-static Tensor quantize(Node &n, const Tensor &x, const Tensor &scale,
-                       const Tensor &zeroPoint, Type type) {
-  Tensor steps =
-      n.unary<mm::RoundOp>(n.div(n.castTo(x, f32(n)), n.castTo(scale, f32(n))));
-  if (zeroPoint)
-    steps = n.add(steps, n.castTo(zeroPoint, f32(n)));
-  return saturate(n, steps, type);
+static bool isByte(Type type) {
+  return isInteger(type) && type.getIntOrFloatBitWidth() == 8;
 }
 
-/// x - zeroPoint as i32.
-static Tensor centered(Node &n, const Tensor &x, const Tensor &zeroPoint) {
-  Tensor wide = n.castTo(x, i32(n));
+Tensor quantize(Node &n, const Tensor &x, const Tensor &scale,
+                const Tensor &zeroPoint, Type type) {
+  Tensor wide = n.castTo(x, f32(n)), steps = n.castTo(scale, f32(n));
+  Tensor zero = n.castTo(zeroPoint, f32(n));
+  if (isByte(type)) {
+    SmallVector<NamedAttribute> attributes;
+    if (isUnsigned(type))
+      attributes.push_back(n.named("is_unsigned", UnitAttr::get(n.context())));
+    return n.emit<mm::QuantizeOp>({wide, steps, zero}, attributes);
+  }
+  Tensor number = n.unary<mm::RoundOp>(n.div(wide, steps));
+  return saturate(n, zero ? n.add(number, zero) : number, type);
+}
+
+// Sizes do not come from such arithmetic, and a small weight shall look like a
+// large one: elements are not followed.
+Tensor centered(Node &n, const Tensor &x, const Tensor &zeroPoint) {
+  Tensor wide = x ? n.castTo(n.wrap(n.value(x)), i32(n)) : x;
   return zeroPoint ? n.sub(wide, n.castTo(zeroPoint, i32(n))) : wide;
 }
 
@@ -103,14 +150,10 @@ static void importQuantizeLinear(Node &n) {
     n.fail("the quantised type is not supported");
     return;
   }
-  int64_t axis = 0;
-  if (scale.rank() > 0 && !scale.hasOneElement()) {
-    std::optional<int64_t> normal = n.axis(given, x.rank());
-    if (!normal)
-      return;
-    axis = *normal;
-  }
-  scale = spread(n, scale, x, axis, block);
+  std::optional<int64_t> axis = scaleAxis(n, x, scale, given, block);
+  if (!axis || !checkZero(n, zero, {}, scale))
+    return;
+  scale = spread(n, scale, x, *axis, block);
   if (isFloat(type)) {
     // 8-bit floats: the cast rounds and saturates; their zero point is 0.
     n.set(0, n.castTo(n.div(n.castTo(x, f32(n)), n.castTo(scale, f32(n))), type,
@@ -118,8 +161,22 @@ static void importQuantizeLinear(Node &n) {
     return;
   }
   if (zero)
-    zero = spread(n, zero, x, axis, block);
+    zero = spread(n, zero, x, *axis, block);
   n.set(0, quantize(n, x, scale, zero, type));
+}
+
+/// Whether x is computed from constants only: a weight, or what makes one.
+static bool isConstant(const Tensor &x) {
+  SmallVector<Value> open;
+  if (x.value)
+    open.push_back(x.value);
+  for (unsigned seen = 0; !open.empty(); ++seen) {
+    Operation *op = open.pop_back_val().getDefiningOp();
+    if (!op || seen > 16)
+      return false;
+    llvm::append_range(open, op->getOperands());
+  }
+  return true;
 }
 
 static void importDequantizeLinear(Node &n) {
@@ -134,55 +191,65 @@ static void importDequantizeLinear(Node &n) {
     n.fail("the result's type is not supported");
     return;
   }
-  int64_t axis = 0;
-  if (scale.rank() > 0 && !scale.hasOneElement()) {
-    std::optional<int64_t> normal = n.axis(given, x.rank());
-    if (!normal)
-      return;
-    axis = *normal;
+  std::optional<int64_t> axis = scaleAxis(n, x, scale, given, block);
+  if (!axis || !checkZero(n, zero, x, scale))
+    return;
+  // Weights stay numbers of their type for passes to see.
+  if (isByte(x.elementType()) && x.rank() > 0 && isConstant(x)) {
+    Tensor factor = n.castTo(aligned(n, scale, x, *axis, block), f32(n));
+    Tensor offset = n.castTo(aligned(n, zero, x, *axis, block), f32(n));
+    Tensor real = n.emit<mm::DequantizeOp>(
+        {x, factor, offset}, {n.named("axis", *axis),
+                              n.named("block", std::max<int64_t>(block, 1))});
+    n.set(0, n.castTo(real, type));
+    return;
   }
-  Tensor factor = n.castTo(spread(n, scale, x, axis, block), f32(n));
-  Tensor real =
-      isFloat(x.elementType())
-          ? n.castTo(x, f32(n))
-          : n.castTo(
-                centered(n, x, zero ? spread(n, zero, x, axis, block) : zero),
-                f32(n));
+  Tensor factor = n.castTo(spread(n, scale, x, *axis, block), f32(n));
+  Tensor offset = zero ? spread(n, zero, x, *axis, block) : zero;
+  Tensor real;
+  if (isQuantized(x.elementType())) {
+    // Exact in f32, and arithmetic that passes know.
+    real = n.castTo(x, f32(n));
+    if (offset)
+      real = n.sub(real, n.castTo(offset, f32(n)));
+  } else if (isFloat(x.elementType())) {
+    real = n.castTo(x, f32(n));
+  } else {
+    real = n.castTo(centered(n, x, offset), f32(n));
+  }
   n.set(0, n.castTo(n.mul(real, factor), type));
 }
 
-static void importDynamicQuantizeLinear(Node &n) {
-  Tensor x = n.required(0);
+DynamicNumbers quantizeDynamically(Node &n, const Tensor &x) {
   if (!x)
-    return;
+    return {};
   Type byte = IntegerType::get(n.context(), 8, IntegerType::Unsigned);
+  Type f64 = Float64Type::get(n.context());
   auto axes = llvm::to_vector(llvm::seq<int64_t>(0, x.rank()));
   Tensor zero = n.scalar(0, x.elementType());
   Tensor high = n.max(n.reduce(mm::ReduceKind::Max, x, axes, false), zero);
   Tensor low = n.min(n.reduce(mm::ReduceKind::Min, x, axes, false), zero);
-  Tensor scale = n.div(n.sub(high, low), n.scalar(255, x.elementType()));
+  Tensor range = n.sub(high, low);
+  // A product with 1 / 255 instead gives the quotient, too, if it is one of
+  // doubles. Of zeros only the scale is ONNX Runtime's.
+  Tensor scale =
+      n.castTo(n.div(n.castTo(range, f64), n.scalar(255, f64)), f32(n));
+  scale = n.select(n.compare(mm::Predicate::EQ, range, zero),
+                   n.scalar(1, f32(n)), scale);
   Tensor zeroPoint = saturate(
       n, n.unary<mm::RoundOp>(n.div(n.unary<mm::NegOp>(low), scale)), byte);
-  n.set(0, quantize(n, x, scale, zeroPoint, byte));
-  n.set(1, scale);
-  n.set(2, zeroPoint);
+  return {quantize(n, x, scale, zeroPoint, byte), scale, zeroPoint};
 }
 
-/// A zero point a row of the left matrix, or a column of the right one.
-static Tensor alongRows(Node &n, const Tensor &zero) {
-  return zero && zero.rank() == 1 && !zero.hasOneElement()
-             ? n.unsqueeze(zero, 1)
-             : zero;
+static void importDynamicQuantizeLinear(Node &n) {
+  DynamicNumbers result = quantizeDynamically(n, n.required(0));
+  n.set(0, result.numbers);
+  n.set(1, result.scale);
+  n.set(2, result.zeroPoint);
 }
-static Tensor single(Node &n, const Tensor &x) {
+
+Tensor single(Node &n, const Tensor &x) {
   return x && x.rank() == 1 && x.hasOneElement() ? n.reshape(x, {}) : x;
-}
-
-static void importMatMulInteger(Node &n) {
-  Tensor a = n.required(0), b = n.required(1);
-  Tensor zeroA = single(n, alongRows(n, n.input(2)));
-  Tensor zeroB = single(n, n.input(3));
-  n.set(0, matmulOfAnyRank(n, centered(n, a, zeroA), centered(n, b, zeroB)));
 }
 
 static void importConvInteger(Node &n) {
@@ -202,11 +269,9 @@ static void importConvInteger(Node &n) {
   n.set(0, convolve(n, centered(n, x, zeroX), centered(n, w, zeroW), {}));
 }
 
-/// The i32 sums of a quantised product, times the product of its scales,
-/// quantised again.
-static void requantize(Node &n, const Tensor &sums, const Tensor &scaleA,
-                       const Tensor &scaleB, const Tensor &scaleY,
-                       const Tensor &zeroY) {
+void requantize(Node &n, const Tensor &sums, const Tensor &scaleA,
+                const Tensor &scaleB, const Tensor &scaleY,
+                const Tensor &zeroY) {
   if (!sums || !scaleA || !scaleB || !scaleY || !zeroY)
     return;
   if (!isQuantized(zeroY.elementType())) {
@@ -219,23 +284,6 @@ static void requantize(Node &n, const Tensor &sums, const Tensor &scaleA,
   Tensor steps = n.unary<mm::RoundOp>(n.mul(n.castTo(sums, f32(n)), factor));
   n.set(0, saturate(n, n.add(steps, n.castTo(zeroY, f32(n))),
                     zeroY.elementType()));
-}
-
-static void importQLinearMatMul(Node &n) {
-  Tensor a = n.required(0), scaleA = single(n, n.required(1));
-  Tensor zeroA = single(n, n.required(2)), b = n.required(3);
-  Tensor scaleB = single(n, n.required(4)), zeroB = single(n, n.required(5));
-  Tensor scaleY = single(n, n.required(6)), zeroY = single(n, n.required(7));
-  if (n.hasFailed())
-    return;
-  if (!isQuantized(a.elementType()) || !isQuantized(b.elementType())) {
-    n.fail("the quantised type is not supported");
-    return;
-  }
-  Tensor sums = matmulOfAnyRank(n, centered(n, a, alongRows(n, zeroA)),
-                                centered(n, b, zeroB));
-  requantize(n, sums, alongRows(n, scaleA), scaleB, alongRows(n, scaleY),
-             alongRows(n, zeroY));
 }
 
 static void importQLinearConv(Node &n) {
@@ -267,9 +315,7 @@ ArrayRef<OperatorRow> quantizationOperators() {
       {"QuantizeLinear", importQuantizeLinear},
       {"DequantizeLinear", importDequantizeLinear},
       {"DynamicQuantizeLinear", importDynamicQuantizeLinear},
-      {"MatMulInteger", importMatMulInteger},
       {"ConvInteger", importConvInteger},
-      {"QLinearMatMul", importQLinearMatMul},
       {"QLinearConv", importQLinearConv},
   };
   return rows;

@@ -193,6 +193,23 @@ TensorReader::readExternal(const onnx::TensorProto &tensor,
   return TensorContent{type, data->bytes().slice(*offset, size), data};
 }
 
+static bool isHalfByte(int32_t dataType) {
+  return dataType == onnx::TensorProto::INT4 ||
+         dataType == onnx::TensorProto::UINT4;
+}
+
+/// Two elements a byte, the first in its low half, as bytes of `type`.
+static TensorContent unpackHalfBytes(const TensorContent &packed,
+                                     RankedTensorType type) {
+  auto bytes = std::make_shared<std::vector<char>>(type.getNumElements());
+  bool isUnsigned = type.getElementType().isUnsignedInteger();
+  for (size_t i = 0; i < bytes->size(); ++i) {
+    int half = uint8_t(packed.bytes[i / 2]) >> (i % 2 * 4) & 15;
+    (*bytes)[i] = char(isUnsigned || half < 8 ? half : half - 16);
+  }
+  return {type, *bytes, bytes, true};
+}
+
 /// ONNX stores bool as a byte; anything but 0 counts as true.
 static TensorContent normalizeBools(TensorContent content) {
   if (!isBool(content.type.getElementType()) ||
@@ -208,7 +225,13 @@ static TensorContent normalizeBools(TensorContent content) {
 std::optional<TensorContent> TensorReader::read(const onnx::TensorProto &tensor,
                                                 MLIRContext *context,
                                                 std::string &error) {
-  Type elementType = elementTypeFor(tensor.data_type(), context);
+  bool isHalf = isHalfByte(tensor.data_type());
+  Type elementType =
+      elementTypeFor(!isHalf ? tensor.data_type()
+                     : tensor.data_type() == onnx::TensorProto::INT4
+                         ? onnx::TensorProto::INT8
+                         : onnx::TensorProto::UINT8,
+                     context);
   if (!elementType) {
     error = "has elements of type " + dataTypeName(tensor.data_type()) +
             ", which is not supported";
@@ -222,6 +245,11 @@ std::optional<TensorContent> TensorReader::read(const onnx::TensorProto &tensor,
   RankedTensorType type = checkedType(sizes, elementType, error);
   if (!type)
     return std::nullopt;
+  RankedTensorType wanted = type;
+  if (isHalf)
+    type = RankedTensorType::get(
+        {(type.getNumElements() + 1) / 2},
+        elementTypeFor(onnx::TensorProto::UINT8, context));
   uint64_t size = type.getNumElements() * bytesPerElement(elementType);
   std::optional<TensorContent> content;
   if (tensor.data_location() == onnx::TensorProto::EXTERNAL) {
@@ -239,7 +267,8 @@ std::optional<TensorContent> TensorReader::read(const onnx::TensorProto &tensor,
     content = fromTypedField(tensor, type, error);
   }
   if (content)
-    content = normalizeBools(std::move(*content));
+    content = isHalf ? unpackHalfBytes(*content, wanted)
+                     : normalizeBools(std::move(*content));
   return content;
 }
 
@@ -299,7 +328,7 @@ TensorReader::read(const onnx::SparseTensorProto &sparse, MLIRContext *context,
     std::memcpy(dense->data() + position * width,
                 values->bytes.data() + i * width, width);
   }
-  return TensorContent{type, *dense, dense};
+  return TensorContent{type, *dense, dense, values->isHalfByte};
 }
 
 //===----------------------------------------------------------------------===//

@@ -18,11 +18,13 @@ class TensorProto;
 namespace mmcc::import {
 
 /// Row-major elements as little-endian bytes, one byte a bool. `bytes` points
-/// into a mapped file or into memory; `owner` keeps either alive.
+/// into a mapped file or into memory; `owner` keeps either alive. Elements of
+/// 4 bits take a byte each, of an 8-bit type.
 struct TensorContent {
   mlir::RankedTensorType type;
   llvm::ArrayRef<char> bytes;
   std::shared_ptr<const void> owner;
+  bool isHalfByte = false;
 };
 
 /// The one way from a TensorProto, wherever it stands in the model, to its

@@ -34,7 +34,7 @@ public:
   ExitCode fail(ExitCode code, const llvm::Twine &message);
 
   const Accuracy &accuracy() const { return judge; }
-  const std::vector<npz::Array> &sample() const { return first; }
+  const Sample &sample() const { return first; }
 
 private:
   /// Writes to `options.notes` what narrow numbers do to each layer.
@@ -46,7 +46,7 @@ private:
   llvm::raw_ostream &messages;
   Samples samples;
   Accuracy judge;
-  std::vector<npz::Array> first;
+  Sample first;
 };
 
 /// Points, as people read them.

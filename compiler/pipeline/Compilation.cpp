@@ -2,6 +2,7 @@
 
 #include "compiler/pipeline/Compilation.h"
 #include "compiler/pipeline/AccuracyContract.h"
+#include "compiler/pipeline/LayerNote.h"
 #include "compiler/pipeline/LayerStatistics.h"
 #include "compiler/pipeline/PrecisionSearch.h"
 #include "compiler/pipeline/Reporting.h"
@@ -153,14 +154,16 @@ ExitCode mmcc::compile(const CompileOptions &options,
       return code;
     reported.attention = collectAttention(compilation.module(), describeNodes);
   }
-  // A search has measured already.
-  if (measures && options.tome != "auto" &&
-      options.stopAfter.value_or(Stage::emit) >= Stage::quantize) {
+  if (options.stopAfter.value_or(Stage::emit) >= Stage::quantize &&
+      (!options.from || *options.from < Stage::quantize)) {
     ExitCode code = compilation.run(Stage::quantize);
-    if (code == ExitCode::done)
+    // A search for tokens has measured already.
+    if (code == ExitCode::done && measures && options.tome != "auto")
       code = contract.check(compilation.module());
     if (code != ExitCode::done)
       return code;
+    if (std::string layers = noteLayers(compilation.module()); !layers.empty())
+      chosen.notes.emplace_back(kLayerNote, layers);
   }
   ExitCode code = compilation.run(options.stopAfter.value_or(Stage::emit));
   if (options.time) {

@@ -44,6 +44,9 @@ struct CompileOptions {
   std::string kv = "f32";
   /// Narrow weights and activations; nothing: none.
   std::optional<QuantizeRequest> quantize;
+  /// Record of timings (TuningRecord.h) that `quantize` chooses by, and adds
+  /// to; empty: a model decides.
+  std::string tuning;
   /// Folder of samples to measure accuracy on; empty: none.
   std::string calibrate;
   /// Points of accuracy (Accuracy.h) that may be lost.

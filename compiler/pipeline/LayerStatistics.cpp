@@ -85,7 +85,7 @@ private:
       bool fits = true;
       for (unsigned i = 0; i < func.getNumArguments(); ++i) {
         auto name = func.getArgAttrOfType<mlir::StringAttr>(i, "mm.name");
-        fits &= name && findArray(first, name.str());
+        fits &= name && findArray(first.arrays, name.str());
       }
       if (fits && (chosen.empty() || func.getNumArguments() > most)) {
         chosen = func.getSymName().str();
@@ -138,7 +138,7 @@ private:
   bool gram;
   llvm::raw_ostream &messages;
   Samples samples;
-  std::vector<npz::Array> first;
+  Sample first;
 };
 
 } // namespace

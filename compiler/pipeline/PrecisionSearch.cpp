@@ -2,6 +2,7 @@
 
 #include "compiler/pipeline/PrecisionSearch.h"
 #include "compiler/pipeline/Compilation.h"
+#include "compiler/pipeline/LayerTimer.h"
 #include "compiler/pipeline/Stages.h"
 #include "compiler/pipeline/Trial.h"
 #include "passes/quantize/LayerPlan.h"
@@ -20,14 +21,6 @@ namespace {
 constexpr double kWorthwhile = 0.95;
 constexpr int kMostTrials = 8;
 
-/// What a search chooses from; more bits first.
-constexpr std::pair<const char *, const char *> kCandidates[] = {
-    {"w8a16", "rtn"},
-    {"w8a8-dynamic", "rtn"},
-    {"w4a16", "gptq"},
-    {"w4a8", "gptq"},
-};
-
 struct Candidate {
   QuantizeRequest scheme;
   double cost, error; // beside f32's; noise / signal
@@ -38,7 +31,8 @@ public:
   Search(AccuracyContract &contract, CompileOptions &options,
          llvm::raw_ostream &messages)
       : contract(contract), options(options), messages(messages),
-        plain(trialOptions(options)), compilation(plain, messages) {
+        plain(trialOptions(options)), compilation(plain, messages),
+        timer(record, messages) {
     plain.quantize.reset();
   }
 
@@ -46,8 +40,14 @@ public:
     if (ExitCode code = compilation.run(Stage::optimize);
         code != ExitCode::done)
       return code;
-    if (ExitCode code = weigh(); code != ExitCode::done)
-      return code;
+    if (!options.tuning.empty())
+      if (std::string message = record.open(options.tuning); !message.empty())
+        return contract.fail(ExitCode::input, message);
+    ExitCode weighed = weigh();
+    if (std::string message = record.save(); !message.empty())
+      return contract.fail(ExitCode::environment, message);
+    if (weighed != ExitCode::done)
+      return weighed;
     if (thresholds.empty())
       return contract.fail(ExitCode::contract,
                            "--quantize=auto: no layer gains from fewer bits");
@@ -104,17 +104,18 @@ private:
       // that follows.
       if (!findPastPairs(inputs[index].func()).empty())
         extents.rows = 1;
-      double plainCost = costOf(extents, std::nullopt);
-      for (auto [name, method] : kCandidates) {
-        std::string message;
-        QuantizeRequest scheme = *QuantizeRequest::parse(name, message);
-        scheme.method = method;
+      double plainCost = costOf(extents, std::nullopt), cheapest = kWorthwhile;
+      for (const QuantizeRequest &scheme : searchedSchemes()) {
         double cost = costOf(extents, scheme) / plainCost;
-        if (cost > kWorthwhile)
+        if (!std::isfinite(cost) || cost <= 0)
+          return ExitCode::environment; // the timer has said why
+        // Fewer bits that gain nothing on more are no candidate.
+        if (cost > cheapest)
           continue;
+        cheapest = cost;
         RoundedLayers rounded;
-        message = rounder.round(weights, scheme, rounded);
-        if (!message.empty())
+        if (std::string message = rounder.round(weights, scheme, rounded);
+            !message.empty())
           return contract.fail(ExitCode::environment, message);
         double error = errorOf(weights.pointers(), rounded, *weights.seen,
                                roundingOf(scheme, weights.width))
@@ -127,6 +128,13 @@ private:
     thresholds.erase(std::unique(thresholds.begin(), thresholds.end()),
                      thresholds.end());
     return ExitCode::done;
+  }
+
+  /// From timings if there is a record of them, else from the model.
+  double costOf(const LayerExtents &layer,
+                const std::optional<QuantizeRequest> &scheme) {
+    return options.tuning.empty() ? quantize::costOf(layer, scheme)
+                                  : timer.time(layer, scheme);
   }
 
   LayerPlan planFor(double threshold, size_t &narrow) const {
@@ -178,6 +186,8 @@ private:
   llvm::raw_ostream &messages;
   CompileOptions plain;
   Compilation compilation;
+  TuningRecord record;
+  LayerTimer timer;
   /// By the module's layer inputs.
   std::vector<std::vector<Candidate>> candidates;
   std::vector<double> thresholds;

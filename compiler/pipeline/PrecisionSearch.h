@@ -8,11 +8,12 @@
 namespace mmcc {
 
 /// Finds a scheme for each layer (--quantize=auto) and writes the plan to
-/// `options.quantize->plan`. Every layer takes the fastest scheme, by the cost
-/// model, whose error on samples is below one threshold for all; the largest
-/// threshold that keeps `options.maxDrop` is searched by halving, each try
-/// compiled and run on all samples. A layer that no scheme makes faster stays.
-/// If no try keeps the bound, the contract is broken.
+/// `options.quantize->plan`. Every layer takes the fastest scheme, by timings
+/// of this machine (`options.tuning`) or else by the cost model, whose error on
+/// samples is below one threshold for all; the largest threshold that keeps
+/// `options.maxDrop` is searched by halving, each try compiled and run on all
+/// samples. A layer that no scheme makes faster stays. If no try keeps the
+/// bound, the contract is broken.
 ///
 /// `contract` has learned what the model gives as it is, and the folder
 /// `options.quantize->statistics` has what layers are given.

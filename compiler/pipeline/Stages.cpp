@@ -78,10 +78,16 @@ OwningOpRef<ModuleOp> mmcc::runImport(MLIRContext *context,
 static PassNames simplifyPasses(const CompileOptions &options) {
   if (!options.optimize)
     return {};
-  return {"canonicalize",          "cse",
-          "mm-canonicalize-views", "mm-algebra",
-          "mm-evaluate-constants", "mm-canonicalize-views",
-          "canonicalize",          "cse"};
+  // Folding would widen the weights that mm-float-products keeps.
+  return {"mm-float-products",
+          "canonicalize",
+          "cse",
+          "mm-canonicalize-views",
+          "mm-algebra",
+          "mm-evaluate-constants{keep-narrow=true}",
+          "mm-canonicalize-views",
+          "canonicalize",
+          "cse"};
 }
 
 //===----------------------------------------------------------------------===//
@@ -119,7 +125,8 @@ static PassNames optimizePasses(const CompileOptions &options) {
                 "mm-channels-last", "canonicalize", "cse",
                 "mm-canonicalize-views", "mm-form-layer-norm", "mm-form-linear",
                 "mm-form-similarity", "mm-sink-row-factors",
-                "mm-form-retrieval", "mm-evaluate-constants", "canonicalize",
+                "mm-form-retrieval", "mm-form-quantized-linear",
+                "mm-evaluate-constants", "canonicalize",
                 options.explain ? "mm-block-attention{explain=true}"
                                 : "mm-block-attention",
                 "cse", "mm-canonical-order"});

@@ -23,9 +23,8 @@ CompileOptions mmcc::trialOptions(const CompileOptions &options) {
 
 /// Lets `write` make an artifact in a temporary file, and opens it.
 static ExitCode
-openWritten(const CompileOptions &options,
-            const std::vector<npz::Array> &sample, Execution &execution,
-            llvm::raw_ostream &messages,
+openWritten(const CompileOptions &options, const Sample &sample,
+            Execution &execution, llvm::raw_ostream &messages,
             llvm::function_ref<ExitCode(const CompileOptions &)> write) {
   llvm::SmallString<128> path;
   if (std::error_code failure =
@@ -46,8 +45,7 @@ openWritten(const CompileOptions &options,
   return ExitCode::input;
 }
 
-ExitCode mmcc::openTrial(const CompileOptions &options,
-                         const std::vector<npz::Array> &sample,
+ExitCode mmcc::openTrial(const CompileOptions &options, const Sample &sample,
                          Execution &execution, llvm::raw_ostream &messages) {
   auto write = [&](const CompileOptions &there) {
     // What the passes say is said once, when the artifact itself is compiled.
@@ -63,8 +61,8 @@ ExitCode mmcc::openTrial(const CompileOptions &options,
 
 ExitCode mmcc::openTrial(mlir::OwningOpRef<mlir::ModuleOp> module,
                          Stage reached, const CompileOptions &options,
-                         const std::vector<npz::Array> &sample,
-                         Execution &execution, llvm::raw_ostream &messages) {
+                         const Sample &sample, Execution &execution,
+                         llvm::raw_ostream &messages) {
   auto write = [&](const CompileOptions &there) {
     StageResult result = StageResult::done;
     for (int next = int(reached) + 1;

@@ -18,15 +18,13 @@ namespace mmcc {
 CompileOptions trialOptions(const CompileOptions &options);
 
 /// Compiles from the start and opens the entry that takes `sample`.
-ExitCode openTrial(const CompileOptions &options,
-                   const std::vector<npz::Array> &sample, Execution &execution,
-                   llvm::raw_ostream &messages);
+ExitCode openTrial(const CompileOptions &options, const Sample &sample,
+                   Execution &execution, llvm::raw_ostream &messages);
 
 /// Compiles IR that has passed the stage `reached`, which is used up.
 ExitCode openTrial(mlir::OwningOpRef<mlir::ModuleOp> module, Stage reached,
-                   const CompileOptions &options,
-                   const std::vector<npz::Array> &sample, Execution &execution,
-                   llvm::raw_ostream &messages);
+                   const CompileOptions &options, const Sample &sample,
+                   Execution &execution, llvm::raw_ostream &messages);
 
 } // namespace mmcc
 

@@ -6,20 +6,21 @@
 include "dialects/mm/MMMathOps.td"
 
 def MM_QuantizeOp : MM_InferredOp<"quantize", [MM_Elementwise]> {
-  let summary = "x as 8-bit integers of one known scale";
+  let summary = "x as 8-bit integers of a given scale";
   let description = [{
-    clamp(round(x / scale) + zero, -128, 127) as i8, ties to even; with zero = 0
-    the lower end is -127, so that the range is symmetric. NaN gives any number.
+    clamp(round(x / scale) + zero, low, high), ties to even: i8 in [-128, 127],
+    with `is_unsigned` ui8 in [0, 255]. scale and zero are constants or computed
+    at the call. NaN gives any number.
 
-    - C1: input is f32; `scale` is positive and finite, `zero` in [-128, 127].
+    - C1: all operands are f32; scale and zero broadcast to the input's shape.
 
     ```mlir
-    %q = mm.quantize %x {scale = 0.02 : f64} : tensor<1x197x768xf32> -> tensor<1x197x768xi8>
+    %q = mm.quantize %x scale %s zero %z : tensor<f32> : tensor<1x197x768xf32>, tensor<f32> -> tensor<1x197x768xi8>
     ```
   }];
-  let arguments = (ins MM_FloatTensor:$input, F64Attr:$scale, DefaultValuedAttr<I64Attr, "0">:$zero);
+  let arguments = (ins MM_FloatTensor:$input, MM_FloatTensor:$scale, Optional<MM_FloatTensor>:$zero, UnitAttr:$is_unsigned);
   let results = (outs MM_IntTensor:$result);
-  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
+  let assemblyFormat = "$input `scale` $scale (`zero` $zero^ `:` type($zero))? attr-dict `:` type($input) `,` type($scale) `->` type($result)";
 }
 
 def MM_QuantizeRowsOp : MM_InferredOp<"quantize_rows"> {
@@ -83,7 +84,7 @@ def MM_QuantizedLinearOp : MM_InferredOp<"quantized_linear", [AttrSizedOperandSe
     - C1: `in` and `out` are static, `in` a multiple of 32 and input's last
       dimension.
     - C2: scale is f32 [in / g, out], g a multiple of 32.
-    - C3: zero, if present, is f32 of scale's shape.
+    - C3: zero, if present, is f32 of scale's shape; ui4 has one.
     - C4: input_scale is present exactly for i8; it is f32 [..., in / b], b a
       multiple of 32, or [1].
     - C5: bias, if present, has one dimension, `out`.

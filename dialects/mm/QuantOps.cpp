@@ -1,7 +1,6 @@
 //===- QuantOps.cpp - Narrow weights and activations: types ---------------===//
 
 #include "dialects/mm/Inference.h"
-#include <cmath>
 
 using namespace mlir;
 using namespace mmcc::mm;
@@ -17,15 +16,18 @@ LogicalResult QuantizeOp::inferReturnTypes(MLIRContext *context,
                                            Adaptor adaptor,
                                            ResultTypes &results) {
   // quantize_c1
-  double scale = adaptor.getScale().convertToDouble();
-  int64_t zero = adaptor.getZero();
-  if (!elementOf(adaptor.getInput()).isF32() || !(scale > 0) ||
-      !std::isfinite(scale) || zero < -128 || zero > 127)
-    return emitOptionalError(location,
-                             "'mm.quantize' op takes f32, a positive scale and "
-                             "a zero in [-128, 127]");
+  Shape shape = getShape(adaptor.getInput().getType());
+  for (Value operand : adaptor.getOperands())
+    if (!elementOf(operand).isF32() ||
+        !broadcastsTo(getShape(operand.getType()), shape))
+      return emitOptionalError(location,
+                               "'mm.quantize' op takes f32, and a scale and a "
+                               "zero that broadcast to ",
+                               describeShape(shape));
+  auto signedness =
+      adaptor.getIsUnsigned() ? IntegerType::Unsigned : IntegerType::Signless;
   results.push_back(
-      makeTensorType(getShape(adaptor.getInput().getType()), i8(context)));
+      makeTensorType(shape, IntegerType::get(context, 8, signedness)));
   return success();
 }
 
@@ -122,6 +124,8 @@ LogicalResult QuantizedLinearOp::inferReturnTypes(MLIRContext *context,
   if (Value zero = adaptor.getZero())
     if (!elementOf(zero).isF32() || getShape(zero.getType()) != scale)
       return fail("zero must be f32 of scale's shape");
+  if (narrow.isUnsignedInteger() && !adaptor.getZero())
+    return fail("ui4 weights need a zero");
   // quantized_linear_c4
   bool isInteger = elementOf(adaptor.getInput()).isSignlessInteger(8);
   Value inputScale = adaptor.getInputScale();

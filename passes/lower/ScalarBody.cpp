@@ -166,14 +166,16 @@ Value emitScalar(OpBuilder &b, Location loc, Operation *op,
   Value x = args[0], y = args.size() > 1 ? args[1] : Value();
   return llvm::TypeSwitch<Operation *, Value>(op)
       .Case<mm::QuantizeOp>([&](mm::QuantizeOp op) -> Value {
-        // A symmetric range has no -128.
-        double zero = op.getZero(), low = zero == 0 ? -127 : -128;
-        Value number = b.create<math::RoundEvenOp>(
-            loc, s.div(x, s.constant(op.getScale().convertToDouble())));
-        if (zero != 0)
-          number = s.add(number, s.constant(zero));
-        number = s.minimum(s.maximum(number, s.constant(low)), s.constant(127));
-        return b.create<arith::FPToSIOp>(loc, b.getI8Type(), number);
+        bool isUnsigned = op.getIsUnsigned();
+        Value number = b.create<math::RoundEvenOp>(loc, s.div(x, y));
+        if (op.getZero())
+          number = s.add(number, args[2]);
+        number = s.maximum(number, s.constant(isUnsigned ? 0 : -128));
+        number = s.minimum(number, s.constant(isUnsigned ? 255 : 127));
+        // Through 32 bits: every level converts to those in one instruction.
+        return b.create<arith::TruncIOp>(
+            loc, b.getI8Type(),
+            b.create<arith::FPToSIOp>(loc, b.getI32Type(), number));
       })
       .Case<mm::AddOp>([&](auto) { return s.add(x, y); })
       .Case<mm::SubOp>([&](auto) { return s.sub(x, y); })

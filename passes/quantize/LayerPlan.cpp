@@ -9,6 +9,19 @@ namespace mmcc {
 /// No model has so many layers.
 constexpr size_t kMostLayers = 1 << 20;
 
+std::vector<QuantizeRequest> searchedSchemes() {
+  std::vector<QuantizeRequest> schemes;
+  std::string unused;
+  for (auto [name, method] : {std::pair("w8a16", "rtn"),
+                              {"w8a8-dynamic", "rtn"},
+                              {"w4a16", "gptq"},
+                              {"w4a8", "gptq"}}) {
+    schemes.push_back(*QuantizeRequest::parse(name, unused));
+    schemes.back().method = method;
+  }
+  return schemes;
+}
+
 std::string describe(const std::optional<QuantizeRequest> &scheme) {
   if (!scheme)
     return "f32";

@@ -21,6 +21,9 @@ struct LayerPlan {
   std::string str() const;
 };
 
+/// What a search chooses from, more bits first.
+std::vector<QuantizeRequest> searchedSchemes();
+
 /// "w4a8/gptq"; the method is left out if it is rtn. "f32" for nothing.
 std::string describe(const std::optional<QuantizeRequest> &scheme);
 

@@ -64,4 +64,72 @@ def QuantizeLinears : Pass<"mm-quantize-linears", "::mlir::ModuleOp"> {
     Statistic<"numTables", "tables", "embedding tables quantized">];
 }
 
+def FloatProducts : Pass<"mm-float-products", "::mlir::func::FuncOp"> {
+  let summary = "makes products of 8-bit integers that a cast makes real products of real numbers";
+  let description = [{
+    ONNX's MatMulInteger and QLinearMatMul: sums of i32 that only a cast to f32
+    reads. A weight on the right becomes an `mm.dequantize` of scale 1, and all
+    that is known of linear layers applies; `mm-form-quantized-linear` makes
+    exact integers of it again. Runs before constants are evaluated, which would
+    widen the weight. Without a weight the depth must be one whose sums f32
+    holds exactly.
+
+    Before:
+    ```mlir
+    %0 = mm.cast %q : tensor<4x64xui8> -> tensor<4x64xi32>
+    %1 = mm.sub %0, %zero : tensor<4x64xi32>, tensor<i32> -> tensor<4x64xi32>
+    %2 = mm.cast %w : tensor<64x32xi8> -> tensor<64x32xi32>
+    %3 = mm.matmul %1, %2 : tensor<4x64xi32>, tensor<64x32xi32> -> tensor<4x32xi32>
+    %4 = mm.cast %3 : tensor<4x32xi32> -> tensor<4x32xf32>
+    ```
+    After:
+    ```mlir
+    %0 = mm.cast %q : tensor<4x64xui8> -> tensor<4x64xf32>
+    %1 = mm.cast %zero : tensor<i32> -> tensor<f32>
+    %2 = mm.sub %0, %1 : tensor<4x64xf32>, tensor<f32> -> tensor<4x64xf32>
+    %3 = mm.dequantize %w scale %one {axis = 1 : i64} : tensor<64x32xi8>, tensor<1x1xf32> -> tensor<64x32xf32>
+    %4 = mm.matmul %2, %3 : tensor<4x64xf32>, tensor<64x32xf32> -> tensor<4x32xf32>
+    ```
+  }];
+  let statistics = [Statistic<"numProducts", "products", "products made real">];
+  let dependentDialects = ["::mmcc::mm::MMDialect"];
+}
+
+def FormQuantizedLinear : Pass<"mm-form-quantized-linear", "::mlir::func::FuncOp"> {
+  let summary = "keeps weights that came as integers, and activations where those are, too";
+  let description = [{
+    A linear layer whose weight is an `mm.dequantize` of constants becomes an
+    `mm.quantized_linear`, also through transposes, concatenations and factors
+    of columns. Blocks that are no multiples of 32, or do not divide the depth
+    into such, stay. 8-bit numbers that fit 4 bits become such.
+
+    An input of the form (q + offset) * scale, with q from `mm.quantize` or
+    given as 8 bits, is multiplied as integers. Offset times the weight's column
+    sums enters the bias; of ui8 the integers are 128 less and the offset 128
+    more.
+
+    Before:
+    ```mlir
+    %q = mm.quantize %x scale %s zero %z : tensor<f32> {is_unsigned} : tensor<4x64xf32>, tensor<f32> -> tensor<4x64xui8>
+    %0 = mm.cast %q : tensor<4x64xui8> -> tensor<4x64xf32>
+    %1 = mm.sub %0, %z : tensor<4x64xf32>, tensor<f32> -> tensor<4x64xf32>
+    %2 = mm.mul %1, %s : tensor<4x64xf32>, tensor<f32> -> tensor<4x64xf32>
+    %3 = mm.dequantize %w scale %t {axis = 1 : i64} : tensor<64x32xi8>, tensor<1x32xf32> -> tensor<64x32xf32>
+    %4 = mm.linear %2, %3 : tensor<4x64xf32>, tensor<64x32xf32> -> tensor<4x32xf32>
+    ```
+    After:
+    ```mlir
+    // z is 128: no correction is left.
+    %0 = mm.add %z, %minus128 : tensor<f32>, tensor<f32> -> tensor<f32>
+    %q = mm.quantize %x scale %s zero %0 : tensor<f32> : tensor<4x64xf32>, tensor<f32> -> tensor<4x64xi8>
+    %1 = mm.reshape %s : tensor<f32> -> tensor<1xf32>
+    %4 = mm.quantized_linear %q, %w scale %t input_scale %1 : tensor<1xf32> : tensor<4x64xi8>, tensor<64x32xi8>, tensor<1x32xf32> -> tensor<4x32xf32>
+    ```
+  }];
+  let statistics = [
+    Statistic<"numFormed", "formed", "linear layers with weights of integers">,
+    Statistic<"numIntegers", "integers", "of them those with activations of integers">];
+  let dependentDialects = ["::mmcc::mm::MMDialect"];
+}
+
 #endif // MMCC_PASSES_QUANTIZE_PASSES

@@ -240,9 +240,9 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
           narrowed[{x.getAsOpaquePointer(),
                     isStatic ? -double(weight.staticScale) : double(block)}];
       if (!values && isStatic) {
-        values = builder.create<mm::QuantizeOp>(
-            loc, x, APFloat(double(weight.staticScale)), 0);
         scales = makeVector(builder, loc, weight.staticScale);
+        values =
+            builder.create<mm::QuantizeOp>(loc, x, scales, Value(), UnitAttr());
       } else if (!values) {
         auto rows = builder.create<mm::QuantizeRowsOp>(loc, x, block);
         values = rows.getValues();

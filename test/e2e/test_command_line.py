@@ -75,7 +75,7 @@ def refused(done, code: int, *words: str) -> None:
         (["--max-drop=nan", "--calibrate=samples"], "--max-drop=nan: expected a number of points"),
         (["--tome=auto"], "--tome=auto needs --max-drop and --calibrate"),
         (["--report=page.html", "--stop-after=lower"], "--report shows the artifact, which --stop-after=lower leaves out"),
-        (["--tuning=record"], "not supported yet: --tuning=record"),
+        (["--tuning=record"], "--tuning times what --quantize=auto chooses from"),
         (["--dim", "seq"], "seq"),
         (["--dim", "seq=4..2"], "seq=4..2"),
         (["--dim", "seq=4", "--dim", "seq=5"], "twice"),

@@ -238,7 +238,7 @@ STATIC = """func.func @main(%x: tensor<?x64xf32, #mm.dims<[rows, 64]>> {{mm.name
   %w = mm.constant dense<{numbers}> : tensor<64x16xi8>
   %s = mm.constant dense<{scales}> : tensor<1x16xf32>
   %one = mm.constant dense<0.05> : tensor<1xf32>
-  %q = mm.quantize %x {{scale = 0.05 : f64}} : tensor<?x64xf32, #mm.dims<[rows, 64]>> -> tensor<?x64xi8, #mm.dims<[rows, 64]>>
+  %q = mm.quantize %x scale %one : tensor<?x64xf32, #mm.dims<[rows, 64]>>, tensor<1xf32> -> tensor<?x64xi8, #mm.dims<[rows, 64]>>
   %y = mm.quantized_linear %q, %w scale %s input_scale %one : tensor<1xf32>
       : tensor<?x64xi8, #mm.dims<[rows, 64]>>, tensor<64x16xi8>, tensor<1x16xf32> -> tensor<?x16xf32, #mm.dims<[rows, 16]>>
   return %y, %q : tensor<?x16xf32, #mm.dims<[rows, 16]>>, tensor<?x64xi8, #mm.dims<[rows, 64]>>
@@ -258,7 +258,7 @@ def test_one_scale_for_all_activations(rows, most, tools, tmp_path):
     tools.compile(tmp_path / "m.mlir", tmp_path / "m.mmcc", "--from=quantize")
     x = (random.standard_normal((rows, 64)) * 3).astype(np.float32)
     x[0] = 100
-    want = np.clip(np.round(x / np.float32(0.05)), -127, 127)
+    want = np.clip(np.round(x / np.float32(0.05)), -128, 127)
     for isa in machine_levels():
         got = tools.run(tmp_path / "m.mmcc", {"x": x}, tmp_path, "--isa", isa)
         np.testing.assert_array_equal(got["q"], want)

@@ -116,10 +116,24 @@ def test_layer_norm_keeps_axis_and_epsilon(importer):
     assert "mm.layer_norm" in ir and "axis = 1" in ir and "epsilon = 5.000000e-01" in ir
 
 
-def test_quantised_values_are_exact_arithmetic(importer):
-    scale, zero = constant("s", 0.5, np.float32), constant("z", 3, np.uint8)
-    expected = ["div", "round", "cast", "add", "max", "min", "cast"]
-    assert importer.operations(one("QuantizeLinear", inputs=[scale, zero])) == expected
+def test_quantised_values_are_one_operation_or_exact_arithmetic(importer):
+    scale, byte, word = constant("s", 0.5, np.float32), constant("z", 3, np.uint8), constant("z", 3, np.uint16)
+    assert importer.operations(one("QuantizeLinear", inputs=[scale, byte])) == ["cast", "quantize"]
+    assert importer.operations(one("QuantizeLinear", inputs=[scale, word])) == ["cast", "div", "round", "add", "max", "min", "cast"]
+    # Activations: arithmetic that fuses. Weights: the numbers stay.
+    x = dict(dtype=TensorProto.INT8, inputs=[scale])
+    assert importer.operations(one("DequantizeLinear", **x)) == ["cast", "mul"]
+    nodes = [node("DequantizeLinear", ["w", "s"], ["r"]), node("MatMul", ["x", "r"], ["y"])]
+    weight = constant("w", np.ones((3, 4)), np.int8)
+    assert importer.operations(model(nodes, [value("x", [2, 3], F32)], ["y"], [weight, scale])) == ["reshape", "dequantize", "matmul"]
+
+
+def test_packed_weights_keep_their_numbers(importer):
+    tensors = [constant("b", np.full((4, 2, 8), 0x7F), np.uint8), constant("s", np.ones(8), np.float32)]
+    layer = one("MatMulNBits", (2, 32), tensors, domain="com.microsoft", K=32, N=4, bits=4, block_size=16)
+    assert importer.operations(layer) == ["reshape", "dequantize", "transpose", "matmul"]
+    # Low half first, less 8.
+    assert 'dense<"0x07FF07FF' in importer.ir(layer) and "tensor<4x32xi8>" in importer.ir(layer)
 
 
 def test_topk_has_two_results(importer):

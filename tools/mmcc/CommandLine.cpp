@@ -35,7 +35,6 @@ struct LaterOption {
 const std::vector<LaterOption> &laterOptions() {
   static const std::vector<LaterOption> options = {
       {"--precision", {"f32"}},
-      {"--tuning", {}},
   };
   return options;
 }
@@ -47,7 +46,7 @@ struct Raw {
   std::optional<std::string> maxDrop;
   std::optional<int64_t> groupSize;
   bool asymmetric = false, actOrder = false;
-  std::string method;
+  std::string method, device = "cpu";
   std::map<std::string, std::vector<std::string>> later;
   bool help = false;
 };
@@ -109,6 +108,7 @@ void addCompileOptions(CLI::App *app, Raw &raw, CompileOptions &options) {
   app->add_option("--kv", options.kv)
       ->check(CLI::IsMember({"f32", "f16", "int8", "fp8", "off"}));
   app->add_option("--calibrate", options.calibrate);
+  app->add_option("--tuning", options.tuning);
   app->add_option("--max-drop", raw.maxDrop);
   app->add_option("-o,--output", options.output);
   app->add_option("--stop-after", raw.stopAfter);
@@ -247,6 +247,8 @@ void interpretState(const Raw &raw, const CompileOptions &options) {
 }
 
 void interpretQuantization(const Raw &raw, CompileOptions &options) {
+  if (!options.tuning.empty() && raw.quantize != "auto")
+    throw Refusal{"--tuning times what --quantize=auto chooses from"};
   if (raw.quantize == "none") {
     if (raw.groupSize || raw.asymmetric || !raw.method.empty() || raw.actOrder)
       throw Refusal{"--group-size, --asymmetric, --method and --act-order need "
@@ -334,6 +336,13 @@ void interpret(const Raw &raw, CommandLine &commandLine) {
   options.recorded = recordOptions(raw, options);
 }
 
+void interpretDevice(const Raw &raw) {
+  if (llvm::StringRef(raw.device).starts_with("cuda"))
+    throw Refusal{"not supported yet: --device=" + raw.device};
+  if (raw.device != "cpu")
+    throw Refusal{"'" + raw.device + "' is no device"};
+}
+
 bool isVerb(llvm::StringRef word) {
   return word == "compile" || word == "inspect" || word == "explain" ||
          word == "doctor" || word == "diff" || word == "tune";
@@ -392,8 +401,11 @@ std::optional<ExitCode> mmcc::parseCommandLine(int argc,
     app.add_option("--reference", commandLine.reference);
     app.add_option("--dim", raw.dims)->allow_extra_args(false);
   } else {
-    std::fputs("mmcc: not supported yet: mmcc tune\n", stderr);
-    return ExitCode::commandLine;
+    commandLine.verb = Verb::tune;
+    help = kTuneHelp;
+    app.add_option("FILE", commandLine.artifact)->required();
+    app.add_option("--device", raw.device);
+    app.add_option("--tuning", commandLine.compile.tuning)->required();
   }
 
   // Help wins over what else may be wrong with the line.
@@ -405,7 +417,9 @@ std::optional<ExitCode> mmcc::parseCommandLine(int argc,
   try {
     std::reverse(arguments.begin(), arguments.end());
     app.parse(arguments);
-    if (commandLine.verb != Verb::inspect)
+    if (commandLine.verb == Verb::tune)
+      interpretDevice(raw);
+    else if (commandLine.verb != Verb::inspect)
       interpret(raw, commandLine);
     return std::nullopt;
   } catch (const CLI::ParseError &error) {

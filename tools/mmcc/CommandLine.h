@@ -8,7 +8,7 @@
 
 namespace mmcc {
 
-enum class Verb { compile, inspect, explain, doctor, diff };
+enum class Verb { compile, inspect, explain, doctor, diff, tune };
 
 struct CommandLine {
   Verb verb = Verb::compile;

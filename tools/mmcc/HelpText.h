@@ -13,6 +13,7 @@ inline constexpr char kHelp[] =
   mmcc explain MODEL.onnx                          which nodes became which kernel
   mmcc doctor MODEL.onnx                           every blocker at once
   mmcc diff MODEL.onnx FILE.mmcc --inputs IN.npz   names the first node that departs
+  mmcc tune FILE.mmcc --tuning=RECORD              times its layers in every scheme, here
 
 Exit codes: 0 done, 1 the input is at fault, 2 the command line is,
 3 a contract failed, 4 the environment is at fault.
@@ -36,12 +37,21 @@ An entry point each; {"entries": {"a": "A.onnx", "b": "B.onnx"}, "connect":
   --quantize=auto | w4a16 | w4a8 | w8a16 | w8a8 | w8a8-dynamic | w3a16    weights, activations of so
                         many bits (16: as they are); --group-size=N share a scale; --asymmetric
   --method=rtn | gptq | awq | smoothquant    how; all but rtn look at --calibrate; --act-order
+  --tuning=RECORD       --quantize=auto goes by timings: of mmcc tune, or made now and added
   --kv=f32 | f16 | int8 | fp8 | off    how a decoder's added entry NAME.state keeps its past
   -O0 | --strict        switches every optimisation off; exit 3 if an attention stays in pieces
   --stop-after=STAGE    prints the IR after import, simplify, optimize, quantize, lower, schedule
   --from=STAGE          takes printed IR up again: mmcc compile X.mlir --from=...
   --dump-code=DIR       writes the CPU kernels as .ll and .s; --time: seconds and memory by stage
   --report=FILE.html    a page about the artifact at work here, on the first sample of DIR
+)";
+
+inline constexpr char kTuneHelp[] =
+    R"(mmcc tune FILE.mmcc --tuning=RECORD [--device=cpu]
+
+Times the linear layers of an artifact in every scheme that --quantize=auto
+chooses from, on this machine, and adds the figures to RECORD, which mmcc compile
+--tuning=RECORD then decides by.
 )";
 
 inline constexpr char kInspectHelp[] =

@@ -13,6 +13,7 @@ ExitCode inspect(const CommandLine &commandLine);
 ExitCode explain(const CommandLine &commandLine);
 ExitCode doctor(const CommandLine &commandLine);
 ExitCode diff(const CommandLine &commandLine);
+ExitCode tune(const CommandLine &commandLine);
 
 } // namespace mmcc
 

@@ -21,6 +21,8 @@ static ExitCode run(const CommandLine &commandLine) {
     return doctor(commandLine);
   case Verb::diff:
     return diff(commandLine);
+  case Verb::tune:
+    return tune(commandLine);
   }
   llvm_unreachable("all verbs are above");
 }

@@ -1,9 +1,9 @@
 // RUN: mmcc-opt %s -verify-diagnostics -split-input-file
 
-func.func @quantize_c1(%x: tensor<4x8xf32>) {
-  // expected-error@+2 {{takes f32, a positive scale and a zero in [-128, 127]}}
+func.func @quantize_c1(%x: tensor<4x8xf32>, %s: tensor<4xf32>) {
+  // expected-error@+2 {{takes f32, and a scale and a zero that broadcast to [4, 8]}}
   // expected-error@+1 {{failed to infer returned types}}
-  %0 = mm.quantize %x {scale = 0.0 : f64} : tensor<4x8xf32> -> tensor<4x8xi8>
+  %0 = mm.quantize %x scale %s : tensor<4x8xf32>, tensor<4xf32> -> tensor<4x8xi8>
   return
 }
 
@@ -67,6 +67,15 @@ func.func @quantized_linear_c3(%x: tensor<2x96xf32>, %q: tensor<96x64xi4>, %s: t
   // expected-error@+2 {{zero must be f32 of scale's shape}}
   // expected-error@+1 {{failed to infer returned types}}
   %0 = mm.quantized_linear %x, %q scale %s zero %z : tensor<3x64xf32> : tensor<2x96xf32>, tensor<96x64xi4>, tensor<1x64xf32> -> tensor<2x64xf32>
+  return
+}
+
+// -----
+
+func.func @quantized_linear_c3_ui4(%x: tensor<2x96xf32>, %q: tensor<96x64xui4>, %s: tensor<1x64xf32>) {
+  // expected-error@+2 {{ui4 weights need a zero}}
+  // expected-error@+1 {{failed to infer returned types}}
+  %0 = mm.quantized_linear %x, %q scale %s : tensor<2x96xf32>, tensor<96x64xui4>, tensor<1x64xf32> -> tensor<2x64xf32>
   return
 }
 

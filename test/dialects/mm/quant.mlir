@@ -1,9 +1,11 @@
 // RUN: mmcc-opt %s | mmcc-opt | FileCheck %s
 
 // CHECK-LABEL: func @activations
-func.func @activations(%x: tensor<?x768xf32, #mm.dims<[tokens, 768]>>) {
-  // CHECK: mm.quantize %{{.*}} {scale = 2.000000e-02 : f64} : {{.*}} -> tensor<?x768xi8, #mm.dims<[tokens, 768]>>
-  %0 = mm.quantize %x {scale = 2.000000e-02 : f64} : tensor<?x768xf32, #mm.dims<[tokens, 768]>> -> tensor<?x768xi8, #mm.dims<[tokens, 768]>>
+func.func @activations(%x: tensor<?x768xf32, #mm.dims<[tokens, 768]>>, %s: tensor<f32>) {
+  // CHECK: mm.quantize %arg0 scale %arg1 : {{.*}}, tensor<f32> -> tensor<?x768xi8, #mm.dims<[tokens, 768]>>
+  %0 = mm.quantize %x scale %s : tensor<?x768xf32, #mm.dims<[tokens, 768]>>, tensor<f32> -> tensor<?x768xi8, #mm.dims<[tokens, 768]>>
+  // CHECK: mm.quantize %arg0 scale %arg1 zero %arg1 : tensor<f32> {is_unsigned} : {{.*}} -> tensor<?x768xui8, #mm.dims<[tokens, 768]>>
+  %u = mm.quantize %x scale %s zero %s : tensor<f32> {is_unsigned} : tensor<?x768xf32, #mm.dims<[tokens, 768]>>, tensor<f32> -> tensor<?x768xui8, #mm.dims<[tokens, 768]>>
   // CHECK: mm.quantize_rows %{{.*}} {block = 128 : i64} : {{.*}} -> {{.*}}, tensor<?x6xf32, #mm.dims<[tokens, 6]>>
   %1, %2 = mm.quantize_rows %x {block = 128 : i64} : tensor<?x768xf32, #mm.dims<[tokens, 768]>> -> tensor<?x768xi8, #mm.dims<[tokens, 768]>>, tensor<?x6xf32, #mm.dims<[tokens, 6]>>
   return

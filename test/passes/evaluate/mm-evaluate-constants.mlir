@@ -1,5 +1,6 @@
 // RUN: mmcc-opt %s --mm-evaluate-constants | FileCheck %s
 // RUN: mmcc-opt %s --mm-evaluate-constants=growth=0 | FileCheck %s --check-prefix=SMALL
+// RUN: mmcc-opt %s --mm-evaluate-constants=keep-narrow=true | FileCheck %s --check-prefix=NARROW
 
 // exp(0) = 1 and 2 * 3 = 6 need no other oracle.
 // CHECK-LABEL: @evaluate_when_all_is_constant
@@ -83,4 +84,38 @@ func.func @evaluate_when_a_transpose_scatters(%x: tensor<2x3xf32>) -> tensor<2x3
   %t = mm.transpose %b [1, 0] : tensor<3x2xf32> -> tensor<2x3xf32>
   %a = mm.add %x, %t : tensor<2x3xf32>, tensor<2x3xf32> -> tensor<2x3xf32>
   return %a : tensor<2x3xf32>
+}
+
+// (3 - 1) * 0.5 = 1: f32 for who reads numbers, and for products unless passes
+// still want to see the integers.
+// CHECK-LABEL: @evaluate_narrow_numbers
+// CHECK-NOT: mm.dequantize
+// CHECK: return
+// NARROW-LABEL: @evaluate_narrow_numbers
+// NARROW-COUNT-1: mm.dequantize
+// NARROW-NOT: mm.dequantize
+// NARROW: mm.linear
+func.func @evaluate_narrow_numbers(%x: tensor<4x3xf32>, %y: tensor<2x3xf32>) -> (tensor<4x2xf32>, tensor<2x3xf32>) {
+  %q = mm.constant dense<3> : tensor<2x3xi8>
+  %r = mm.constant dense<5> : tensor<2x3xi8>
+  %s = mm.constant dense<0.5> : tensor<1x1xf32>
+  %z = mm.constant dense<1.0> : tensor<1x1xf32>
+  %w = mm.dequantize %q scale %s zero %z : tensor<1x1xf32> {axis = 0 : i64} : tensor<2x3xi8>, tensor<1x1xf32> -> tensor<2x3xf32>
+  %t = mm.transpose %w [1, 0] : tensor<2x3xf32> -> tensor<3x2xf32>
+  %a = mm.linear %x, %t : tensor<4x3xf32>, tensor<3x2xf32> -> tensor<4x2xf32>
+  %v = mm.dequantize %r scale %s {axis = 0 : i64} : tensor<2x3xi8>, tensor<1x1xf32> -> tensor<2x3xf32>
+  %b = mm.add %y, %v : tensor<2x3xf32>, tensor<2x3xf32> -> tensor<2x3xf32>
+  return %a, %b : tensor<4x2xf32>, tensor<2x3xf32>
+}
+
+// Scales are repeated and cut on the way to a kernel, which reads them packed.
+// CHECK-LABEL: @evaluate_scales_of_blocks
+// CHECK: %[[S:.*]] = mm.constant dense<2.000000e+00> : tensor<2x2xf32>
+// CHECK: mm.quantized_linear %arg0, %{{.*}} scale %[[S]]
+func.func @evaluate_scales_of_blocks(%x: tensor<4x64xf32>) -> tensor<4x2xf32> {
+  %q = mm.constant dense<3> : tensor<64x2xi8>
+  %c = mm.constant dense<2.0> : tensor<1x1xf32>
+  %s = mm.broadcast %c : tensor<1x1xf32> -> tensor<2x2xf32>
+  %y = mm.quantized_linear %x, %q scale %s : tensor<4x64xf32>, tensor<64x2xi8>, tensor<2x2xf32> -> tensor<4x2xf32>
+  return %y : tensor<4x2xf32>
 }
