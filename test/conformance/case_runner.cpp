@@ -67,7 +67,7 @@ static Tolerance toleranceFor(mmcc_dtype dtype, const Case &test) {
   if (dtype != MMCC_BF16)
     return test.tolerance;
   return {std::max(test.tolerance.relative, 0x1p-7),
-          std::max(test.tolerance.absolute, 0x1p-8)};
+          std::max(test.tolerance.absolute, 0x1p-8), std::nullopt};
 }
 
 static Outcome judgeSet(const Case &test, int set, const Settings &settings,

@@ -130,6 +130,26 @@ def test_diff_of_different_models(tools, tmp_path):
     assert "output 'y' departs" in done.stderr and "5 instead of 3" in done.stderr
 
 
+def test_diff_of_narrow_numbers_asks_for_signal_to_noise(tools, folder, tmp_path):
+    model = TINY / "bert_base.dyn.onnx"
+    tools.compile(model, tmp_path / "bert.mmcc", "--quantize=w8a8-dynamic")
+    command = ["diff", model, tmp_path / "bert.mmcc", "--inputs", folder / "in.npz"]
+    done = tools.call("mmcc", *command)
+    assert done.returncode == 3 and "departs" in done.stderr
+    done = tools.call("mmcc", *command, "--sqnr=15")
+    assert done.returncode == 0, done.stderr
+    least = float(done.stdout.split("least SQNR ")[1].split()[0])
+    with np.load(folder / "expected.npz") as arrays:
+        want = dict(arrays)
+    with np.load(folder / "in.npz") as arrays:
+        got = tools.run(tmp_path / "bert.mmcc", dict(arrays), tmp_path)
+    sqnr = [10 * np.log10(np.square(want[n]).sum() / np.square(got[n] - want[n]).sum()) for n in want]
+    assert least == pytest.approx(min(sqnr), abs=0.2)
+    done = tools.call("mmcc", *command, f"--sqnr={least + 1}")
+    assert done.returncode == 3 and "dB" in done.stderr
+    assert "the first node that departs is" in done.stderr or "no node departs by itself; the noisiest is" in done.stderr
+
+
 def test_inspect_lists_external_data_among_the_sources(tools, tmp_path):
     model = TINY / "external" / "clip_text.onnx"
     tools.compile(model, tmp_path / "m.mmcc")

@@ -2,9 +2,11 @@
 
     python models/export_full.py FOLDER qwen2_decode bert_base
     python tools/bench/narrow.py FOLDER/bert_base FOLDER/qwen2_decode [--threads 2] [--seconds 2] [--rounds 3]
+        [--openvino PYTHON] [--forms int8,w4]
 
 A folder holds model.onnx and ref.npz (arrays `in:NAME`). Engines take turns, each a process; printed are the median of the
 rounds' medians in milliseconds, and the spread. ONNX Runtime's int8: quantize_dynamic with signed weights by channel.
+PYTHON has OpenVINO and NNCF: then those race, too, in these forms (openvino_narrow.py).
 """
 
 import argparse
@@ -22,7 +24,6 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from stopwatch import median
 
 BIN = Path(__file__).resolve().parents[2] / "build" / "bin"
-SCHEMES = "none w8a8-dynamic w8a16 w4a16 w4a8".split()
 
 
 def in_mmcc(artifact: Path, inputs: Path, options) -> float:
@@ -47,11 +48,18 @@ def time_onnx_runtime(model: Path, options) -> float:
     return median(lambda: session.run(None, feeds), options.seconds)
 
 
+def in_openvino(model: Path, inputs: Path, form: str, options) -> float:
+    script = Path(__file__).with_name("openvino_narrow.py")
+    command = [options.openvino, script, model, inputs, form, "--threads", options.threads, "--seconds", options.seconds]
+    said = subprocess.run([str(c) for c in command], check=True, capture_output=True, text=True).stdout
+    return float(said.split("milliseconds")[-1])
+
+
 def race(source: Path, folder: Path, options) -> None:
     with np.load(source / "ref.npz") as arrays:
         np.savez(folder / "in.npz", **{key[3:]: arrays[key] for key in arrays.files if key.startswith("in:")})
     inputs, model, engines = folder / "in.npz", source / "model.onnx", {}
-    for scheme in SCHEMES:
+    for scheme in options.schemes.split(","):
         artifact = folder / f"{scheme}.mmcc"
         command = [BIN / "mmcc", "compile", model, "-o", artifact, f"--quantize={scheme}", "--target=cpu:native"]
         subprocess.run([str(c) for c in command], check=True)
@@ -60,6 +68,8 @@ def race(source: Path, folder: Path, options) -> None:
     narrow = folder / "int8.onnx"
     quantize_dynamic(model, narrow, weight_type=QuantType.QInt8, per_channel=True)
     engines["ONNX Runtime int8 dynamic"] = lambda: in_onnx_runtime(narrow, inputs, options)
+    for form in options.forms.split(",") if options.openvino else ():
+        engines[f"OpenVINO {form}"] = lambda form=form: in_openvino(model, inputs, form, options)
     rounds = [{name: run() for name, run in engines.items()} for _ in range(options.rounds)]
     for name in engines:
         times = [figures[name] for figures in rounds]
@@ -73,6 +83,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=2)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--schemes", default="none,w8a8-dynamic,w8a16,w4a16,w4a8", help="of mmcc")
+    parser.add_argument("--openvino", metavar="PYTHON", help="an interpreter with OpenVINO and NNCF")
+    parser.add_argument("--forms", default="f32,int8,w4", help="of OpenVINO")
     parser.add_argument("--time", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.time:

@@ -399,6 +399,7 @@ std::optional<ExitCode> mmcc::parseCommandLine(int argc,
     app.add_option("FILE", commandLine.artifact)->required();
     app.add_option("--inputs", commandLine.inputs)->required();
     app.add_option("--reference", commandLine.reference);
+    app.add_option("--sqnr", commandLine.sqnr);
     app.add_option("--dim", raw.dims)->allow_extra_args(false);
   } else {
     commandLine.verb = Verb::tune;

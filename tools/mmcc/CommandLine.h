@@ -11,6 +11,8 @@ namespace mmcc {
 enum class Verb { compile, inspect, explain, doctor, diff, tune };
 
 struct CommandLine {
+  /// diff: the least signal to noise that is accepted, in decibels.
+  std::optional<double> sqnr;
   Verb verb = Verb::compile;
   /// Of compile, explain, doctor and diff.
   CompileOptions compile;

@@ -78,6 +78,7 @@ Comparison mmcc::compare(const Tensor &actual, const Tensor &expected,
       !std::equal(actual.dims, actual.dims + actual.rank, expected.dims)) {
     result.equal = false;
     result.worst = HUGE_VAL;
+    result.sqnr = -HUGE_VAL;
     result.detail =
         describeShape(actual) + " instead of " + describeShape(expected);
     return result;
@@ -87,16 +88,20 @@ Comparison mmcc::compare(const Tensor &actual, const Tensor &expected,
     result.equal = actual.bytes == expected.bytes &&
                    !std::memcmp(actual.data, expected.data, actual.bytes);
     result.worst = result.equal ? 0 : HUGE_VAL;
+    result.sqnr = result.equal ? HUGE_VAL : -HUGE_VAL;
     result.detail = result.equal ? "" : describeShape(actual) + " differs";
     return result;
   }
   int64_t count = countElements(actual), place = 0;
+  double signal = 0, noise = 0;
   for (int64_t i = 0; i < count; ++i) {
     double a = readFloat(*semantics, actual, i);
     double e = readFloat(*semantics, expected, i);
     double off = difference(a, e);
     if (off > tolerance.absolute + tolerance.relative * std::fabs(e))
       result.equal = false;
+    signal += std::isfinite(e) ? e * e : 0;
+    noise += off * off;
     if (off > result.worst) {
       result.worst = off;
       place = i;
@@ -104,9 +109,15 @@ Comparison mmcc::compare(const Tensor &actual, const Tensor &expected,
   }
   if (count == 0)
     return result;
+  if (noise > 0)
+    result.sqnr = 10 * std::log10(signal / noise);
+  if (tolerance.sqnr)
+    result.equal = result.sqnr >= *tolerance.sqnr;
   llvm::raw_string_ostream os(result.detail);
   os << llvm::format("element %lld is %.9g instead of %.9g", (long long)place,
                      readFloat(*semantics, actual, place),
                      readFloat(*semantics, expected, place));
+  if (tolerance.sqnr)
+    os << llvm::format(", SQNR %.1f dB", result.sqnr);
   return result;
 }

@@ -4,6 +4,8 @@
 #define MMCC_TOOLS_MMCC_COMPARISON_H
 
 #include "mmcc/runtime.hpp"
+#include <cmath>
+#include <optional>
 #include <string>
 
 namespace mmcc {
@@ -11,6 +13,9 @@ namespace mmcc {
 struct Tolerance {
   double relative = 1e-3;
   double absolute = 1e-4;
+  /// If it is there it counts instead: the least signal to noise, in decibels,
+  /// of a whole tensor. For artifacts whose numbers are narrow.
+  std::optional<double> sqnr;
 };
 
 struct Comparison {
@@ -18,6 +23,9 @@ struct Comparison {
   /// Of the element that is furthest off, as |actual - expected|; infinite
   /// where only one of the two is NaN or infinite.
   double worst = 0;
+  /// 10 log10(sum of expected^2 / sum of (actual - expected)^2); infinite if
+  /// they are equal, and minus infinity where only one is a number.
+  double sqnr = HUGE_VAL;
   /// What differs: shape or type, or the worst element.
   std::string detail;
 };

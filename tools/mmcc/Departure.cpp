@@ -2,7 +2,6 @@
 
 #include "tools/mmcc/Departure.h"
 #include "compiler/pipeline/Taps.h"
-#include "tools/mmcc/Comparison.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringRef.h"
 #include <algorithm>
@@ -14,13 +13,14 @@ namespace {
 
 class Watch {
 public:
-  explicit Watch(const Execution &reference) : reference(reference) {}
+  Watch(const Execution &reference, Tolerance tolerance)
+      : reference(reference), tolerance(tolerance) {}
 
   static void observe(const mmcc_observation *observation, void *context) {
     static_cast<Watch *>(context)->see(*observation);
   }
 
-  std::string found;
+  std::string found, noisiest;
 
 private:
   void see(const mmcc_observation &observation) {
@@ -34,11 +34,15 @@ private:
       for (const Tensor *tap : tapsOf(node)) {
         if (tap->bytes != observation.bytes || tap->dtype != MMCC_F32)
           continue;
-        std::string detail = compareSorted(
+        Comparison comparison = compareSorted(
             static_cast<const float *>(observation.data),
             static_cast<const float *>(tap->data), tap->bytes / 4);
-        if (!detail.empty())
-          describe(nodes, node, detail);
+        if (!comparison.equal)
+          found = describe(nodes, node, comparison.detail);
+        if (comparison.sqnr < leastSqnr) {
+          leastSqnr = comparison.sqnr;
+          noisiest = describe(nodes, node, comparison.detail);
+        }
         return;
       }
   }
@@ -55,9 +59,9 @@ private:
     }
   }
 
-  /// Empty if the two hold the same numbers, in whatever order.
-  static std::string compareSorted(const float *actual, const float *expected,
-                                   size_t count) {
+  /// Of the two's numbers, in whatever order.
+  Comparison compareSorted(const float *actual, const float *expected,
+                           size_t count) const {
     std::vector<float> a(actual, actual + count), b(expected, expected + count);
     // Numbers first; NaN has no place in an order.
     auto order = [](std::vector<float> &values) {
@@ -76,33 +80,34 @@ private:
       tensor->data = values->data();
       tensor->bytes = count * 4;
     }
-    Comparison comparison = compare(left, right);
-    return comparison.equal ? "" : comparison.detail;
+    return compare(left, right, tolerance);
   }
 
-  void describe(llvm::ArrayRef<llvm::StringRef> nodes, llvm::StringRef node,
-                const std::string &detail) {
-    found = "'" + node.str() + "'";
+  static std::string describe(llvm::ArrayRef<llvm::StringRef> nodes,
+                              llvm::StringRef node, const std::string &detail) {
+    std::string text = "'" + node.str() + "'";
     std::string others;
     for (llvm::StringRef other : nodes)
       if (other != node)
         others += (others.empty() ? "'" : ", '") + other.str() + "'";
     if (!others.empty())
-      found += " (computed together with " + others + ")";
-    found += ": " + detail + " (in ascending order of value)";
+      text += " (computed together with " + others + ")";
+    return text + ": " + detail + " (in ascending order of value)";
   }
 
   const Execution &reference;
+  Tolerance tolerance;
+  double leastSqnr = HUGE_VAL;
 };
 
 } // namespace
 
-std::string mmcc::findDeparture(Execution &artifact,
-                                const std::vector<npz::Array> &inputs,
-                                const Execution &reference) {
-  Watch watch(reference);
+Departure mmcc::findDeparture(Execution &artifact,
+                              const std::vector<npz::Array> &inputs,
+                              const Execution &reference, Tolerance tolerance) {
+  Watch watch(reference, tolerance);
   mmcc_session_set_observer(artifact.session.get(), Watch::observe, &watch);
   std::string message = artifact.run(inputs);
   mmcc_session_set_observer(artifact.session.get(), nullptr, nullptr);
-  return message.empty() ? watch.found : "";
+  return message.empty() ? Departure{watch.found, watch.noisiest} : Departure();
 }

@@ -187,15 +187,19 @@ ExitCode mmcc::diff(const CommandLine &commandLine) {
       return code;
   }
 
-  double worst = 0;
+  Tolerance tolerance;
+  tolerance.sqnr = commandLine.sqnr;
+  double worst = 0, leastSqnr = HUGE_VAL;
   bool departs = false;
   for (size_t i = 0; i < artifact.names.size(); ++i) {
     auto found = expected.find(artifact.names[i]);
     if (found == expected.end())
       return fail(ExitCode::input,
                   "nothing to compare output '" + artifact.names[i] + "' with");
-    Comparison comparison = compare(artifact.outputs[i], found->second);
+    Comparison comparison =
+        compare(artifact.outputs[i], found->second, tolerance);
     worst = std::max(worst, comparison.worst);
+    leastSqnr = std::min(leastSqnr, comparison.sqnr);
     if (comparison.equal)
       continue;
     departs = true;
@@ -206,15 +210,28 @@ ExitCode mmcc::diff(const CommandLine &commandLine) {
     // First in the artifact's constants and in what it stores on its way, then
     // in what the model's optimised form does with every value kept.
     std::string isa = mmcc_model_isa(artifact.model.get());
-    std::string found = findChangedNode(commandLine, stem, isa);
-    if (found.empty())
-      found = findDeparture(artifact, arrays, reference);
+    std::string found;
+    // Narrow constants are none of the model's.
+    if (!tolerance.sqnr)
+      found = findChangedNode(commandLine, stem, isa);
+    Departure departure;
+    if (found.empty()) {
+      departure = findDeparture(artifact, arrays, reference, tolerance);
+      found = departure.first;
+    }
+    if (found.empty() && tolerance.sqnr)
+      return fail(ExitCode::contract,
+                  "no node departs by itself; the noisiest is " +
+                      departure.noisiest);
     if (!found.empty())
       return fail(ExitCode::contract,
                   "the first node that departs is " + found);
     return nameFirstTap(commandLine, stem, arrays, reference, isa);
   }
   llvm::outs() << artifact.names.size() << " outputs agree"
-               << llvm::format(", largest difference %.3g\n", worst);
+               << llvm::format(", largest difference %.3g", worst);
+  if (tolerance.sqnr)
+    llvm::outs() << llvm::format(", least SQNR %.1f dB", leastSqnr);
+  llvm::outs() << "\n";
   return ExitCode::done;
 }

@@ -76,11 +76,12 @@ Exit code 1 if there is anything.
 )";
 
 inline constexpr char kDiffHelp[] =
-    R"(mmcc diff MODEL.onnx FILE.mmcc --inputs IN.npz [--reference OUT.npz] [--dim ...]
+    R"(mmcc diff MODEL.onnx FILE.mmcc --inputs IN.npz [--reference OUT.npz] [--sqnr=DB] [--dim ...]
 
 Compares the artifact with an unoptimised compile of the model, or with given
 outputs, within rtol 1e-3 and atol 1e-4. Exit code 3 where they depart, with
-the name of the first node that does.
+the name of the first node that does. With --sqnr a tensor departs where signal
+to noise is below so many decibels: for artifacts whose numbers are narrow.
 )";
 
 } // namespace mmcc
