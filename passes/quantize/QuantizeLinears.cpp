@@ -3,6 +3,7 @@
 #include "passes/quantize/InputScaling.h"
 #include "passes/quantize/LayerInputs.h"
 #include "passes/quantize/Passes.h"
+#include "passes/quantize/Tables.h"
 #include "passes/quantize/WeightConstants.h"
 #include "passes/quantize/methods/RoundLayers.h"
 
@@ -21,9 +22,6 @@ using namespace mmcc::quantize;
 
 namespace {
 
-/// Tables with fewer numbers are not worth it.
-constexpr int64_t kLeastTable = int64_t(1) << 16;
-
 /// A weight that was rounded, which layers of other functions may have as well.
 struct Known {
   NarrowConstants constants;
@@ -39,8 +37,14 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
     std::optional<Method> asked = parseMethod(method);
     bool isKind =
         activations.empty() || activations == "rows" || activations == "static";
+    bool isFloat = format != "int";
+    // Floats have 8 bits, no zero, and are rounded to the nearest.
+    bool isPossible = !isFloat || (bits == 8 && !asymmetric &&
+                                   activations.empty() && method == "rtn");
     if ((bits != 3 && bits != 4 && bits != 8) || group < 0 || !asked ||
-        !isKind || (*asked == Method::smoothquant && activations.empty())) {
+        !isKind || !isPossible ||
+        (isFloat && format != "e4m3" && format != "e5m2") ||
+        (*asked == Method::smoothquant && activations.empty())) {
       getOperation().emitError("mm-quantize-linears: impossible options");
       return signalPassFailure();
     }
@@ -54,7 +58,7 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
           if (std::string reason = whyNot(layer); !reason.empty())
             stays(op, reason);
         if (auto gather = dyn_cast<mm::GatherOp>(op))
-          if (isTable(gather))
+          if (canQuantize(gather))
             tables.push_back(gather);
       });
     for (mm::GatherOp table : tables)
@@ -77,7 +81,10 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
 
   WeightFormat formatFor(int64_t depth) const {
     bool limited = bits == 8 && !asymmetric && !activations.empty();
-    return {bits, fitGroup(group, depth), asymmetric, limited};
+    NumberKind kind = format == "e4m3"   ? NumberKind::e4m3
+                      : format == "e5m2" ? NumberKind::e5m2
+                                         : NumberKind::integer;
+    return {bits, fitGroup(group, depth), asymmetric, limited, kind};
   }
 
   //===--------------------------------------------------------------------===//
@@ -125,14 +132,14 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
                    "nothing is known of its input: ")
                << message;
     }
-    WeightFormat format = formatFor(input.width);
+    WeightFormat written = formatFor(input.width);
     if (rounding.activations)
-      rounding.activations->block = format.group;
+      rounding.activations->block = written.group;
     std::vector<const WeightMatrix *> weights;
     for (const WeightMatrix &matrix : matrices)
       weights.push_back(&matrix);
     RoundedLayers rounded =
-        roundLayers(weights, std::vector<WeightFormat>(weights.size(), format),
+        roundLayers(weights, std::vector<WeightFormat>(weights.size(), written),
                     seen, rounding, plain);
     std::shared_ptr<const std::vector<float>> scales;
     if (!rounded.inputScales.empty())
@@ -217,32 +224,15 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
   // Tables
   //===--------------------------------------------------------------------===//
 
-  bool isTable(mm::GatherOp op) {
-    auto table = op.getInput().getDefiningOp<mm::ConstantOp>();
-    auto type = cast<RankedTensorType>(op.getInput().getType());
-    if (!table || op.getAxis() != 0 || type.getRank() != 2 ||
-        !type.getElementType().isF32() || type.getNumElements() < kLeastTable ||
-        op.getIndices().getDefiningOp<mm::ConstantOp>())
+  bool canQuantize(mm::GatherOp op) {
+    if (!isTable(op))
       return false;
-    if (fitGroup(group, type.getDimSize(1)) != 0)
+    int64_t width =
+        cast<RankedTensorType>(op.getInput().getType()).getDimSize(1);
+    if (fitGroup(group, width) != 0)
       return true;
-    stays(op, "its table's width of " + Twine(type.getDimSize(1)) +
-                  " is no multiple of 32");
+    stays(op, "its table's width of " + Twine(width) + " is no multiple of 32");
     return false;
-  }
-
-  static Value transposed(OpBuilder &builder, Location loc, Value value) {
-    return builder.create<mm::TransposeOp>(loc, value, ArrayRef<int64_t>{1, 0});
-  }
-
-  /// Calls work(weight), with the table as a weight.
-  template <typename Work> auto asWeight(mm::GatherOp op, Work work) {
-    OpBuilder builder(op);
-    Value weight = transposed(builder, op.getLoc(), op.getInput());
-    auto result = work(weight);
-    if (weight.use_empty())
-      weight.getDefiningOp()->erase();
-    return result;
   }
 
   Attribute tableKey(mm::GatherOp op) {
@@ -253,7 +243,7 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
   void quantizeTable(mm::GatherOp op) {
     int64_t width =
         cast<RankedTensorType>(op.getInput().getType()).getDimSize(1);
-    WeightFormat format = formatFor(width);
+    WeightFormat written = formatFor(width);
     Attribute key = tableKey(op);
     if (!known.contains(key)) {
       auto matrix =
@@ -261,7 +251,7 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
       if (!matrix)
         return;
       RoundedLayers rounded =
-          roundLayers({&*matrix}, {format}, {}, Rounding(), /*plain=*/true);
+          roundLayers({&*matrix}, {written}, {}, Rounding(), /*plain=*/true);
       known[key].constants = makeConstants(&getContext(), rounded.weights[0]);
     }
     OpBuilder builder(op);
@@ -278,7 +268,7 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
     Value zero = rows(constants.zero);
     int64_t axis = cast<RankedTensorType>(numbers.getType()).getRank() - 1;
     auto real = builder.create<mm::DequantizeOp>(loc, numbers, scale, zero,
-                                                 axis, format.group);
+                                                 axis, written.group);
     op.getResult().replaceAllUsesWith(real.getResult());
     op.erase();
     ++numTables;

@@ -22,7 +22,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from stopwatch import median
 
 BIN = Path(__file__).resolve().parents[2] / "build" / "bin"
-SCHEMES = "none w8a8-dynamic w8a16 w4a16 w4a8".split()
+SCHEMES = "f32 w8a8-dynamic w8a16 w4a16 w4a8 fp8 fp8-e5m2 bf16 f16".split()
 
 
 def in_mmcc(artifact: Path, inputs: Path, options) -> float:
@@ -53,7 +53,8 @@ def race(source: Path, folder: Path, options) -> None:
     inputs, model, engines = folder / "in.npz", source / "model.onnx", {}
     for scheme in SCHEMES:
         artifact = folder / f"{scheme}.mmcc"
-        command = [BIN / "mmcc", "compile", model, "-o", artifact, f"--quantize={scheme}", "--target=cpu:native"]
+        option = f"--precision={scheme}" if scheme in ("f32", "bf16", "f16") else f"--quantize={scheme}"
+        command = [BIN / "mmcc", "compile", model, "-o", artifact, option, "--target=cpu:native"]
         subprocess.run([str(c) for c in command], check=True)
         engines[f"mmcc {scheme}, {artifact.stat().st_size / 1e6:.0f} MB"] = lambda path=artifact: in_mmcc(path, inputs, options)
     engines["ONNX Runtime f32"] = lambda: in_onnx_runtime(model, inputs, options)

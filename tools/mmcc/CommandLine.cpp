@@ -34,7 +34,6 @@ struct LaterOption {
 
 const std::vector<LaterOption> &laterOptions() {
   static const std::vector<LaterOption> options = {
-      {"--precision", {"f32"}},
       {"--tuning", {}},
   };
   return options;
@@ -95,6 +94,8 @@ void addApproximations(CLI::App *app, Raw &raw, CompileOptions &options) {
   app->add_option("--prune", options.prune);
   app->add_flag("--prune-map", options.pruneMap);
   app->add_option("--attention", options.attention)->allow_extra_args(false);
+  app->add_option("--precision", options.precision)
+      ->check(CLI::IsMember({"f32", "bf16", "f16", "auto"}));
   app->add_option("--quantize", raw.quantize);
   app->add_option("--group-size", raw.groupSize);
   app->add_flag("--asymmetric", raw.asymmetric);
@@ -144,6 +145,8 @@ std::string recordOptions(const Raw &raw, const CompileOptions &options) {
     text += " --prune-map";
   if (options.kv != "f32")
     text += " --kv=" + options.kv;
+  if (options.precision != "f32")
+    text += " --precision=" + options.precision;
   if (options.quantize)
     text += " " + options.quantize->recorded();
   if (!raw.from.empty())
@@ -193,8 +196,8 @@ void interpretAttention(const Raw &raw, CompileOptions &options) {
 void interpretTokens(const Raw &raw, CompileOptions &options) {
   // A bound without a schedule asks for the best that keeps it.
   std::string tome = raw.tome;
-  bool isExact =
-      options.attention.empty() && options.prune.empty() && !options.quantize;
+  bool isExact = options.attention.empty() && options.prune.empty() &&
+                 !options.quantize && options.precision == "f32";
   if (tome == "off" && options.maxDrop && isExact)
     tome = "auto";
   if (tome == "off") {
@@ -202,7 +205,8 @@ void interpretTokens(const Raw &raw, CompileOptions &options) {
       throw Refusal{"--tome-map needs --tome"};
     if (!options.calibrate.empty() && isExact && options.report.empty())
       throw Refusal{"--calibrate has nothing to measure without --tome, "
-                    "--prune, --attention, --quantize or --report"};
+                    "--prune, --attention, --precision, --quantize or "
+                    "--report"};
     return;
   }
   std::string error;
@@ -235,15 +239,31 @@ void interpretPruning(const Raw &raw, CompileOptions &options) {
   requireOptimize(raw, options, "--prune");
 }
 
-void interpretState(const Raw &raw, const CompileOptions &options) {
-  if (options.kv == "f32" || options.kv == "off")
-    return;
+/// What passes of the stage quantize do needs that stage.
+void requireQuantize(const Raw &raw, const CompileOptions &options,
+                     const std::string &option) {
   if (!options.optimize)
-    throw Refusal{"--kv takes effect when the model is optimised, which -O0 "
-                  "leaves out"};
+    throw Refusal{option + " takes effect when the model is optimised, which "
+                           "-O0 leaves out"};
   if (options.from && *options.from >= Stage::quantize)
-    throw Refusal{"--kv takes effect in the stage quantize, which --from=" +
+    throw Refusal{option +
+                  " takes effect in the stage quantize, which --from=" +
                   raw.from + " leaves out"};
+}
+
+void interpretState(const Raw &raw, const CompileOptions &options) {
+  if (options.kv != "f32" && options.kv != "off")
+    requireQuantize(raw, options, "--kv");
+}
+
+void interpretPrecision(const Raw &raw, const CompileOptions &options) {
+  if (options.precision == "f32")
+    return;
+  if (raw.quantize != "none")
+    throw Refusal{"--precision=" + options.precision +
+                  " and --quantize=" + raw.quantize +
+                  " both say what weights are stored in: give one of them"};
+  requireQuantize(raw, options, "--precision");
 }
 
 void interpretQuantization(const Raw &raw, CompileOptions &options) {
@@ -257,13 +277,7 @@ void interpretQuantization(const Raw &raw, CompileOptions &options) {
   auto request = QuantizeRequest::parse(raw.quantize, error);
   if (!request)
     throw Refusal{"--quantize=" + raw.quantize + ": " + error};
-  if (!options.optimize)
-    throw Refusal{"--quantize takes effect when the model is optimised, which "
-                  "-O0 leaves out"};
-  if (options.from && *options.from >= Stage::quantize)
-    throw Refusal{"--quantize takes effect in the stage quantize, which "
-                  "--from=" +
-                  raw.from + " leaves out"};
+  requireQuantize(raw, options, "--quantize");
   if (raw.groupSize) {
     int64_t group = *raw.groupSize;
     if (group < 0 || group % 32 != 0)
@@ -317,6 +331,7 @@ void interpret(const Raw &raw, CommandLine &commandLine) {
   interpretContract(raw, options);
   interpretAttention(raw, options);
   interpretPruning(raw, options);
+  interpretPrecision(raw, options);
   interpretQuantization(raw, options);
   interpretTokens(raw, options);
   interpretState(raw, options);

@@ -33,9 +33,10 @@ An entry point each; {"entries": {"a": "A.onnx", "b": "B.onnx"}, "connect":
                         perhaps ,at=NODE where they are; --prune-map tells which
   --max-drop=X --calibrate=DIR    lose at most X points of accuracy on the .npz samples in DIR
                         (else exit 3); without --tome, merges as many tokens as keep that
-  --quantize=w4a16 | w4a8 | w8a16 | w8a8 | w8a8-dynamic | w3a16    weights, activations of so many
-                        bits (16: as they are); --group-size=N share a scale; --asymmetric: a zero
-  --method=rtn | gptq | awq | smoothquant    how; all but rtn look at --calibrate; --act-order
+  --quantize=w4a16 | w4a8 | w8a16 | w8a8 | w8a8-dynamic | w3a16 | fp8 | fp8-e5m2    w, a: bits of
+                        weights, activations; --group-size=N share a scale; --asymmetric: a zero;
+                        --method=rtn | gptq | awq | smoothquant, --act-order look at --calibrate
+  --precision=f32 | bf16 | f16 | auto    what weights are stored in, without --quantize
   --kv=f32 | f16 | int8 | fp8 | off    how a decoder's added entry NAME.state keeps its past
   -O0 | --strict        switches every optimisation off; exit 3 if an attention stays in pieces
   --stop-after=STAGE    prints the IR after import, simplify, optimize, quantize, lower, schedule
