@@ -33,6 +33,7 @@ ExitCode AccuracyContract::learn() {
   exact.tome.clear();
   exact.attention.clear();
   exact.prune.clear();
+  exact.precision = "f32";
   exact.quantize.reset();
   Execution unchanged;
   if (ExitCode code = openTrial(exact, first, unchanged, messages);
@@ -88,6 +89,9 @@ std::string AccuracyContract::describeAsked(const std::string &tome) const {
     text += (text.empty() ? "--attention=" : " --attention=") + pattern;
   if (!options.prune.empty())
     text += (text.empty() ? "--prune=" : " --prune=") + options.prune;
+  if (options.precision != "f32")
+    text +=
+        (text.empty() ? "--precision=" : " --precision=") + options.precision;
   if (options.quantize)
     text += (text.empty() ? "" : " ") + options.quantize->recorded();
   if (!tome.empty())
@@ -124,6 +128,8 @@ void AccuracyContract::note(const Measured &measured) {
     add("attention", llvm::join(options.attention, " "));
   if (!options.prune.empty())
     add("prune", options.prune);
+  if (options.precision != "f32")
+    add("precision", options.precision);
   if (options.quantize) {
     add("quantize", options.quantize->scheme);
     if (options.quantize->plan.empty())

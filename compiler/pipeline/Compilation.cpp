@@ -138,7 +138,8 @@ ExitCode mmcc::compile(const CompileOptions &options,
         code != ExitCode::done)
       return code;
   bool approximates = !options.tome.empty() || !options.prune.empty() ||
-                      !options.attention.empty() || options.quantize;
+                      !options.attention.empty() || options.quantize ||
+                      options.precision != "f32";
   bool measures = !options.calibrate.empty() && approximates;
   AccuracyContract contract(chosen, messages);
   LayerStatistics statistics;

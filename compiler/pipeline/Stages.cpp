@@ -141,6 +141,10 @@ static PassNames quantizePasses(const CompileOptions &options) {
   PassNames names;
   if (options.quantize)
     names.append({options.quantize->pass(options.explain), "cse"});
+  if (options.precision != "f32")
+    names.append({"mm-narrow-floats{to=" + options.precision +
+                      (options.explain ? " explain=true}" : "}"),
+                  "cse"});
   if (options.optimize && options.kv != "off")
     names.push_back("mm-form-state{kv=" + options.kv + "}");
   return names;

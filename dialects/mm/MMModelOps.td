@@ -26,10 +26,12 @@ def MM_LinearOp : MM_InferredOp<"linear"> {
   let description = [{
     input `[..., in]`, weight `[in, out]`, bias `[out]`, result `[..., out]`.
     The weight comes from constants through data movement only, so that it can
-    be packed at compile time.
+    be packed at compile time. One of f16 or bf16 beside an input of f32 is
+    widened as it is read: products and sums are of f32.
 
     - C1: the last dimension of input is the first of weight.
     - C2: bias, if present, has one dimension, `out`.
+    - C3: weight has the input's element type, or is f16 or bf16 and input f32.
 
     ```mlir
     %y = mm.linear %x, %w bias %b : tensor<768xf32> : tensor<1x197x768xf32>, tensor<768x3072xf32> -> tensor<1x197x3072xf32>

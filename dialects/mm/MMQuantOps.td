@@ -72,28 +72,31 @@ def MM_QuantizedLinearOp : MM_InferredOp<"quantized_linear", [AttrSizedOperandSe
   let description = [{
     ```
     input [..., in]       f32, or i8 with input_scale [..., in / b] or [1]
-    weight [in, out]      i4, ui4, i8      scale, zero [in / g, out] f32
+    weight [in, out]      i4, ui4, i8, f8E4M3FN, f8E5M2
+    scale, zero [in / g, out] f32
     bias [out], result [..., out] f32
     ```
     The numbers multiplied are (weight - zero) * scale and, for i8, input *
-    input_scale. An input of f32 is never rounded (w4a16, w8a16), one of i8 is
-    multiplied in integers (w4a8, w8a8); a zero of its own belongs into the bias,
-    times the column sums of the weight. weight, scale and zero come from
-    constants as mm.linear's weight does.
+    input_scale. An input of f32 is never rounded (w4a16, w8a16, fp8), one of i8
+    is multiplied in integers (w4a8, w8a8); a zero of its own belongs into the
+    bias, times the column sums of the weight. weight, scale and zero come from
+    constants as mm.linear's weight does; a weight of f8E4M3FN with NaN in it
+    cannot be lowered.
 
     - C1: `in` and `out` are static, `in` a multiple of 32 and input's last
-      dimension.
+      dimension; weight is of one of the types above.
     - C2: scale is f32 [in / g, out], g a multiple of 32.
     - C3: zero, if present, is f32 of scale's shape; ui4 has one.
     - C4: input_scale is present exactly for i8; it is f32 [..., in / b], b a
       multiple of 32, or [1].
     - C5: bias, if present, has one dimension, `out`.
+    - C6: a weight of floats goes with an input of f32 and without a zero.
 
     ```mlir
     %y = mm.quantized_linear %x, %q scale %s : tensor<1x197x768xf32>, tensor<768x3072xi4>, tensor<6x3072xf32> -> tensor<1x197x3072xf32>
     ```
   }];
-  let arguments = (ins MM_Tensor:$input, MM_IntTensor:$weight, MM_FloatTensor:$scale, Optional<MM_FloatTensor>:$zero,
+  let arguments = (ins MM_Tensor:$input, MM_Tensor:$weight, MM_FloatTensor:$scale, Optional<MM_FloatTensor>:$zero,
                        Optional<MM_FloatTensor>:$input_scale, Optional<MM_FloatTensor>:$bias);
   let results = (outs MM_FloatTensor:$result);
   let assemblyFormat = [{

@@ -57,6 +57,13 @@ LogicalResult LinearOp::inferReturnTypes(MLIRContext *,
                                describeShape(shape), " must be [",
                                weight[1].str(), "]");
   }
+  // linear_c3
+  Type element = tensorType(adaptor.getInput()).getElementType();
+  Type narrow = tensorType(adaptor.getWeight()).getElementType();
+  if (narrow != element &&
+      !(element.isF32() && (narrow.isF16() || narrow.isBF16())))
+    return emitOptionalError(location, "'mm.linear' op weight of ", narrow,
+                             " does not go with an input of ", element);
   input.back() = weight[1];
   results.push_back(
       makeTensorType(input, tensorType(adaptor.getInput()).getElementType()));

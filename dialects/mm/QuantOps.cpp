@@ -111,9 +111,10 @@ LogicalResult QuantizedLinearOp::inferReturnTypes(MLIRContext *context,
                 describeShape(getShape(weight)) +
                 " must agree in `in`, a multiple of 32");
   Type narrow = weight.getElementType();
+  bool isFloat = isa<Float8E4M3FNType, Float8E5M2Type>(narrow);
   if (!narrow.isSignlessInteger(4) && !narrow.isUnsignedInteger(4) &&
-      !narrow.isSignlessInteger(8))
-    return fail("weight must be i4, ui4 or i8");
+      !narrow.isSignlessInteger(8) && !isFloat)
+    return fail("weight must be i4, ui4, i8, f8E4M3FN or f8E5M2");
   // quantized_linear_c2
   int64_t in = weight.getDimSize(0), out = weight.getDimSize(1);
   Shape scale = getShape(adaptor.getScale().getType());
@@ -150,6 +151,9 @@ LogicalResult QuantizedLinearOp::inferReturnTypes(MLIRContext *context,
     if (shape.size() != 1 || !shape[0].isConstant(out))
       return fail("bias must be [out]");
   }
+  // quantized_linear_c6
+  if (isFloat && (isInteger || adaptor.getZero()))
+    return fail("a weight of floats takes an input of f32 and no zero");
   input.back() = Dim::constant(context, out);
   results.push_back(makeTensorType(input, Float32Type::get(context)));
   return success();

@@ -98,18 +98,23 @@ static bool matrixPieces(Value matrix, SmallVectorImpl<Attribute> &sources,
   return true;
 }
 
-Value Lowering::packedWeight(Value matrix) {
+Value Lowering::packedPanels(Value matrix) {
   auto type = cast<RankedTensorType>(matrix.getType());
-  if (!type.hasStaticShape() || type.getRank() != 2 ||
-      !type.getElementType().isF32())
-    return {};
+  Type element = type.getElementType();
   SmallVector<Attribute> sources, pieces;
-  if (!matrixPieces(matrix, sources, pieces))
+  if (!type.hasStaticShape() || type.getRank() != 2 ||
+      !isa<Float32Type, Float16Type, BFloat16Type, Float8E4M3FNType,
+           Float8E5M2Type>(element) ||
+      !matrixPieces(matrix, sources, pieces))
     return {};
   int64_t k = type.getShape()[0], n = type.getShape()[1];
-  int64_t bytes = (n + 15) / 16 * 16 * k * 4;
-  return internConstant(type.getElementType(), "panels16", bytes, 1, sources,
-                        pieces);
+  int64_t bytes = (n + 15) / 16 * 16 * k * elementBytes(element);
+  return internConstant(element, "panels16", bytes, 1, sources, pieces);
+}
+
+Value Lowering::packedWeight(Value matrix) {
+  auto type = cast<RankedTensorType>(matrix.getType());
+  return type.getElementType().isF32() ? packedPanels(matrix) : Value();
 }
 
 Value Lowering::packedConstant(ElementsAttr matrix) {
@@ -150,8 +155,9 @@ Value Lowering::tiedTable(Value table) {
       continue;
     for (OpOperand &use : transpose.getResult().getUses())
       if (isa<mm::LinearOp, mm::MatmulOp>(use.getOwner()) &&
-          use.getOperandNumber() == 1)
-        if (Value packed = packedWeight(transpose.getResult()))
+          use.getOperandNumber() == 1 &&
+          getElementTypeOrSelf(use.getOwner()->getResult(0)).isF32())
+        if (Value packed = packedPanels(transpose.getResult()))
           return packed;
   }
   return {};

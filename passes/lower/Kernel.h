@@ -95,10 +95,10 @@ private:
   /// transpose.
   mlir::Value panelElement(mlir::Value panels, mlir::Value table,
                            mlir::AffineExpr row, mlir::AffineExpr column);
-  /// The number of an embedding's row whose table [rows, k] is the transpose of
-  /// packed lines, as i32; null if `rows` is no such row.
-  mlir::Value lineElement(mlir::Value rows,
-                          llvm::ArrayRef<mlir::AffineExpr> index);
+  /// The number, as f32, of an embedding's row whose table [rows, k] is the
+  /// transpose of a quantized layer's weight; null if `rows` is no such row.
+  mlir::Value weightElement(mlir::Value rows,
+                            llvm::ArrayRef<mlir::AffineExpr> index);
   mlir::Value dequantizedElement(mm::DequantizeOp op,
                                  llvm::ArrayRef<mlir::AffineExpr> index);
   mlir::Value padElement(mm::PadOp op, llvm::ArrayRef<mlir::AffineExpr> index);

@@ -124,9 +124,11 @@ public:
                 llvm::ArrayRef<Dim> grid, const Dim &flops, mlir::Location loc);
   /// The view of a constant that kernels read as it is.
   View constantView(mm::ConstantOp op);
-  /// A weight matrix `[k, n]` reached from constants by data movement, packed
-  /// into 16-wide panels; null if it is not of that form.
+  /// A weight matrix `[k, n]` of f32 reached from constants by data movement,
+  /// packed into 16-wide panels; null if it is not of that form.
   mlir::Value packedWeight(mlir::Value matrix);
+  /// Likewise of f32, f16, bf16, f8E4M3FN or f8E5M2.
+  mlir::Value packedPanels(mlir::Value matrix);
   /// A matrix `[k, n]` of f32 that the model does not have, packed likewise.
   mlir::Value packedConstant(mlir::ElementsAttr matrix);
   /// A matrix `[k, n]` of 4-bit or 8-bit integers reached from constants by

@@ -58,8 +58,9 @@ void productLoops(Lowering &lowering, Value result, Value lhs, Value rhs,
         };
         Value a = widen(
             sum, sum.at(lhs, operandIndex(left, index[rank - 2], k)), from);
-        Value b = widen(
-            sum, sum.at(rhs, operandIndex(right, k, index[rank - 1])), from);
+        Value b =
+            widen(sum, sum.at(rhs, operandIndex(right, k, index[rank - 1])),
+                  cast<RankedTensorType>(rhs.getType()).getElementType());
         Value product;
         if (isa<FloatType>(wide))
           product = sum.builder.create<arith::MulFOp>(sum.loc, a, b);
@@ -94,7 +95,7 @@ void lowerLinear(Lowering &lowering, Operation *op) {
   Value result = op->getResult(0);
   bool isF32 =
       cast<RankedTensorType>(result.getType()).getElementType().isF32();
-  Value packed = isF32 ? lowering.packedWeight(weight) : Value();
+  Value packed = isF32 ? lowering.packedPanels(weight) : Value();
   if (!packed) {
     if (!bias && isF32 && isa<mm::MatmulOp>(op))
       llvm_unreachable("a matmul is only linear with a packed weight");
@@ -111,13 +112,22 @@ void lowerLinear(Lowering &lowering, Operation *op) {
   if (bias)
     lowering.prepare(bias);
   Dim K = shape.back(), N = mm::getShape(result.getType()).back();
-  cpu::Blocks blocks =
-      cpu::gemmBlocks(typical(rows.rows), typical(N), typical(K),
-                      typical(rows.batch), hasAvx512(lowering.level));
+  Type stored = cast<RankedTensorType>(weight.getType()).getElementType();
+  auto blocksOf = stored.isF32() ? cpu::gemmBlocks : cpu::narrowBlocks;
+  cpu::Blocks blocks = blocksOf(typical(rows.rows), typical(N), typical(K),
+                                typical(rows.batch), hasAvx512(lowering.level));
   if (!rows.rows.getConstant())
     blocks.m_block = kTypicalRows;
   Chain chain = lowering.chain(result);
-  Kernel kernel(lowering, "gemm_f32", op->getLoc());
+  Kernel kernel(lowering,
+                stored.isF32()    ? "gemm_f32"
+                : stored.isBF16() ? "gemm_f32_bf16"
+                                  : "gemm_f32_f16",
+                op->getLoc());
+  int64_t scratch =
+      stored.isF32()
+          ? cpu::gemmScratchBytes()
+          : cpu::gemmNarrowScratchBytes(*K.getConstant(), blocks.m_block);
   kernel.tensor(rows.view.buffer);
   kernel.tensor(packed);
   SmallVector<Dim> extents{rows.batch, rows.rows, N};
@@ -128,8 +138,7 @@ void lowerLinear(Lowering &lowering, Operation *op) {
                 {rows.batch, rows.rows, N, K, rows.batchStride, rows.rowStride,
                  mBlock, nBlock},
                 {rows.view.offset, symbols.constant(0)},
-                symbols.constant(cpu::gemmScratchBytes()),
-                rows.batch * rows.rows * N * K * 2,
+                symbols.constant(scratch), rows.batch * rows.rows * N * K * 2,
                 {N.ceilDiv(nBlock), rows.rows.ceilDiv(mBlock), rows.batch});
   lowering.stored(chain);
 }

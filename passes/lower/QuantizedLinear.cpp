@@ -1,7 +1,8 @@
 //===- QuantizedLinear.cpp - Products with narrow weights -----------------===//
 //
 // The weight, its scales and its zeros become three constants: lines of the
-// panels (codegen/cpu/kernels/NarrowPanel.h), and two of f32.
+// panels (codegen/cpu/kernels/NarrowPanel.h), or panels of floats, and two of
+// f32.
 //
 //===----------------------------------------------------------------------===//
 
@@ -10,6 +11,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "passes/lower/ByteMatrix.h"
+#include "passes/lower/ConstantSource.h"
 #include "passes/lower/Kernel.h"
 #include "passes/lower/Rows.h"
 #include <numeric>
@@ -31,6 +33,28 @@ Value packSums(Lowering &lowering, const ByteMatrix &numbers, int64_t step) {
                                     Float32Type::get(lowering.symbols.context));
   auto value = DenseElementsAttr::get(type, ArrayRef(numbers.sums(step)));
   return lowering.packedConstant(value);
+}
+
+/// Whether NaN is among the constants behind a weight of f8E4M3FN, which its
+/// kernel would read as a number.
+bool holdsNaN(Value weight) {
+  std::optional<SmallVector<MatrixPart>> parts = matrixParts(weight);
+  return parts && llvm::any_of(*parts, [](const MatrixPart &part) {
+           std::optional<ConstantBytes> bytes = bytesOf(part.source.value);
+           return bytes && llvm::any_of(bytes->data, [](char code) {
+                    return (code & 0x7f) == 0x7f;
+                  });
+         });
+}
+
+StringRef kernelRow(Type weight, bool isInteger) {
+  if (isa<Float8E4M3FNType>(weight))
+    return "gemm_f32_f8e4m3";
+  if (isa<Float8E5M2Type>(weight))
+    return "gemm_f32_f8e5m2";
+  if (weight.getIntOrFloatBitWidth() == 4)
+    return isInteger ? "gemm_i8_u4" : "gemm_f32_u4";
+  return isInteger ? "gemm_i8_i8" : "gemm_f32_i8";
 }
 
 /// The strides of an i8 input's scales over its rows.
@@ -61,8 +85,16 @@ void lowerQuantizedLinear(Lowering &lowering, mm::QuantizedLinearOp op) {
   auto scaleType = cast<RankedTensorType>(op.getScale().getType());
   int64_t depth = weightType.getDimSize(0), columns = weightType.getDimSize(1);
   bool isFour = weightType.getElementTypeBitWidth() == 4;
+  bool isFloat = isa<FloatType>(weightType.getElementType());
   bool isInteger = elementOf(input).isInteger(8);
-  Value packed = lowering.packedLines(op.getWeight());
+  if (isa<Float8E4M3FNType>(weightType.getElementType()) &&
+      holdsNaN(op.getWeight())) {
+    op.emitOpError("has NaN in its weight");
+    lowering.failed = true;
+    return;
+  }
+  Value packed = isFloat ? lowering.packedPanels(op.getWeight())
+                         : lowering.packedLines(op.getWeight());
   Value scale = lowering.packedWeight(op.getScale());
   Value zero = op.getZero() ? lowering.packedWeight(op.getZero()) : scale;
   if (!packed || !scale || !zero) {
@@ -87,9 +119,7 @@ void lowerQuantizedLinear(Lowering &lowering, mm::QuantizedLinearOp op) {
   if (!rows.rows.getConstant())
     blocks.m_block = kTypicalRows;
   Chain chain = lowering.chain(result);
-  Kernel kernel(lowering,
-                isInteger ? (isFour ? "gemm_i8_u4" : "gemm_i8_i8")
-                          : (isFour ? "gemm_f32_u4" : "gemm_f32_i8"),
+  Kernel kernel(lowering, kernelRow(weightType.getElementType(), isInteger),
                 op.getLoc());
   SmallVector<Dim> offsets{rows.view.offset};
   kernel.tensor(rows.view.buffer);
@@ -97,7 +127,9 @@ void lowerQuantizedLinear(Lowering &lowering, mm::QuantizedLinearOp op) {
     kernel.tensor(scales->view.buffer);
     offsets.push_back(scales->view.offset);
   }
-  SmallVector<Value> constants{packed, scale, zero};
+  SmallVector<Value> constants{packed, scale};
+  if (!isFloat)
+    constants.push_back(zero);
   int64_t group = depth / scaleType.getDimSize(0);
   bool isLimited = false;
   if (isInteger && !isFour) {
@@ -127,7 +159,8 @@ void lowerQuantizedLinear(Lowering &lowering, mm::QuantizedLinearOp op) {
   params.push_back(symbols.constant(group));
   if (scales)
     params.push_back(symbols.constant(scales->block));
-  params.push_back(symbols.constant(op.getZero() ? 1 : 0));
+  if (!isFloat)
+    params.push_back(symbols.constant(op.getZero() ? 1 : 0));
   params.append({mBlock, nBlock});
   if (isInteger && !isFour)
     params.push_back(symbols.constant(isLimited));

@@ -26,6 +26,8 @@ constexpr int64_t kRows = 32;
 constexpr int64_t kCells = 4, kSmall = int64_t(1) << 16;
 
 mm::LinearOp findRowDot(Lowering &lowering, mm::LinearOp first) {
+  if (!getElementTypeOrSelf(first.getWeight()).isF32())
+    return {};
   mm::Shape shape = mm::getShape(first.getType());
   std::optional<int64_t> rows =
       mm::product(first.getContext(), ArrayRef(shape).drop_back())
@@ -46,6 +48,7 @@ mm::LinearOp findRowDot(Lowering &lowering, mm::LinearOp first) {
                    type.getElementType().isF32() &&
                    mm::getShape(type).back().isConstant(1) &&
                    isConstantData(second.getWeight()) &&
+                   getElementTypeOrSelf(second.getWeight()).isF32() &&
                    value.getType() == first.getType();
       return isDot ? second : mm::LinearOp();
     }

@@ -33,7 +33,7 @@ Value Element::panelElement(Value panels, Value table, AffineExpr row,
   return load(view, {which, column, lane}, elementOf(table));
 }
 
-Value Element::lineElement(Value rows, ArrayRef<AffineExpr> index) {
+Value Element::weightElement(Value rows, ArrayRef<AffineExpr> index) {
   auto gather = rows.getDefiningOp<mm::GatherOp>();
   if (!gather || gather.getAxis() != 0 || kernel.lowering.isStored(rows))
     return {};
@@ -42,14 +42,23 @@ Value Element::lineElement(Value rows, ArrayRef<AffineExpr> index) {
   if (!transpose || type.getRank() != 2 ||
       transpose.getPermutation() != ArrayRef<int64_t>{1, 0})
     return {};
-  Value lines = kernel.lowering.packedLines(transpose.getInput());
-  if (!lines)
+  bool isFloat = isa<FloatType>(type.getElementType());
+  Value packed = isFloat ? kernel.lowering.packedPanels(transpose.getInput())
+                         : kernel.lowering.packedLines(transpose.getInput());
+  if (!packed)
     return {};
   const Symbols &symbols = kernel.lowering.symbols;
   Shape shape = mm::getShape(type);
   size_t rank = index.size() - 1;
-  Value row = indexValue(
-      gatherIndex(gather.getIndices(), index.take_front(rank), shape[0]));
+  AffineExpr which =
+      gatherIndex(gather.getIndices(), index.take_front(rank), shape[0]);
+  Type f32 = builder.getF32Type();
+  if (isFloat)
+    return emitCast(
+        builder, loc,
+        panelElement(packed, gather.getInput(), which, index.back()),
+        type.getElementType(), f32);
+  Value row = indexValue(which);
   Value k = indexValue(index.back());
   auto number = [&](int64_t value) { return indexConstant(value); };
   auto div = [&](Value x, int64_t by) -> Value {
@@ -70,10 +79,13 @@ Value Element::lineElement(Value rows, ArrayRef<AffineExpr> index) {
   int64_t bytes = (type.getDimSize(0) + 15) / 16 * panelBytes;
   AffineExpr at_ = computedDim(place, symbols.constant(bytes));
   Type i32 = builder.getI32Type();
-  Value byte = load({lines, symbols.constant(0), {symbols.constant(1)}}, {at_},
+  Value byte = load({packed, symbols.constant(0), {symbols.constant(1)}}, {at_},
                     builder.getI8Type());
+  auto real = [&](Value integer) -> Value {
+    return builder.create<arith::SIToFPOp>(loc, f32, integer);
+  };
   if (bits == 8)
-    return builder.create<arith::ExtSIOp>(loc, i32, byte);
+    return real(builder.create<arith::ExtSIOp>(loc, i32, byte));
   Value both = builder.create<arith::ExtUIOp>(loc, i32, byte);
   Value half =
       builder.create<arith::IndexCastOp>(loc, i32, div(rem(k, lineRows), 4));
@@ -83,17 +95,17 @@ Value Element::lineElement(Value rows, ArrayRef<AffineExpr> index) {
       loc, builder.create<arith::ShRUIOp>(loc, both, shift),
       intConstant(i32, 15));
   if (type.getElementType().isUnsignedInteger())
-    return field;
-  return builder.create<arith::SubIOp>(loc, field, intConstant(i32, 8));
+    return real(field);
+  return real(builder.create<arith::SubIOp>(loc, field, intConstant(i32, 8)));
 }
 
 Value Element::dequantizedElement(mm::DequantizeOp op,
                                   ArrayRef<AffineExpr> index) {
   Type f32 = builder.getF32Type();
-  Value number = lineElement(op.getInput(), index);
-  number = number ? builder.create<arith::SIToFPOp>(loc, f32, number)
-                  : emitCast(builder, loc, at(op.getInput(), index),
-                             elementOf(op.getInput()), f32);
+  Value number = weightElement(op.getInput(), index);
+  if (!number)
+    number = emitCast(builder, loc, at(op.getInput(), index),
+                      elementOf(op.getInput()), f32);
   SmallVector<AffineExpr> block(index);
   int64_t axis = op.getAxis(), size = op.getBlock();
   if (size > 1)

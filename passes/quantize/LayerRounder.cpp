@@ -25,8 +25,11 @@ LayerExtents LayerWeights::extents() const {
 WeightFormat formatOf(const QuantizeRequest &scheme, int64_t depth) {
   bool limited =
       scheme.bits == 8 && !scheme.asymmetric && !scheme.activations.empty();
+  NumberKind kind = scheme.format == "e4m3"   ? NumberKind::e4m3
+                    : scheme.format == "e5m2" ? NumberKind::e5m2
+                                              : NumberKind::integer;
   return {scheme.bits, fitGroup(scheme.group, depth), scheme.asymmetric,
-          limited};
+          limited, kind};
 }
 
 Rounding roundingOf(const QuantizeRequest &scheme, int64_t depth) {

@@ -4,6 +4,7 @@
 #include "passes/quantize/LayerPlan.h"
 #include "passes/quantize/LayerRounder.h"
 #include "passes/quantize/Passes.h"
+#include "passes/quantize/Tables.h"
 #include "passes/quantize/WeightConstants.h"
 
 #include <cmath>
@@ -20,9 +21,6 @@ using namespace mmcc;
 using namespace mmcc::quantize;
 
 namespace {
-
-/// Tables with fewer numbers are not worth it.
-constexpr int64_t kLeastTable = int64_t(1) << 16;
 
 /// A weight that was rounded, which layers of other functions may have as well.
 struct Known {
@@ -50,7 +48,7 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
           if (std::string reason = whyNot(layer); !reason.empty())
             stays(op, reason);
         if (auto gather = dyn_cast<mm::GatherOp>(op))
-          if (isTable(gather))
+          if (canQuantize(gather))
             tables.push_back(gather);
       });
     for (mm::GatherOp table : tables)
@@ -92,7 +90,12 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
     }
     bool isKind =
         activations.empty() || activations == "rows" || activations == "static";
+    bool isFloat = format != "int";
+    // Floats have 8 bits, no zero, and are rounded to the nearest.
+    bool isPossible = !isFloat || (bits == 8 && !asymmetric &&
+                                   activations.empty() && method == "rtn");
     if ((bits != 3 && bits != 4 && bits != 8) || group < 0 || !isKind ||
+        !isPossible || (isFloat && format != "e4m3" && format != "e5m2") ||
         !parseMethod(method) ||
         (method == "smoothquant" && activations.empty()))
       return "impossible options";
@@ -103,9 +106,12 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
     asked->activations = activations;
     asked->method = method;
     asked->actOrder = actOrder;
+    asked->format = format;
     asked->scheme = "w" + std::to_string(bits) + "a" +
                     (activations.empty() ? "16" : "8") +
                     (bits == 8 && activations == "rows" ? "-dynamic" : "");
+    if (isFloat)
+      asked->scheme = format == "e4m3" ? "fp8" : "fp8-e5m2";
     return "";
   }
 
@@ -267,32 +273,15 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
   // Tables
   //===--------------------------------------------------------------------===//
 
-  bool isTable(mm::GatherOp op) {
-    auto table = op.getInput().getDefiningOp<mm::ConstantOp>();
-    auto type = cast<RankedTensorType>(op.getInput().getType());
-    if (!table || op.getAxis() != 0 || type.getRank() != 2 ||
-        !type.getElementType().isF32() || type.getNumElements() < kLeastTable ||
-        op.getIndices().getDefiningOp<mm::ConstantOp>())
+  bool canQuantize(mm::GatherOp op) {
+    if (!isTable(op))
       return false;
-    if (fitGroup(0, type.getDimSize(1)) != 0)
+    int64_t width =
+        cast<RankedTensorType>(op.getInput().getType()).getDimSize(1);
+    if (fitGroup(0, width) != 0)
       return true;
-    stays(op, "its table's width of " + Twine(type.getDimSize(1)) +
-                  " is no multiple of 32");
+    stays(op, "its table's width of " + Twine(width) + " is no multiple of 32");
     return false;
-  }
-
-  static Value transposed(OpBuilder &builder, Location loc, Value value) {
-    return builder.create<mm::TransposeOp>(loc, value, ArrayRef<int64_t>{1, 0});
-  }
-
-  /// Calls work(weight), with the table as a weight.
-  template <typename Work> auto asWeight(mm::GatherOp op, Work work) {
-    OpBuilder builder(op);
-    Value weight = transposed(builder, op.getLoc(), op.getInput());
-    auto result = work(weight);
-    if (weight.use_empty())
-      weight.getDefiningOp()->erase();
-    return result;
   }
 
   /// Of tables that no layer has as a weight. A plan is about layers: 8 bits
@@ -323,9 +312,9 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
           asWeight(op, [&](Value weight) { return finiteWeight(op, weight); });
       if (!matrix)
         return;
-      WeightFormat format = formatOf(*scheme, width);
+      WeightFormat written = formatOf(*scheme, width);
       RoundedLayers rounded =
-          roundLayers({&*matrix}, {format}, {}, Rounding(), /*plain=*/true);
+          roundLayers({&*matrix}, {written}, {}, Rounding(), /*plain=*/true);
       known[key].constants = makeConstants(&getContext(), rounded.weights[0]);
       known[key].scheme = *scheme;
     }

@@ -11,6 +11,7 @@ struct Scheme {
   unsigned bits;
   int64_t group;
   llvm::StringLiteral activations;
+  llvm::StringLiteral format = "int";
 };
 
 constexpr Scheme kSchemes[] = {
@@ -20,6 +21,8 @@ constexpr Scheme kSchemes[] = {
     {"w4a8", 4, 128, "rows"},
     {"w8a8-dynamic", 8, 0, "rows"},
     {"w8a8", 8, 0, "static"},
+    {"fp8", 8, 0, "", "e4m3"},
+    {"fp8-e5m2", 8, 0, "", "e5m2"},
     {"auto", 0, 0, ""},
 };
 
@@ -46,6 +49,7 @@ std::optional<QuantizeRequest> QuantizeRequest::parse(llvm::StringRef name,
   request.bits = scheme->bits;
   request.group = scheme->group;
   request.activations = scheme->activations.str();
+  request.format = scheme->format.str();
   return request;
 }
 
@@ -67,6 +71,9 @@ std::string QuantizeRequest::conflict() const {
     return "--method=smoothquant moves outliers of 8-bit activations, which "
            "--quantize=" +
            scheme + " does not have";
+  if (format != "int" && (asymmetric || method != "rtn"))
+    return "--asymmetric and --method are of integers; --quantize=" + scheme +
+           " rounds to the nearest float";
   if (activations == "static" && group != 0)
     return "--group-size goes with scales of the weight's groups; one scale "
            "for all activations has whole columns";
@@ -79,6 +86,8 @@ std::string QuantizeRequest::pass(bool explain) const {
     text += "layers=" + plan;
   } else {
     text += "bits=" + std::to_string(bits) + " group=" + std::to_string(group);
+    if (format != "int")
+      text += " format=" + format;
     if (asymmetric)
       text += " asymmetric=true";
     if (!activations.empty())

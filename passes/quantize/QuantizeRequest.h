@@ -15,6 +15,7 @@ namespace mmcc {
 ///     w4a8                   activations in 8 bits by group of a token
 ///     w8a8-dynamic           activations in 8 bits by token
 ///     w8a8                   activations in 8 bits by one scale for all
+///     fp8, fp8-e5m2          weights only, as floats of 8 bits (e4m3, e5m2)
 ///     auto                   for each layer what a search finds
 struct QuantizeRequest {
   std::string scheme;
@@ -22,6 +23,8 @@ struct QuantizeRequest {
   /// Numbers that share a scale; 0: all of a column.
   int64_t group = 128;
   bool asymmetric = false;
+  /// int, e4m3 or e5m2.
+  std::string format = "int";
   /// "rows": integers whose scale is found at the call; "static": of a scale
   /// found on samples; empty: as they are.
   std::string activations;

@@ -69,6 +69,21 @@ Value makeVector(OpBuilder &builder, Location loc, ArrayRef<float> numbers) {
                                 numbers));
 }
 
+static Type elementOf(MLIRContext *context, const WeightFormat &format) {
+  switch (format.kind) {
+  case NumberKind::e4m3:
+    return Float8E4M3FNType::get(context);
+  case NumberKind::e5m2:
+    return Float8E5M2Type::get(context);
+  case NumberKind::integer:
+    break;
+  }
+  auto signedness =
+      format.asymmetric ? IntegerType::Unsigned : IntegerType::Signless;
+  return format.bits == 8 ? IntegerType::get(context, 8)
+                          : IntegerType::get(context, 4, signedness);
+}
+
 NarrowConstants makeConstants(MLIRContext *context,
                               const NarrowWeight &weight) {
   const WeightFormat &format = weight.format;
@@ -81,10 +96,7 @@ NarrowConstants makeConstants(MLIRContext *context,
     scales.push_back(scale.scale);
     zeros.push_back(float(scale.zero - shift));
   }
-  auto signedness =
-      format.asymmetric ? IntegerType::Unsigned : IntegerType::Signless;
-  Type element = format.bits == 8 ? IntegerType::get(context, 8)
-                                  : IntegerType::get(context, 4, signedness);
+  Type element = elementOf(context, format);
   Type f32 = Float32Type::get(context);
   int64_t shape[] = {weight.in, weight.out};
   int64_t groups[] = {weight.groups(), weight.out};
@@ -94,6 +106,24 @@ NarrowConstants makeConstants(MLIRContext *context,
   if (format.asymmetric)
     constants.zero = makeAttribute<float>(f32, groups, zeros);
   return constants;
+}
+
+ElementsAttr makeHalf(ElementsAttr value, HalfFloat type) {
+  std::optional<lower::ConstantBytes> bytes = lower::bytesOf(value);
+  if (!bytes)
+    return {};
+  Builder builder(value.getContext());
+  Type element = type == HalfFloat::f16 ? Type(builder.getF16Type())
+                                        : Type(builder.getBF16Type());
+  auto shaped = cast<ShapedType>(value.getType());
+  std::vector<uint16_t> numbers(bytes->splat ? 1 : shaped.getNumElements());
+  roundToHalf(bytes->data.data(), int64_t(numbers.size()), type,
+              numbers.data());
+  if (bytes->splat)
+    return DenseElementsAttr::getFromRawBuffer(
+        shaped.clone(element),
+        ArrayRef(reinterpret_cast<char *>(&numbers[0]), sizeof(uint16_t)));
+  return makeAttribute<uint16_t>(element, shaped.getShape(), numbers);
 }
 
 } // namespace mmcc::quantize

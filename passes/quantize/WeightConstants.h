@@ -4,6 +4,7 @@
 #define MMCC_PASSES_QUANTIZE_WEIGHTCONSTANTS_H
 
 #include "dialects/mm/MM.h"
+#include "passes/quantize/methods/HalfFloats.h"
 #include "passes/quantize/methods/NarrowWeight.h"
 #include <optional>
 
@@ -25,14 +26,17 @@ mlir::Value makeVector(mlir::OpBuilder &builder, mlir::Location loc,
 /// they do not come from constants by data movement.
 mlir::Attribute keyOf(mlir::Value weight);
 
-/// The values that lowering packs, as constants: numbers [in, out] of i4, ui4
-/// or i8, scales and, if asymmetric, zeros [in / group, out] of f32. 8-bit
-/// numbers with a zero are moved down by 128, with their zero.
+/// The values that lowering packs, as constants: numbers [in, out] of i4, ui4,
+/// i8 or a float of 8 bits, scales and, if asymmetric, zeros [in / group, out]
+/// of f32. 8-bit numbers with a zero are moved down by 128, with their zero.
 struct NarrowConstants {
   mlir::ElementsAttr numbers, scale, zero;
 };
 NarrowConstants makeConstants(mlir::MLIRContext *context,
                               const NarrowWeight &weight);
+
+/// A constant of f32 in 16 bits; null if its data is not at hand.
+mlir::ElementsAttr makeHalf(mlir::ElementsAttr value, HalfFloat type);
 
 } // namespace mmcc::quantize
 

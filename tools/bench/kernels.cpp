@@ -232,11 +232,46 @@ struct Bench {
         cold ? double(bytes + scales * 4) : 0, move);
   }
 
+  /// `row`: a product with weights stored in `bytes` each, and scales by column
+  /// for those of one.
+  void stored(const char *row, int64_t bytes, int64_t M, int64_t N, int64_t K,
+              bool cold) const {
+    char name[96];
+    std::snprintf(name, sizeof name, "%s %ldx%ldx%ld%s", row, long(M), long(N),
+                  long(K), cold ? " cold" : "");
+    if (!wanted(name))
+      return;
+    int64_t size = (N + 15) / 16 * 16 * K * bytes;
+    int64_t copies = cold ? std::max<int64_t>(2, 160000000 / size) : 1;
+    Buffer a(M * K), w(size / 4 * copies), scale((N + 15) / 16 * 16),
+        out(M * N), bias(N);
+    Blocks blocks = narrowBlocks(M, N, K, 1, avx512);
+    int64_t copy = 0;
+    auto move = [&](std::vector<const void *> &tensors) {
+      copy = (copy + 1) % copies;
+      tensors[1] = w.data + copy * (size / 4);
+    };
+    std::vector<int64_t> params = {1, M, N, K, M * K, K};
+    if (bytes == 1)
+      params.push_back(K);
+    params.insert(params.end(), {blocks.m_block, blocks.n_block});
+    run(name, row, params, {a.data, w.data, scale.data},
+        blocking::ceilDivide(N, blocks.n_block),
+        blocking::ceilDivide(M, blocks.m_block), 1,
+        gemmNarrowScratchBytes(K, blocks.m_block),
+        {out.data, bias.data, M, N, 1}, 2.0 * M * N * K,
+        cold ? double(size) : 0, move);
+  }
+
   void allNarrow(int64_t M, int64_t N, int64_t K, bool cold) const {
     narrow("gemm_f32_u4", 4, false, M, N, K, cold);
     narrow("gemm_i8_u4", 4, true, M, N, K, cold);
     narrow("gemm_f32_i8", 8, false, M, N, K, cold);
     narrow("gemm_i8_i8", 8, true, M, N, K, cold);
+    stored("gemm_f32_bf16", 2, M, N, K, cold);
+    stored("gemm_f32_f16", 2, M, N, K, cold);
+    stored("gemm_f32_f8e4m3", 1, M, N, K, cold);
+    stored("gemm_f32_f8e5m2", 1, M, N, K, cold);
   }
 
   void batchGemm(const char *model, int64_t B, int64_t M, int64_t N, int64_t K,
@@ -370,6 +405,7 @@ struct Bench {
         allNarrow(M, 4864, 896, cold);
         allNarrow(M, 896, 4864, cold);
       }
+      allNarrow(128, 3072, 768, cold);
       allNarrow(197, 3072, 768, cold);
       allNarrow(197, 768, 768, cold);
     }

@@ -61,7 +61,8 @@ def race(source: Path, folder: Path, options) -> None:
     inputs, model, engines = folder / "in.npz", source / "model.onnx", {}
     for scheme in options.schemes.split(","):
         artifact = folder / f"{scheme}.mmcc"
-        command = [BIN / "mmcc", "compile", model, "-o", artifact, f"--quantize={scheme}", "--target=cpu:native"]
+        option = f"--precision={scheme}" if scheme in ("f32", "bf16", "f16") else f"--quantize={scheme}"
+        command = [BIN / "mmcc", "compile", model, "-o", artifact, option, "--target=cpu:native"]
         subprocess.run([str(c) for c in command], check=True)
         engines[f"mmcc {scheme}, {artifact.stat().st_size / 1e6:.0f} MB"] = lambda path=artifact: in_mmcc(path, inputs, options)
     engines["ONNX Runtime f32"] = lambda: in_onnx_runtime(model, inputs, options)
@@ -83,7 +84,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=2)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--schemes", default="none,w8a8-dynamic,w8a16,w4a16,w4a8", help="of mmcc")
+    parser.add_argument("--schemes", default="f32,w8a8-dynamic,w8a16,w4a16,w4a8,fp8,bf16,f16", help="of mmcc")
     parser.add_argument("--openvino", metavar="PYTHON", help="an interpreter with OpenVINO and NNCF")
     parser.add_argument("--forms", default="f32,int8,w4", help="of OpenVINO")
     parser.add_argument("--time", type=Path, help=argparse.SUPPRESS)

@@ -25,20 +25,6 @@ struct Refusal {
   std::string message;
 };
 
-/// Options of later versions. Each is known, so that a script that uses it is
-/// told so, and only the values in `allowed` do what they say today.
-struct LaterOption {
-  const char *name;
-  std::vector<std::string> allowed;
-};
-
-const std::vector<LaterOption> &laterOptions() {
-  static const std::vector<LaterOption> options = {
-      {"--precision", {"f32"}},
-  };
-  return options;
-}
-
 /// Values of the options as CLI11 collects them.
 struct Raw {
   std::vector<std::string> models, targets, dims;
@@ -47,7 +33,6 @@ struct Raw {
   std::optional<int64_t> groupSize;
   bool asymmetric = false, actOrder = false;
   std::string method, device = "cpu";
-  std::map<std::string, std::vector<std::string>> later;
   bool help = false;
 };
 
@@ -68,19 +53,6 @@ std::optional<Stage> parseStageOption(const std::string &name,
   return stage;
 }
 
-void checkLaterOptions(const Raw &raw) {
-  for (const LaterOption &option : laterOptions()) {
-    auto values = raw.later.find(option.name);
-    if (values == raw.later.end())
-      continue;
-    for (const std::string &value : values->second)
-      if (std::find(option.allowed.begin(), option.allowed.end(), value) ==
-          option.allowed.end())
-        throw Refusal{std::string("not supported yet: ") + option.name + "=" +
-                      value};
-  }
-}
-
 void addModelOptions(CLI::App *app, Raw &raw, CompileOptions &options) {
   app->add_option("MODEL", raw.models)->required();
   app->add_option("--target", raw.targets)->allow_extra_args(false);
@@ -94,6 +66,8 @@ void addApproximations(CLI::App *app, Raw &raw, CompileOptions &options) {
   app->add_option("--prune", options.prune);
   app->add_flag("--prune-map", options.pruneMap);
   app->add_option("--attention", options.attention)->allow_extra_args(false);
+  app->add_option("--precision", options.precision)
+      ->check(CLI::IsMember({"f32", "bf16", "f16", "auto"}));
   app->add_option("--quantize", raw.quantize);
   app->add_option("--group-size", raw.groupSize);
   app->add_flag("--asymmetric", raw.asymmetric);
@@ -117,9 +91,6 @@ void addCompileOptions(CLI::App *app, Raw &raw, CompileOptions &options) {
   app->add_option("--report", options.report);
   app->add_flag("--strict", options.strict);
   app->add_flag("--time", options.time);
-  for (const LaterOption &option : laterOptions())
-    app->add_option(option.name, raw.later[option.name])
-        ->allow_extra_args(false);
 }
 
 /// What the artifact records: all that changes its content, in one order.
@@ -144,6 +115,8 @@ std::string recordOptions(const Raw &raw, const CompileOptions &options) {
     text += " --prune-map";
   if (options.kv != "f32")
     text += " --kv=" + options.kv;
+  if (options.precision != "f32")
+    text += " --precision=" + options.precision;
   if (options.quantize)
     text += " " + options.quantize->recorded();
   if (!raw.from.empty())
@@ -193,8 +166,8 @@ void interpretAttention(const Raw &raw, CompileOptions &options) {
 void interpretTokens(const Raw &raw, CompileOptions &options) {
   // A bound without a schedule asks for the best that keeps it.
   std::string tome = raw.tome;
-  bool isExact =
-      options.attention.empty() && options.prune.empty() && !options.quantize;
+  bool isExact = options.attention.empty() && options.prune.empty() &&
+                 !options.quantize && options.precision == "f32";
   if (tome == "off" && options.maxDrop && isExact)
     tome = "auto";
   if (tome == "off") {
@@ -202,7 +175,8 @@ void interpretTokens(const Raw &raw, CompileOptions &options) {
       throw Refusal{"--tome-map needs --tome"};
     if (!options.calibrate.empty() && isExact && options.report.empty())
       throw Refusal{"--calibrate has nothing to measure without --tome, "
-                    "--prune, --attention, --quantize or --report"};
+                    "--prune, --attention, --precision, --quantize or "
+                    "--report"};
     return;
   }
   std::string error;
@@ -235,15 +209,31 @@ void interpretPruning(const Raw &raw, CompileOptions &options) {
   requireOptimize(raw, options, "--prune");
 }
 
-void interpretState(const Raw &raw, const CompileOptions &options) {
-  if (options.kv == "f32" || options.kv == "off")
-    return;
+/// What passes of the stage quantize do needs that stage.
+void requireQuantize(const Raw &raw, const CompileOptions &options,
+                     const std::string &option) {
   if (!options.optimize)
-    throw Refusal{"--kv takes effect when the model is optimised, which -O0 "
-                  "leaves out"};
+    throw Refusal{option + " takes effect when the model is optimised, which "
+                           "-O0 leaves out"};
   if (options.from && *options.from >= Stage::quantize)
-    throw Refusal{"--kv takes effect in the stage quantize, which --from=" +
+    throw Refusal{option +
+                  " takes effect in the stage quantize, which --from=" +
                   raw.from + " leaves out"};
+}
+
+void interpretState(const Raw &raw, const CompileOptions &options) {
+  if (options.kv != "f32" && options.kv != "off")
+    requireQuantize(raw, options, "--kv");
+}
+
+void interpretPrecision(const Raw &raw, const CompileOptions &options) {
+  if (options.precision == "f32")
+    return;
+  if (raw.quantize != "none")
+    throw Refusal{"--precision=" + options.precision +
+                  " and --quantize=" + raw.quantize +
+                  " both say what weights are stored in: give one of them"};
+  requireQuantize(raw, options, "--precision");
 }
 
 void interpretQuantization(const Raw &raw, CompileOptions &options) {
@@ -259,13 +249,7 @@ void interpretQuantization(const Raw &raw, CompileOptions &options) {
   auto request = QuantizeRequest::parse(raw.quantize, error);
   if (!request)
     throw Refusal{"--quantize=" + raw.quantize + ": " + error};
-  if (!options.optimize)
-    throw Refusal{"--quantize takes effect when the model is optimised, which "
-                  "-O0 leaves out"};
-  if (options.from && *options.from >= Stage::quantize)
-    throw Refusal{"--quantize takes effect in the stage quantize, which "
-                  "--from=" +
-                  raw.from + " leaves out"};
+  requireQuantize(raw, options, "--quantize");
   if (raw.groupSize) {
     int64_t group = *raw.groupSize;
     if (group < 0 || group % 32 != 0)
@@ -322,6 +306,7 @@ void interpret(const Raw &raw, CommandLine &commandLine) {
   interpretContract(raw, options);
   interpretAttention(raw, options);
   interpretPruning(raw, options);
+  interpretPrecision(raw, options);
   interpretQuantization(raw, options);
   interpretTokens(raw, options);
   interpretState(raw, options);
@@ -332,7 +317,6 @@ void interpret(const Raw &raw, CommandLine &commandLine) {
       throw Refusal{"--report shows the artifact, which --stop-after=" +
                     raw.stopAfter + " leaves out"};
   }
-  checkLaterOptions(raw);
   options.recorded = recordOptions(raw, options);
 }
 

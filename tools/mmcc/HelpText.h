@@ -23,8 +23,7 @@ inline constexpr char kCompileHelp[] =
     R"(mmcc compile MODEL.onnx... | PROGRAM.json -o OUT.mmcc [options]
 An entry point each; {"entries": {"a": "A.onnx", "b": "B.onnx"}, "connect":
 [["a.y", "b.x"]], "missing": {"a": "zero"}} in PROGRAM.json joins them to one more.
-  --target=cpu | cpu:LEVEL,... | cpu:native   may be given more than once; default
-                        cpu: all levels (x86-64-v3, x86-64-v4)
+  --target=cpu | cpu:LEVEL,... | cpu:native    repeatable; cpu: all levels (x86-64-v3, x86-64-v4)
   --dim NAME=N | NAME=LO..HI    fixes or bounds a symbolic dimension
   --attention=auto | full | window=W | sparse=W,S    keys at most W tokens away, and every
                         S-th; N:window=W or N..M:... for layers; may be repeated
@@ -34,10 +33,11 @@ An entry point each; {"entries": {"a": "A.onnx", "b": "B.onnx"}, "connect":
                         perhaps ,at=NODE where they are; --prune-map tells which
   --max-drop=X --calibrate=DIR    lose at most X points of accuracy on the .npz samples in DIR
                         (else exit 3); without --tome, merges as many tokens as keep that
-  --quantize=auto | w4a16 | w4a8 | w8a16 | w8a8 | w8a8-dynamic | w3a16    weights, activations of so
-                        many bits (16: as they are); --group-size=N share a scale; --asymmetric
-  --method=rtn | gptq | awq | smoothquant    how; all but rtn look at --calibrate; --act-order
+  --quantize=auto | w4a16 | w4a8 | w8a16 | w8a8 | w8a8-dynamic | w3a16 | fp8 | fp8-e5m2    bits of
+                        weights, activations; --group-size=N share a scale; --asymmetric: a zero;
+                        --method=rtn | gptq | awq | smoothquant, --act-order look at --calibrate
   --tuning=RECORD       --quantize=auto goes by timings: of mmcc tune, or made now and added
+  --precision=f32 | bf16 | f16 | auto    what weights are stored in, without --quantize
   --kv=f32 | f16 | int8 | fp8 | off    how a decoder's added entry NAME.state keeps its past
   -O0 | --strict        switches every optimisation off; exit 3 if an attention stays in pieces
   --stop-after=STAGE    prints the IR after import, simplify, optimize, quantize, lower, schedule

@@ -11,15 +11,14 @@
 //
 // A few rows are bound by the stream of weights: each line is unpacked in
 // registers and meets the rows at once, and scales apply to the sums of a
-// group. Many rows are bound by arithmetic: two panels at a time are unpacked
-// to f32 in chunks of K that the second level cache holds, and the f32 tile
-// runs over them.
+// group. Many rows are bound by arithmetic, and meet panels that were unpacked
+// to f32 (WidenedPanels.h).
 //
 //===----------------------------------------------------------------------===//
 
 #include "codegen/cpu/kernels/Abi.h"
 #include "codegen/cpu/kernels/NarrowPanel.h"
-#include "codegen/cpu/kernels/Tile.h"
+#include "codegen/cpu/kernels/WidenedPanels.h"
 
 using namespace mmcc::cpu;
 
@@ -173,11 +172,18 @@ void unpackPanel(const Weights &w, int64_t panel, int64_t k0, int64_t depth,
   }
 }
 
-/// Adds what a chunk of K gave to the sums of the chunks before it.
-MMK_INLINE void addTile(float *sums, const float *tile, int64_t rows) {
-  for (int64_t i = 0; i < rows * kNarrowCols; i += kLanes)
-    vstore(sums + i, vadd(vload(sums + i), vload(tile + i)));
-}
+/// As multiplyWidened wants them.
+template <int Bits> struct Widening {
+  const Weights &w;
+
+  static constexpr int64_t kRowBytes = kLineBytes / kLineRows<Bits>;
+  const void *at(int64_t panel, int64_t k) const {
+    return w.panel<Bits>(panel) + k * kRowBytes;
+  }
+  void widen(int64_t panel, int64_t k0, int64_t chunk, float *to) const {
+    unpackPanel<Bits>(w, panel, k0, chunk, to);
+  }
+};
 
 template <int Bits> void gemm(const MicroCall *call) {
   enum { B, M, N, K, ABatch, ARow, Group, Zeros, MBlock, NBlock };
@@ -214,47 +220,7 @@ template <int Bits> void gemm(const MicroCall *call) {
     return;
   }
 
-  float *panels = tile + kScratchRows * kPostCols;
-  float *sums = panels + kNarrowCols * kNarrowDepth;
-  const int64_t tiles = rowTiles(rows, aRow);
-  for (int64_t n = n0; n < n1; n += kNarrowCols) {
-    const int64_t cols = minOf(kNarrowCols, n1 - n);
-    const int64_t count = ceilDiv(cols, kPanel);
-    for (int64_t k0 = 0; k0 < depth; k0 += kNarrowDepth) {
-      const int64_t chunk = minOf(kNarrowDepth, depth - k0);
-      for (int64_t i = 0; i < count; ++i)
-        unpackPanel<Bits>(w, n / kPanel + i, k0, chunk,
-                          panels + i * chunk * kPanel);
-      for (int64_t t = 0; t < tiles; ++t) {
-        const int64_t r0 = tileBegin(rows, tiles, t);
-        const int64_t mr = tileBegin(rows, tiles, t + 1) - r0;
-        const float *pointers[kMaxRows];
-        for (int64_t r = 0; r < mr; ++r)
-          pointers[r] = a + (r0 + r) * aRow + k0;
-        TileArgs args;
-        args.rows = pointers;
-        args.segs = 1;
-        args.segLen = chunk;
-        args.bRow = kPanel;
-        args.panelStride = chunk * kPanel;
-        args.outRow = kNarrowCols;
-        args.nextRows =
-            reinterpret_cast<const char *>(a + (r0 + mr) * aRow + k0);
-        args.nextRowsStep = 0;
-        args.far = args.nextRows;
-        args.farStep = 0;
-        float *to = k0 ? tile : sums + r0 * kNarrowCols;
-        for (int64_t i = 0; i < count; i += kTilePanels) {
-          args.b = panels + i * chunk * kPanel;
-          args.out = to + i * kPanel;
-          runTile(mr, minOf(kTilePanels, count - i), args);
-        }
-        if (k0)
-          addTile(sums + r0 * kNarrowCols, tile, mr);
-      }
-    }
-    call->post(call->args, outer, m0, n, rows, cols, sums, kNarrowCols);
-  }
+  multiplyWidened(call, {a, aRow, m0, rows, n0, n1, depth}, Widening<Bits>{w});
 }
 
 } // namespace

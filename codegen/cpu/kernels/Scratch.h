@@ -40,7 +40,7 @@ constexpr int64_t gemmDotScratchBytes(int64_t m_block) {
 
 /// Columns and rows of K that narrow weights are unpacked by, when many rows
 /// meet them; fewer rows than kFewRows + 1 meet them unpacked in registers.
-constexpr int64_t kNarrowCols = 32, kNarrowDepth = 512, kFewRows = 4;
+constexpr int64_t kNarrowCols = 32, kNarrowDepth = 1024, kFewRows = 4;
 
 constexpr int64_t gemmNarrowScratchBytes(int64_t K, int64_t m_block) {
   int64_t few = kFewRows * (K + K / 32) * 4;

@@ -1,11 +1,17 @@
-//===- Stored.h - Element types that keys and values are kept in -*- C++
-//-*-===//
+//===- Stored.h - Element types that numbers are kept in --------*- C++ -*-===//
 //
-// A Stored type says how elements become f32 in a register. Types that are
-// `scaled` have an f32 scale for each token of each head, and x = element *
-// scale. An f8 element (e4m3: sign, four bits of exponent, three of mantissa,
-// no infinity) is read as the f16 with the same exponent field, which is 1/256
-// of it; the factor is in the scale.
+// A Stored type says how elements become f32 in a register: keys and values of
+// a state, and weights. Types that are `scaled` have an f32 scale for each
+// token of each head, or group of a column, and x = element * scale.
+//
+//     bf16    the upper half of an f32
+//     f8e5m2  the upper half of an f16
+//     f8e4m3  sign, four bits of exponent, three of mantissa, no infinity: read
+//             as the f16 with the same exponent field, which is 1/256 of it.
+//             The factor, kUnit, goes into the scale. (NaN reads as 480.)
+//
+// An f16 of any size, also one below its normal range, becomes an f32 exactly,
+// whatever the mode says of denormal numbers.
 //
 // loadPart touches the first n elements in the result only, but may read as far
 // as load does.
@@ -47,6 +53,19 @@ struct StoredF16 : WholeLoads<StoredF16, uint16_t> {
   }
 };
 
+struct StoredBF16 : WholeLoads<StoredBF16, uint16_t> {
+  static constexpr bool scaled = false;
+  MMK_INLINE static Vec load(const uint16_t *p) {
+#if defined(__AVX512F__)
+    __m512i x = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(x, 16));
+#else
+    __m256i x = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(x, 16));
+#endif
+  }
+};
+
 struct StoredI8 : WholeLoads<StoredI8, int8_t> {
   static constexpr bool scaled = true;
   MMK_INLINE static Vec load(const int8_t *p) {
@@ -60,22 +79,46 @@ struct StoredI8 : WholeLoads<StoredI8, int8_t> {
   }
 };
 
+/// The first lanes of `halves`, 16 f16, as a Vec: all with AVX-512.
+MMK_INLINE Vec fromHalves(__m256i halves) {
+#if defined(__AVX512F__)
+  return _mm512_cvtph_ps(halves);
+#else
+  return _mm256_cvtph_ps(_mm256_castsi256_si128(halves));
+#endif
+}
+
+/// As many bytes as a Vec has lanes; the rest is of no concern.
+MMK_INLINE __m128i loadBytes(const uint8_t *p) {
+#if defined(__AVX512F__)
+  return _mm_loadu_si128((const __m128i *)p);
+#else
+  return _mm_loadl_epi64((const __m128i *)p);
+#endif
+}
+
 struct StoredF8 : WholeLoads<StoredF8, uint8_t> {
   static constexpr bool scaled = true;
+  static constexpr float kUnit = 256.0f;
+  /// 16 elements as f16. The sign, which fills the upper byte, stays in the
+  /// first bit only.
+  MMK_INLINE static __m256i halves(__m128i bytes) {
+    return _mm256_and_si256(_mm256_slli_epi16(_mm256_cvtepi8_epi16(bytes), 7),
+                            _mm256_set1_epi16(int16_t(0xbf80)));
+  }
   MMK_INLINE static Vec load(const uint8_t *p) {
-#if defined(__AVX512F__)
-    __m256i x = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)p));
-    __m256i magnitude = _mm256_and_si256(x, _mm256_set1_epi16(0x7f));
-    __m256i sign = _mm256_and_si256(x, _mm256_set1_epi16(0x80));
-    return _mm512_cvtph_ps(_mm256_or_si256(_mm256_slli_epi16(magnitude, 7),
-                                           _mm256_slli_epi16(sign, 8)));
-#else
-    __m128i x = _mm_cvtepu8_epi16(_mm_loadl_epi64((const __m128i *)p));
-    __m128i magnitude = _mm_and_si128(x, _mm_set1_epi16(0x7f));
-    __m128i sign = _mm_and_si128(x, _mm_set1_epi16(0x80));
-    return _mm256_cvtph_ps(
-        _mm_or_si128(_mm_slli_epi16(magnitude, 7), _mm_slli_epi16(sign, 8)));
-#endif
+    return fromHalves(halves(loadBytes(p)));
+  }
+};
+
+struct StoredF8E5M2 : WholeLoads<StoredF8E5M2, uint8_t> {
+  static constexpr bool scaled = true;
+  static constexpr float kUnit = 1.0f;
+  MMK_INLINE static __m256i halves(__m128i bytes) {
+    return _mm256_slli_epi16(_mm256_cvtepu8_epi16(bytes), 8);
+  }
+  MMK_INLINE static Vec load(const uint8_t *p) {
+    return fromHalves(halves(loadBytes(p)));
   }
 };
 

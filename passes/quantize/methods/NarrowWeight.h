@@ -10,6 +10,8 @@
 
 namespace mmcc::quantize {
 
+enum class NumberKind { integer, e4m3, e5m2 };
+
 /// How a weight is written.
 struct WeightFormat {
   unsigned bits = 4; // 3, 4 or 8
@@ -23,6 +25,8 @@ struct WeightFormat {
   /// about 0.4 bits of range: the largest sum of two is seldom far above the
   /// largest number.
   bool limited = false;
+  /// Floats (Float8.h) have 8 bits, no zero and no limit; a number is a code.
+  NumberKind kind = NumberKind::integer;
 
   int low() const { return asymmetric ? 0 : -high(); }
   int high() const {

@@ -2,6 +2,7 @@
 
 #include "passes/quantize/methods/RoundToNearest.h"
 #include "passes/quantize/methods/Columns.h"
+#include "passes/quantize/methods/Float8.h"
 
 #include <algorithm>
 #include <cmath>
@@ -35,6 +36,8 @@ GroupScale coverRange(const float *numbers, int64_t count,
 
 NarrowWeight roundToNearest(const WeightMatrix &weight,
                             const WeightFormat &format) {
+  if (format.kind != NumberKind::integer)
+    return roundToFloat8(weight, format);
   NarrowWeight narrow(format, weight.in, weight.out);
   forColumns(weight.out, [&](int64_t first, int64_t last) {
     for (int64_t n = first; n < last; ++n)

@@ -36,6 +36,15 @@ func.func @linear_c2(%a: tensor<2x3xf32>, %w: tensor<3x4xf32>, %b: tensor<3xf32>
 
 // -----
 
+func.func @linear_c3(%a: tensor<2x3xf16>, %w: tensor<3x4xbf16>) {
+  // expected-error@+2 {{weight of 'bf16' does not go with an input of 'f16'}}
+  // expected-error@+1 {{failed to infer returned types}}
+  %0 = mm.linear %a, %w : tensor<2x3xf16>, tensor<3x4xbf16> -> tensor<2x4xf16>
+  return
+}
+
+// -----
+
 func.func @conv_c1(%x: tensor<1x3xf32>, %w: tensor<8x3xf32>) {
   // expected-error@+2 {{must have one rank, at least 3}}
   // expected-error@+1 {{failed to infer returned types}}

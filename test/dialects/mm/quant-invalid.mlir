@@ -96,3 +96,21 @@ func.func @quantized_linear_c5(%x: tensor<2x96xf32>, %q: tensor<96x64xi8>, %s: t
   %0 = mm.quantized_linear %x, %q scale %s bias %b : tensor<32xf32> : tensor<2x96xf32>, tensor<96x64xi8>, tensor<1x64xf32> -> tensor<2x64xf32>
   return
 }
+
+// -----
+
+func.func @quantized_linear_c1_types(%x: tensor<2x96xf32>, %q: tensor<96x64xf16>, %s: tensor<1x64xf32>) {
+  // expected-error@+2 {{weight must be i4, ui4, i8, f8E4M3FN or f8E5M2}}
+  // expected-error@+1 {{failed to infer returned types}}
+  %0 = mm.quantized_linear %x, %q scale %s : tensor<2x96xf32>, tensor<96x64xf16>, tensor<1x64xf32> -> tensor<2x64xf32>
+  return
+}
+
+// -----
+
+func.func @quantized_linear_c6(%x: tensor<2x96xf32>, %q: tensor<96x64xf8E4M3FN>, %s: tensor<1x64xf32>) {
+  // expected-error@+2 {{a weight of floats takes an input of f32 and no zero}}
+  // expected-error@+1 {{failed to infer returned types}}
+  %0 = mm.quantized_linear %x, %q scale %s zero %s : tensor<1x64xf32> : tensor<2x96xf32>, tensor<96x64xf8E4M3FN>, tensor<1x64xf32> -> tensor<2x64xf32>
+  return
+}

@@ -13,7 +13,8 @@ func.func @activations(%x: tensor<?x768xf32, #mm.dims<[tokens, 768]>>, %s: tenso
 
 // CHECK-LABEL: func @weights
 func.func @weights(%x: tensor<2x256xf32>, %i: tensor<2x256xi8>, %q: tensor<256x64xi4>, %u: tensor<256x64xui4>, %w: tensor<256x64xi8>,
-                   %s: tensor<2x64xf32>, %c: tensor<1x64xf32>, %t: tensor<2x8xf32>, %one: tensor<1xf32>, %b: tensor<64xf32>) {
+                   %s: tensor<2x64xf32>, %c: tensor<1x64xf32>, %t: tensor<2x8xf32>, %one: tensor<1xf32>, %b: tensor<64xf32>,
+                   %e4m3: tensor<256x64xf8E4M3FN>, %e5m2: tensor<256x64xf8E5M2>) {
   // CHECK: mm.dequantize %{{.*}} scale %{{.*}} {axis = 0 : i64, block = 128 : i64}
   %0 = mm.dequantize %q scale %s {axis = 0 : i64, block = 128 : i64} : tensor<256x64xi4>, tensor<2x64xf32> -> tensor<256x64xf32>
   // CHECK: mm.quantized_linear %{{.*}}, %{{.*}} scale %{{.*}} bias %{{.*}} : tensor<64xf32> : tensor<2x256xf32>, tensor<256x64xi4>, tensor<2x64xf32> -> tensor<2x64xf32>
@@ -24,5 +25,9 @@ func.func @weights(%x: tensor<2x256xf32>, %i: tensor<2x256xi8>, %q: tensor<256x6
   %3 = mm.quantized_linear %i, %q scale %s input_scale %t : tensor<2x8xf32> : tensor<2x256xi8>, tensor<256x64xi4>, tensor<2x64xf32> -> tensor<2x64xf32>
   // CHECK: input_scale %{{.*}} : tensor<1xf32>
   %4 = mm.quantized_linear %i, %w scale %c input_scale %one : tensor<1xf32> : tensor<2x256xi8>, tensor<256x64xi8>, tensor<1x64xf32> -> tensor<2x64xf32>
+  // CHECK: mm.quantized_linear %{{.*}}, %{{.*}} scale %{{.*}} : tensor<2x256xf32>, tensor<256x64xf8E4M3FN>, tensor<1x64xf32> -> tensor<2x64xf32>
+  %5 = mm.quantized_linear %x, %e4m3 scale %c : tensor<2x256xf32>, tensor<256x64xf8E4M3FN>, tensor<1x64xf32> -> tensor<2x64xf32>
+  // CHECK: mm.quantized_linear %{{.*}}, %{{.*}} scale %{{.*}} : tensor<2x256xf32>, tensor<256x64xf8E5M2>, tensor<2x64xf32> -> tensor<2x64xf32>
+  %6 = mm.quantized_linear %x, %e5m2 scale %s : tensor<2x256xf32>, tensor<256x64xf8E5M2>, tensor<2x64xf32> -> tensor<2x64xf32>
   return
 }

@@ -1,6 +1,8 @@
 // RUN: mmcc-opt %s -mm-quantize-linears="bits=4 group=128" | FileCheck %s --check-prefixes=CHECK,FOUR
 // RUN: mmcc-opt %s -mm-quantize-linears="bits=3 group=64 asymmetric=true" | FileCheck %s --check-prefixes=CHECK,ZEROS
 // RUN: mmcc-opt %s -mm-quantize-linears="bits=8 group=0 activations=rows" | FileCheck %s --check-prefixes=CHECK,EIGHT
+// RUN: mmcc-opt %s -mm-quantize-linears="bits=8 group=128 format=e4m3" | FileCheck %s --check-prefixes=CHECK,FLOAT
+// RUN: mmcc-opt %s -mm-quantize-linears="bits=8 group=0 format=e5m2" | FileCheck %s --check-prefixes=CHECK,WIDE
 
 // CHECK-LABEL: func @fuse_when_the_depth_is_whole_groups
 func.func @fuse_when_the_depth_is_whole_groups(%x: tensor<8x256xf32>, %b: tensor<64xf32>) -> tensor<8x64xf32> {
@@ -9,6 +11,8 @@ func.func @fuse_when_the_depth_is_whole_groups(%x: tensor<8x256xf32>, %b: tensor
   // ZEROS: mm.quantized_linear %arg0, %{{.*}} scale %{{.*}} zero %{{.*}} : tensor<4x64xf32> bias %arg1 {{.*}} tensor<256x64xui4>, tensor<4x64xf32>
   // EIGHT: %[[V:.*]], %[[S:.*]] = mm.quantize_rows %arg0 {block = 256 : i64}
   // EIGHT: mm.quantized_linear %[[V]], %{{.*}} scale %{{.*}} input_scale %[[S]] : tensor<8x1xf32> bias %arg1 {{.*}} tensor<256x64xi8>, tensor<1x64xf32>
+  // FLOAT: mm.quantized_linear %arg0, %{{.*}} scale %{{.*}} bias %arg1 : tensor<64xf32> : tensor<8x256xf32>, tensor<256x64xf8E4M3FN>, tensor<2x64xf32>
+  // WIDE: mm.quantized_linear %arg0, %{{.*}} scale %{{.*}} bias %arg1 : tensor<64xf32> : tensor<8x256xf32>, tensor<256x64xf8E5M2>, tensor<1x64xf32>
   %y = mm.linear %x, %w bias %b : tensor<64xf32> : tensor<8x256xf32>, tensor<256x64xf32> -> tensor<8x64xf32>
   return %y : tensor<8x64xf32>
 }
@@ -54,6 +58,7 @@ func.func @fuse_when_a_table_is_tied(%i: tensor<1x5xi64>) -> tensor<1x5x2048xf32
   // FOUR: mm.dequantize %{{.*}} scale %{{.*}} {axis = 2 : i64, block = 64 : i64} : tensor<1x5x64xi4>, tensor<1x5x1xf32>
   // FOUR: mm.constant dense_resource<[[QUANTIZED]]> : tensor<64x2048xi4>
   // FOUR: mm.quantized_linear
+  // FLOAT: mm.dequantize %{{.*}} scale %{{.*}} {axis = 2 : i64, block = 64 : i64} : tensor<1x5x64xf8E4M3FN>, tensor<1x5x1xf32>
   %x = mm.gather %table[%i] axis 0 : tensor<2048x64xf32>, tensor<1x5xi64> -> tensor<1x5x64xf32>
   %w = mm.transpose %table [1, 0] : tensor<2048x64xf32> -> tensor<64x2048xf32>
   %y = mm.linear %x, %w : tensor<1x5x64xf32>, tensor<64x2048xf32> -> tensor<1x5x2048xf32>

@@ -1,0 +1,299 @@
+//===- GemmStored.cpp - Floats times weights stored as narrower floats ----===//
+//
+// out[b, m, n] = sum over k of a[b, m, k] * w[k, n] * scale[g, n],
+//                g = k / group
+//
+//   a [B, M, K] f32, K contiguous, any alignment, read in place
+//   w panels [ceil(N/16)][K][16] of bf16, f16, f8e4m3 or f8e5m2 (Stored.h)
+//   scale [ceil(N/16)][K/group][16] f32, for f8; else w has none
+//
+// Products and sums are of f32. For f8, K is a multiple of 32 and of group,
+// group a multiple of 32. Nothing is read beyond the rows of a and the panels.
+// n_block is a multiple of 32.
+//
+// These are the panels of gemm_f32 with narrower elements: 16 weights of one
+// row of K lie together, which one or two widening loads want. (The lines of
+// NarrowPanel.h are for integers, whose rows a mask picks apart.)
+//
+// 16 bits are widened in registers where they meet the rows of a, beside the
+// multiplications. 8 bits take more: for a few rows they become f16 first, some
+// rows of K at a time, since a conversion reads f16 from memory for less than
+// it takes to bring bytes into half a register. Many rows meet widened panels
+// (WidenedPanels.h).
+//
+//===----------------------------------------------------------------------===//
+
+#include "codegen/cpu/kernels/Stored.h"
+#include "codegen/cpu/kernels/WidenedPanels.h"
+
+#include <type_traits>
+
+using namespace mmcc::cpu;
+
+namespace {
+
+constexpr int kVecs = kPanel / kLanes;
+/// Rows whose sums stay in registers.
+constexpr int kDirectTile = kVecs == 1 ? 8 : 6;
+/// Rows up to which that is as fast as widened panels. With AVX2 16 bits are
+/// widened in the shadow of the multiplications, whatever their number; an
+/// AVX-512 tile of one panel would be bound by its loads.
+template <typename Stored>
+constexpr int64_t kDirectRows =
+    Stored::scaled || kVecs == 1 ? kScratchRows : INT64_MAX;
+/// Rows of K that become f16 at a time.
+constexpr int64_t kStageRows = 256;
+
+template <typename Stored> struct Weights {
+  using Element = typename Stored::Element;
+  const Element *w;
+  const float *scale; // unused if not scaled
+  int64_t K, group;   // not scaled: one group
+
+  static constexpr int64_t kRowBytes = kPanel * sizeof(Element);
+  const Element *at(int64_t panel, int64_t k) const {
+    return w + (panel * K + k) * kPanel;
+  }
+  void widen(int64_t panel, int64_t k0, int64_t chunk, float *to) const;
+  /// The factor of group g of a panel, vector v of its columns.
+  MMK_INLINE Vec factor(int64_t panel, int64_t g, int v) const {
+    if constexpr (Stored::scaled)
+      return vmul(
+          vload(scale + (panel * (K / group) + g) * kPanel + v * kLanes),
+          vset(Stored::kUnit));
+    else
+      return vset(1.0f);
+  }
+};
+
+//===----------------------------------------------------------------------===//
+// Many rows
+//===----------------------------------------------------------------------===//
+
+template <typename Stored>
+void Weights<Stored>::widen(int64_t panel, int64_t k0, int64_t chunk,
+                            float *to) const {
+  const Element *row = at(panel, k0);
+  for (int64_t k = k0; k < k0 + chunk;) {
+    const int64_t g = k / group, end = minOf((g + 1) * group, k0 + chunk);
+    Vec scales[kVecs];
+#pragma clang loop unroll(full)
+    for (int v = 0; v < kVecs; ++v)
+      scales[v] = factor(panel, g, v);
+#pragma clang loop unroll_count(4)
+    for (; k < end; ++k, row += kPanel, to += kPanel)
+#pragma clang loop unroll(full)
+      for (int v = 0; v < kVecs; ++v) {
+        Vec weight = Stored::load(row + v * kLanes);
+        vstore(to + v * kLanes,
+               Stored::scaled ? vmul(weight, scales[v]) : weight);
+      }
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// A few rows
+//===----------------------------------------------------------------------===//
+
+/// Some rows of K of a panel, in 16 bits, and what they meet.
+struct Direct {
+  const uint16_t *panel;
+  /// Fetched meanwhile, aheadStep bytes a row.
+  const char *ahead;
+  int64_t aheadStep;
+  const float *const *rows;
+  int64_t k0, depth;
+  Vec factor[kVecs];
+  /// Whether the sums begin.
+  bool first;
+};
+
+/// Adds a row of K times Rows elements of a.
+template <typename Half, int Rows>
+MMK_INLINE void meetRow(const uint16_t *row, const float *const *a, int64_t k,
+                        Vec (&sum)[Rows][kVecs]) {
+  Vec weight[kVecs];
+#pragma clang loop unroll(full)
+  for (int v = 0; v < kVecs; ++v)
+    weight[v] = Half::load(row + v * kLanes);
+#pragma clang loop unroll(full)
+  for (int r = 0; r < Rows; ++r) {
+    Vec x = vset(a[r][k]);
+#pragma clang loop unroll(full)
+    for (int v = 0; v < kVecs; ++v)
+      sum[r][v] = vfma(x, weight[v], sum[r][v]);
+  }
+}
+
+template <typename Half, int Rows>
+void directTile(const Direct &d, float *out) {
+  constexpr int Split = Rows == 1 ? 4 : Rows <= 3 ? 2 : 1, Step = 4;
+  const float *a[Rows];
+#pragma clang loop unroll(full)
+  for (int r = 0; r < Rows; ++r)
+    a[r] = d.rows[r] + d.k0;
+  Vec sum[Split][Rows][kVecs];
+#pragma clang loop unroll(full)
+  for (int s = 0; s < Split; ++s)
+#pragma clang loop unroll(full)
+    for (int r = 0; r < Rows; ++r)
+#pragma clang loop unroll(full)
+      for (int v = 0; v < kVecs; ++v)
+        sum[s][r][v] = vzero();
+  const uint16_t *row = d.panel;
+  const char *ahead = d.ahead;
+  int64_t k = 0;
+  for (; k + Step <= d.depth; k += Step, row += Step * kPanel) {
+    _mm_prefetch(ahead, _MM_HINT_T0);
+    _mm_prefetch(ahead + 2 * d.aheadStep, _MM_HINT_T0);
+    ahead += Step * d.aheadStep;
+#pragma clang loop unroll(full)
+    for (int u = 0; u < Step; ++u)
+      meetRow<Half, Rows>(row + u * kPanel, a, k + u, sum[u % Split]);
+  }
+#pragma clang loop unroll(disable)
+  for (; k < d.depth; ++k, row += kPanel)
+    meetRow<Half, Rows>(row, a, k, sum[0]);
+#pragma clang loop unroll(full)
+  for (int r = 0; r < Rows; ++r)
+#pragma clang loop unroll(full)
+    for (int v = 0; v < kVecs; ++v) {
+      Vec all = sum[0][r][v];
+#pragma clang loop unroll(full)
+      for (int s = 1; s < Split; ++s)
+        all = vadd(all, sum[s][r][v]);
+      float *to = out + r * kPostCols + v * kLanes;
+      vstore(to, vfma(d.factor[v], all, d.first ? vzero() : vload(to)));
+    }
+}
+
+template <typename Half>
+void runDirect(int64_t rows, const Direct &d, float *out) {
+  switch (rows) {
+#define MMK_ROWS(R)                                                            \
+  case R:                                                                      \
+    return directTile<Half, R>(d, out);
+    MMK_ROWS(1)
+    MMK_ROWS(2)
+    MMK_ROWS(3)
+    MMK_ROWS(4)
+    MMK_ROWS(5)
+    MMK_ROWS(6)
+#if defined(__AVX512F__)
+    MMK_ROWS(7)
+    MMK_ROWS(8)
+#endif
+#undef MMK_ROWS
+  }
+}
+
+/// Bytes of a panel's rows as f16.
+template <typename Stored>
+void stageHalves(const uint8_t *from, int64_t rows, uint16_t *to) {
+#pragma clang loop unroll_count(4)
+  for (int64_t k = 0; k < rows; ++k, from += kPanel, to += kPanel)
+    _mm256_storeu_si256((__m256i *)to,
+                        Stored::halves(_mm_loadu_si128((const __m128i *)from)));
+}
+
+/// All `count` rows times one panel.
+template <typename Stored>
+void directPanel(const Weights<Stored> &w, int64_t panel,
+                 const float *const *rows, int64_t count, uint16_t *stage,
+                 float *out) {
+  const int64_t tiles = ceilDiv(count, kDirectTile);
+  Direct d;
+  d.aheadStep = Weights<Stored>::kRowBytes;
+  int64_t k = 0;
+  do {
+    const int64_t g = k / w.group;
+    const auto *row = w.at(panel, k);
+    d.k0 = k;
+    d.first = k == 0;
+    d.depth = minOf((g + 1) * w.group, w.K) - k;
+    int64_t aheadBytes = 2048;
+#pragma clang loop unroll(full)
+    for (int v = 0; v < kVecs; ++v)
+      d.factor[v] = w.factor(panel, g, v);
+    if constexpr (Stored::scaled) {
+      d.depth = minOf(d.depth, kStageRows);
+      stageHalves<Stored>(row, d.depth, stage);
+      d.panel = stage;
+      aheadBytes = d.depth * kPanel; // what is staged next
+    } else {
+      d.panel = row;
+    }
+    d.ahead = reinterpret_cast<const char *>(row) + aheadBytes;
+    for (int64_t t = 0; t < tiles; ++t) {
+      const int64_t r0 = tileBegin(count, tiles, t);
+      d.rows = rows + r0;
+      using Half = std::conditional_t<Stored::scaled, StoredF16, Stored>;
+      runDirect<Half>(tileBegin(count, tiles, t + 1) - r0, d,
+                      out + r0 * kPostCols);
+    }
+    k += d.depth;
+  } while (k < w.K);
+}
+
+template <typename Stored>
+void multiply(const MicroCall *call, const Weights<Stored> &w, int64_t mBlock,
+              int64_t nBlock) {
+  enum { B, M, N, K, ABatch, ARow };
+  const int64_t *p = call->params;
+  const int64_t m0 = call->y * mBlock, rows = minOf(mBlock, p[M] - m0);
+  const int64_t n0 = call->x * nBlock, n1 = minOf(n0 + nBlock, p[N]);
+  const auto *a = static_cast<const float *>(call->tensors[0]) +
+                  call->z * p[ABatch] + m0 * p[ARow];
+  if (rows > kDirectRows<Stored>)
+    return multiplyWidened(call, {a, p[ARow], m0, rows, n0, n1, p[K]}, w);
+  const int64_t outer[1] = {call->z};
+  auto *tile = static_cast<float *>(call->args->scratch);
+  auto *stage = reinterpret_cast<uint16_t *>(tile + kScratchRows * kPostCols);
+  // What is staged meets all rows.
+  const int64_t parts = Stored::scaled ? 1 : ceilDiv(rows, kDirectTile);
+  const int64_t groupCols =
+      panelsPerGroup(p[K] * int64_t(sizeof(*w.w)) / 4) * kPanel;
+  for (int64_t n = n0; n < n1; n += groupCols) {
+    const int64_t cols = minOf(groupCols, n1 - n);
+    for (int64_t t = 0; t < parts; ++t) {
+      const int64_t r0 = tileBegin(rows, parts, t);
+      const int64_t mr = tileBegin(rows, parts, t + 1) - r0;
+      const float *pointers[kScratchRows];
+      for (int64_t r = 0; r < mr; ++r)
+        pointers[r] = a + (r0 + r) * p[ARow];
+      for (int64_t c = 0; c < cols; c += kPanel)
+        directPanel(w, (n + c) / kPanel, pointers, mr, stage, tile + c);
+      call->post(call->args, outer, m0 + r0, n, mr, cols, tile, kPostCols);
+    }
+  }
+}
+
+/// bf16, f16: B, M, N, K, a_batch, a_row, m_block, n_block
+template <typename Stored> void plain(const MicroCall *call) {
+  const int64_t *p = call->params;
+  const auto *w = static_cast<const uint16_t *>(call->tensors[1]);
+  multiply<Stored>(call, {w, nullptr, p[3], maxOf(p[3], 1)}, p[6], p[7]);
+}
+
+/// f8: B, M, N, K, a_batch, a_row, group, m_block, n_block
+template <typename Stored> void scaled(const MicroCall *call) {
+  const int64_t *p = call->params;
+  const auto *w = static_cast<const uint8_t *>(call->tensors[1]);
+  const auto *scale = static_cast<const float *>(call->tensors[2]);
+  multiply<Stored>(call, {w, scale, p[3], p[6]}, p[7], p[8]);
+}
+
+} // namespace
+
+extern "C" void mmk_gemm_f32_bf16(const MicroCall *call) {
+  plain<StoredBF16>(call);
+}
+extern "C" void mmk_gemm_f32_f16(const MicroCall *call) {
+  plain<StoredF16>(call);
+}
+extern "C" void mmk_gemm_f32_f8e4m3(const MicroCall *call) {
+  scaled<StoredF8>(call);
+}
+extern "C" void mmk_gemm_f32_f8e5m2(const MicroCall *call) {
+  scaled<StoredF8E5M2>(call);
+}

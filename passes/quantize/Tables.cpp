@@ -1,0 +1,24 @@
+//===- Tables.cpp - Embedding tables --------------------------------------===//
+
+#include "passes/quantize/Tables.h"
+
+using namespace mlir;
+
+namespace mmcc::quantize {
+
+/// Tables with fewer numbers are not worth it.
+constexpr int64_t kLeastTable = int64_t(1) << 16;
+
+bool isTable(mm::GatherOp op) {
+  auto type = cast<RankedTensorType>(op.getInput().getType());
+  return op.getInput().getDefiningOp<mm::ConstantOp>() && op.getAxis() == 0 &&
+         type.getRank() == 2 && type.getElementType().isF32() &&
+         type.getNumElements() >= kLeastTable &&
+         !op.getIndices().getDefiningOp<mm::ConstantOp>();
+}
+
+Value transposed(OpBuilder &builder, Location loc, Value matrix) {
+  return builder.create<mm::TransposeOp>(loc, matrix, ArrayRef<int64_t>{1, 0});
+}
+
+} // namespace mmcc::quantize

@@ -1,0 +1,205 @@
+//===- StoredTest.cpp - Products with weights in narrow floats against f64 ===//
+
+#include "codegen/cpu/kernels/Scratch.h"
+#include "test/codegen/kernels/KernelHarness.h"
+
+#include <cmath>
+#include <cstring>
+#include <gtest/gtest.h>
+
+using namespace mmcc::test;
+namespace cpu = mmcc::cpu;
+
+namespace {
+
+class StoredTest : public testing::TestWithParam<Level> {};
+
+/// A float of `bits` with so many of exponent and mantissa; `lastIsNaN`: the
+/// largest exponent is of numbers, but for the last code.
+struct Type {
+  const char *row;
+  int bits, exponent, mantissa;
+  bool lastIsNaN = false;
+
+  /// What a code stands for, in exact arithmetic.
+  double value(unsigned code) const {
+    const unsigned top = (1u << exponent) - 1;
+    unsigned field = code >> mantissa & top;
+    unsigned fraction = code & ((1u << mantissa) - 1);
+    const int bias = (1 << (exponent - 1)) - 1;
+    double number = field ? std::ldexp(1.0 + std::ldexp(fraction, -mantissa),
+                                       int(field) - bias)
+                          : std::ldexp(double(fraction), 1 - bias - mantissa);
+    if (field == top && !lastIsNaN)
+      number = fraction ? NAN : INFINITY;
+    if (lastIsNaN && field == top && fraction == (1u << mantissa) - 1)
+      number = NAN;
+    return code >> (bits - 1) & 1 ? -number : number;
+  }
+};
+
+const Type kTypes[] = {{"gemm_f32_bf16", 16, 8, 7},
+                       {"gemm_f32_f16", 16, 5, 10},
+                       {"gemm_f32_f8e4m3", 8, 4, 3, true},
+                       {"gemm_f32_f8e5m2", 8, 5, 2}};
+
+struct Shape {
+  int64_t B, M, N, K, group, mBlock, nBlock;
+};
+
+/// Codes w[k, n], their panels [ceil(N/16)][K][16], and scales of f8.
+struct Weights {
+  Weights(const Type &type, const Shape &s)
+      : type(type), shape(s), codes(s.K * s.N),
+        packed(ceilDivide(ceilDivide(s.N, 16) * s.K * 16 * type.bits, 32)),
+        scale(ceilDivide(s.N, 16) * 16 * (s.K / s.group)) {
+    std::mt19937 random(uint32_t(s.N * 31 + s.K));
+    for (unsigned &code : codes)
+      do
+        code = random() & ((1u << type.bits) - 1);
+      // Within f16's range, so that sums say something.
+      while (!(std::fabs(type.value(code)) < 4e4));
+    scale.randomise(9);
+    pack();
+  }
+
+  void pack() {
+    std::memset(packed.data(), 0, packed.size() * 4);
+    auto *bytes = reinterpret_cast<uint8_t *>(packed.data());
+    const int64_t width = type.bits / 8;
+    for (int64_t k = 0; k < shape.K; ++k)
+      for (int64_t n = 0; n < shape.N; ++n)
+        std::memcpy(bytes + ((n / 16 * shape.K + k) * 16 + n % 16) * width,
+                    &codes[k * shape.N + n], width);
+  }
+
+  double operator()(int64_t k, int64_t n) const {
+    double number = type.value(codes[k * shape.N + n]);
+    if (type.bits == 16)
+      return number;
+    return number *
+           double(
+               scale[(n / 16 * (shape.K / shape.group) + k / shape.group) * 16 +
+                     n % 16]);
+  }
+
+  Type type;
+  Shape shape;
+  std::vector<unsigned> codes;
+  GuardedFloats packed, scale;
+};
+
+void run(const Level &level, const Weights &w, const GuardedFloats &a,
+         int64_t aBatch, int64_t aRow, Results &results) {
+  const Shape &s = w.shape;
+  std::vector<int64_t> params = {s.B, s.M, s.N, s.K, aBatch, aRow};
+  std::vector<const float *> tensors = {a.data(), w.packed.data()};
+  if (w.type.bits == 8) {
+    params.push_back(s.group);
+    tensors.push_back(w.scale.data());
+  }
+  params.insert(params.end(), {s.mBlock, s.nBlock});
+  runKernel(level, w.type.row, params, tensors,
+            {ceilDivide(s.N, s.nBlock), ceilDivide(s.M, s.mBlock), s.B},
+            cpu::gemmNarrowScratchBytes(s.K, s.mBlock), results);
+}
+
+void check(const Level &level, const Type &type, const Shape &s) {
+  SCOPED_TRACE(testing::Message()
+               << level.name << " " << type.row << " M" << s.M << " N" << s.N
+               << " K" << s.K << " group " << s.group);
+  Weights w(type, s);
+  const int64_t aRow = s.K + 3, aBatch = s.M * aRow + 5;
+  GuardedFloats a((s.B - 1) * aBatch + (s.M - 1) * aRow + s.K);
+  a.randomise(uint32_t(s.M));
+  Results results({s.B}, s.M, s.N);
+  run(level, w, a, aBatch, aRow, results);
+  std::vector<double> expected, tolerance;
+  for (int64_t b = 0; b < s.B; ++b)
+    for (int64_t m = 0; m < s.M; ++m)
+      for (int64_t n = 0; n < s.N; ++n) {
+        double sum = 0, total = 0;
+        for (int64_t k = 0; k < s.K; ++k) {
+          double product = double(a[b * aBatch + m * aRow + k]) * w(k, n);
+          sum += product;
+          total += std::fabs(product);
+        }
+        expected.push_back(sum);
+        tolerance.push_back(6e-8 * (4 + std::sqrt(double(s.K))) * total +
+                            1e-30);
+      }
+  expectResults(results, expected, tolerance, "stored");
+}
+
+TEST_P(StoredTest, EveryRowCount) {
+  for (const Type &type : kTypes)
+    for (int64_t M = 1; M <= 31; ++M)
+      check(GetParam(), type, {1, M, 48, 352, 352, M, 64});
+}
+
+TEST_P(StoredTest, ColumnTails) {
+  for (const Type &type : kTypes)
+    for (int64_t N : {1, 15, 16, 17, 33, 100, 129, 257})
+      for (int64_t M : {1, 3, 9})
+        check(GetParam(), type, {1, M, N, 96, 96, M, 64});
+}
+
+TEST_P(StoredTest, DepthsAndGroups) {
+  for (const Type &type : kTypes)
+    for (auto [K, group] : {std::array<int64_t, 2>{32, 32},
+                            {512, 128},
+                            {768, 768},
+                            {1056, 96},
+                            {4864, 128}})
+      for (int64_t M : {1, 2, 14, 15})
+        check(GetParam(), type, {1, M, 40, K, group, M, 32});
+}
+
+/// 16 bits have no groups, and any depth.
+TEST_P(StoredTest, OddDepths) {
+  for (const Type &type : kTypes)
+    for (int64_t K : {1, 2, 3, 5, 7, 31, 513})
+      for (int64_t M : {1, 2, 4, 5})
+        if (type.bits == 16)
+          check(GetParam(), type, {1, M, 20, K, K, M, 32});
+}
+
+TEST_P(StoredTest, BlocksAndBatches) {
+  for (const Type &type : kTypes) {
+    check(GetParam(), type, {3, 50, 96, 64, 64, 14, 32});
+    check(GetParam(), type, {1, 197, 192, 128, 32, 64, 96});
+  }
+}
+
+/// Every code but NaN, each in a column of its own, times one.
+TEST_P(StoredTest, EveryCode) {
+  for (const Type &type : kTypes)
+    for (int64_t M : {1, 6, 20}) {
+      SCOPED_TRACE(type.row);
+      const int64_t N = int64_t(1) << type.bits, K = 32;
+      Weights w(type, {1, M, N, K, K, M, N});
+      std::fill(w.codes.begin(), w.codes.end(), 0);
+      for (int64_t n = 0; n < N; ++n)
+        w.codes[7 * N + n] = unsigned(n);
+      w.pack();
+      w.scale.fill(1);
+      GuardedFloats a(M * K);
+      a.fill(1);
+      Results results({1}, M, N);
+      run(GetParam(), w, a, M * K, K, results);
+      for (int64_t n = 0; n < N; ++n) {
+        double want = type.value(unsigned(n));
+        if (std::isnan(want)) // e4m3's is no number of a weight
+          EXPECT_TRUE(type.lastIsNaN || std::isnan(results.values[n]));
+        else
+          EXPECT_EQ(double(results.values[n]), want) << n;
+      }
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Levels, StoredTest, testing::ValuesIn(machineLevels()),
+                         [](const auto &info) {
+                           return levelName(info.param);
+                         });
+
+} // namespace
