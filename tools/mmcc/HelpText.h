@@ -63,7 +63,7 @@ Prints entry points, shapes, kernels, sizes and options of an artifact; with
 
 inline constexpr char kExplainHelp[] =
     R"(mmcc explain MODEL.onnx [--target=...] [--dim ...] [--tome=...] [--prune=...]
-             [--quantize=...] [-O0]
+             [--quantize=...] [--precision=...] [-O0]
 
 Prints which nodes of the model became which kernel; remarks on standard error
 say why what looked like attention stayed in pieces.

@@ -16,10 +16,10 @@
 // NarrowPanel.h are for integers, whose rows a mask picks apart.)
 //
 // 16 bits are widened in registers where they meet the rows of a, beside the
-// multiplications. 8 bits take more: for a few rows they become f16 first, some
-// rows of K at a time, since a conversion reads f16 from memory for less than
-// it takes to bring bytes into half a register. Many rows meet widened panels
-// (WidenedPanels.h).
+// multiplications. 8 bits take more, and become f16 first, some rows of K at a
+// time: a conversion reads f16 from memory for less than it takes to bring
+// bytes into half a register. Where that does not do, many rows meet widened
+// panels (WidenedPanels.h).
 //
 //===----------------------------------------------------------------------===//
 
@@ -35,14 +35,16 @@ namespace {
 constexpr int kVecs = kPanel / kLanes;
 /// Rows whose sums stay in registers.
 constexpr int kDirectTile = kVecs == 1 ? 8 : 6;
-/// Rows up to which that is as fast as widened panels. With AVX2 16 bits are
-/// widened in the shadow of the multiplications, whatever their number; an
-/// AVX-512 tile of one panel would be bound by its loads.
-template <typename Stored>
-constexpr int64_t kDirectRows =
-    Stored::scaled || kVecs == 1 ? kScratchRows : INT64_MAX;
-/// Rows of K that become f16 at a time.
-constexpr int64_t kStageRows = 256;
+/// With AVX2, 16 bits are widened in the shadow of the multiplications,
+/// whatever the number of rows. An AVX-512 tile of one panel would be bound by
+/// its loads.
+constexpr bool kTilesAtAnyCount = kVecs == 2;
+/// Rows of K that become f16 at a time: half of the first level cache for the
+/// few rows that then pass over it once, all for many.
+constexpr int64_t kFewStaged = 256, kManyStaged = 1024;
+/// Rows of a cell that meet what is staged, and numbers that share a scale
+/// (which is applied to sums, once a group and row) for that to be worth it.
+constexpr int64_t kStagedRows = 128, kStagedGroup = 128;
 
 template <typename Stored> struct Weights {
   using Element = typename Stored::Element;
@@ -67,7 +69,7 @@ template <typename Stored> struct Weights {
 };
 
 //===----------------------------------------------------------------------===//
-// Many rows
+// Widened panels
 //===----------------------------------------------------------------------===//
 
 template <typename Stored>
@@ -92,7 +94,7 @@ void Weights<Stored>::widen(int64_t panel, int64_t k0, int64_t chunk,
 }
 
 //===----------------------------------------------------------------------===//
-// A few rows
+// Tiles that widen
 //===----------------------------------------------------------------------===//
 
 /// Some rows of K of a panel, in 16 bits, and what they meet.
@@ -106,6 +108,7 @@ struct Direct {
   Vec factor[kVecs];
   /// Whether the sums begin.
   bool first;
+  int64_t outRow;
 };
 
 /// Adds a row of K times Rows elements of a.
@@ -162,7 +165,7 @@ void directTile(const Direct &d, float *out) {
 #pragma clang loop unroll(full)
       for (int s = 1; s < Split; ++s)
         all = vadd(all, sum[s][r][v]);
-      float *to = out + r * kPostCols + v * kLanes;
+      float *to = out + r * d.outRow + v * kLanes;
       vstore(to, vfma(d.factor[v], all, d.first ? vzero() : vload(to)));
     }
 }
@@ -196,13 +199,14 @@ void stageHalves(const uint8_t *from, int64_t rows, uint16_t *to) {
                         Stored::halves(_mm_loadu_si128((const __m128i *)from)));
 }
 
-/// All `count` rows times one panel.
+/// All `count` rows times one panel. `stage` holds stageRows of f16.
 template <typename Stored>
 void directPanel(const Weights<Stored> &w, int64_t panel,
                  const float *const *rows, int64_t count, uint16_t *stage,
-                 float *out) {
+                 int64_t stageRows, float *out, int64_t outRow) {
   const int64_t tiles = ceilDiv(count, kDirectTile);
   Direct d;
+  d.outRow = outRow;
   d.aheadStep = Weights<Stored>::kRowBytes;
   int64_t k = 0;
   do {
@@ -216,7 +220,7 @@ void directPanel(const Weights<Stored> &w, int64_t panel,
     for (int v = 0; v < kVecs; ++v)
       d.factor[v] = w.factor(panel, g, v);
     if constexpr (Stored::scaled) {
-      d.depth = minOf(d.depth, kStageRows);
+      d.depth = minOf(d.depth, stageRows);
       stageHalves<Stored>(row, d.depth, stage);
       d.panel = stage;
       aheadBytes = d.depth * kPanel; // what is staged next
@@ -229,10 +233,58 @@ void directPanel(const Weights<Stored> &w, int64_t panel,
       d.rows = rows + r0;
       using Half = std::conditional_t<Stored::scaled, StoredF16, Stored>;
       runDirect<Half>(tileBegin(count, tiles, t + 1) - r0, d,
-                      out + r0 * kPostCols);
+                      out + r0 * outRow);
     }
     k += d.depth;
   } while (k < w.K);
+}
+
+/// What a cell multiplies (WidenedPanels.h), by tiles whose sums are posted at
+/// once.
+template <typename Stored>
+void multiplyDirect(const MicroCall *call, const NarrowCell &cell,
+                    const Weights<Stored> &w) {
+  const int64_t outer[1] = {call->z};
+  auto *tile = static_cast<float *>(call->args->scratch);
+  auto *stage = reinterpret_cast<uint16_t *>(tile + kScratchRows * kPostCols);
+  // What is staged meets all rows.
+  const int64_t parts = Stored::scaled ? 1 : ceilDiv(cell.rows, kDirectTile);
+  const int64_t groupCols =
+      panelsPerGroup(cell.depth * int64_t(sizeof(*w.w)) / 4) * kPanel;
+  for (int64_t n = cell.n0; n < cell.n1; n += groupCols) {
+    const int64_t cols = minOf(groupCols, cell.n1 - n);
+    for (int64_t t = 0; t < parts; ++t) {
+      const int64_t r0 = tileBegin(cell.rows, parts, t);
+      const int64_t mr = tileBegin(cell.rows, parts, t + 1) - r0;
+      const float *pointers[kScratchRows];
+      for (int64_t r = 0; r < mr; ++r)
+        pointers[r] = cell.a + (r0 + r) * cell.aRow;
+      for (int64_t c = 0; c < cols; c += kPanel)
+        directPanel(w, (n + c) / kPanel, pointers, mr, stage, kFewStaged,
+                    tile + c, kPostCols);
+      call->post(call->args, outer, cell.m0 + r0, n, mr, cols, tile, kPostCols);
+    }
+  }
+}
+
+/// Likewise for 8 bits and many rows: all of them meet what is staged.
+template <typename Stored>
+void multiplyStaged(const MicroCall *call, const NarrowCell &cell,
+                    const Weights<Stored> &w) {
+  const int64_t outer[1] = {call->z};
+  auto *stage = static_cast<uint16_t *>(call->args->scratch);
+  auto *sums = reinterpret_cast<float *>(stage + kManyStaged * kPanel);
+  const float *pointers[kStagedRows];
+  for (int64_t r = 0; r < cell.rows; ++r)
+    pointers[r] = cell.a + r * cell.aRow;
+  for (int64_t n = cell.n0; n < cell.n1; n += kNarrowCols) {
+    const int64_t cols = minOf(kNarrowCols, cell.n1 - n);
+    for (int64_t c = 0; c < cols; c += kPanel)
+      directPanel(w, (n + c) / kPanel, pointers, cell.rows, stage, kManyStaged,
+                  sums + c, kNarrowCols);
+    call->post(call->args, outer, cell.m0, n, cell.rows, cols, sums,
+               kNarrowCols);
+  }
 }
 
 template <typename Stored>
@@ -242,30 +294,21 @@ void multiply(const MicroCall *call, const Weights<Stored> &w, int64_t mBlock,
   const int64_t *p = call->params;
   const int64_t m0 = call->y * mBlock, rows = minOf(mBlock, p[M] - m0);
   const int64_t n0 = call->x * nBlock, n1 = minOf(n0 + nBlock, p[N]);
-  const auto *a = static_cast<const float *>(call->tensors[0]) +
-                  call->z * p[ABatch] + m0 * p[ARow];
-  if (rows > kDirectRows<Stored>)
-    return multiplyWidened(call, {a, p[ARow], m0, rows, n0, n1, p[K]}, w);
-  const int64_t outer[1] = {call->z};
-  auto *tile = static_cast<float *>(call->args->scratch);
-  auto *stage = reinterpret_cast<uint16_t *>(tile + kScratchRows * kPostCols);
-  // What is staged meets all rows.
-  const int64_t parts = Stored::scaled ? 1 : ceilDiv(rows, kDirectTile);
-  const int64_t groupCols =
-      panelsPerGroup(p[K] * int64_t(sizeof(*w.w)) / 4) * kPanel;
-  for (int64_t n = n0; n < n1; n += groupCols) {
-    const int64_t cols = minOf(groupCols, n1 - n);
-    for (int64_t t = 0; t < parts; ++t) {
-      const int64_t r0 = tileBegin(rows, parts, t);
-      const int64_t mr = tileBegin(rows, parts, t + 1) - r0;
-      const float *pointers[kScratchRows];
-      for (int64_t r = 0; r < mr; ++r)
-        pointers[r] = a + (r0 + r) * p[ARow];
-      for (int64_t c = 0; c < cols; c += kPanel)
-        directPanel(w, (n + c) / kPanel, pointers, mr, stage, tile + c);
-      call->post(call->args, outer, m0 + r0, n, mr, cols, tile, kPostCols);
-    }
-  }
+  const NarrowCell cell = {static_cast<const float *>(call->tensors[0]) +
+                               call->z * p[ABatch] + m0 * p[ARow],
+                           p[ARow],
+                           m0,
+                           rows,
+                           n0,
+                           n1,
+                           p[K]};
+  if (kTilesAtAnyCount && !Stored::scaled)
+    return multiplyDirect(call, cell, w);
+  if (rows <= kScratchRows)
+    return multiplyDirect(call, cell, w);
+  if (kTilesAtAnyCount && w.group >= kStagedGroup && rows <= kStagedRows)
+    return multiplyStaged(call, cell, w);
+  multiplyWidened(call, cell, w);
 }
 
 /// bf16, f16: B, M, N, K, a_batch, a_row, m_block, n_block

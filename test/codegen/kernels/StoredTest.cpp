@@ -134,7 +134,8 @@ void check(const Level &level, const Type &type, const Shape &s) {
 TEST_P(StoredTest, EveryRowCount) {
   for (const Type &type : kTypes)
     for (int64_t M = 1; M <= 31; ++M)
-      check(GetParam(), type, {1, M, 48, 352, 352, M, 64});
+      for (int64_t group : {32, 352})
+        check(GetParam(), type, {1, M, 48, 352, group, M, 64});
 }
 
 TEST_P(StoredTest, ColumnTails) {
@@ -150,7 +151,8 @@ TEST_P(StoredTest, DepthsAndGroups) {
                             {512, 128},
                             {768, 768},
                             {1056, 96},
-                            {4864, 128}})
+                            {4864, 128},
+                            {4864, 4864}})
       for (int64_t M : {1, 2, 14, 15})
         check(GetParam(), type, {1, M, 40, K, group, M, 32});
 }
