@@ -1,25 +1,11 @@
 //===- InputStatistics.cpp - What layers are given on samples -------------===//
 
 #include "passes/quantize/methods/InputStatistics.h"
-#include "tools/npz/Npz.h"
+#include "passes/quantize/methods/NpzNumbers.h"
 
 #include <cmath>
-#include <cstring>
 
 namespace mmcc::quantize {
-
-template <typename T>
-static npz::Array arrayOf(const char *name, const std::vector<T> &numbers,
-                          std::vector<int64_t> dims) {
-  npz::Array array;
-  array.name = name;
-  array.type = {std::is_integral_v<T> ? 'i' : 'f', sizeof(T)};
-  array.dims = std::move(dims);
-  array.data.resize(numbers.size() * sizeof(T));
-  if (!numbers.empty())
-    std::memcpy(array.data.data(), numbers.data(), array.data.size());
-  return array;
-}
 
 std::string InputStatistics::write(const std::string &path) const {
   int64_t n = width();
@@ -36,17 +22,14 @@ std::string InputStatistics::write(const std::string &path) const {
 template <typename T>
 static std::string take(std::vector<npz::Array> &arrays, const char *name,
                         int64_t count, int64_t width, std::vector<T> &numbers) {
-  char kind = std::is_integral_v<T> ? 'i' : 'f';
   for (npz::Array &array : arrays) {
     if (array.name != name)
       continue;
     int64_t elements = array.elements();
-    if (!(array.type == npz::ElementType{kind, sizeof(T)}) ||
-        (count < 0 ? elements % width != 0 || elements == 0
-                   : elements != count))
+    if ((count < 0 ? elements % width != 0 || elements == 0
+                   : elements != count) ||
+        !numbersOf(array, numbers))
       return std::string("'") + name + "' has an unexpected type or shape";
-    numbers.resize(size_t(elements));
-    std::memcpy(numbers.data(), array.data.data(), array.data.size());
     for (T number : numbers)
       if (!std::isfinite(double(number)))
         return std::string("'") + name + "' holds infinity or NaN";

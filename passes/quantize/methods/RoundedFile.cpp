@@ -1,41 +1,21 @@
 //===- RoundedFile.cpp - Rounded weights in a file ------------------------===//
 
+#include "passes/quantize/methods/NpzNumbers.h"
 #include "passes/quantize/methods/RoundLayers.h"
-#include "tools/npz/Npz.h"
 
-#include <cstring>
 #include <filesystem>
 
 namespace mmcc::quantize {
 
 template <typename T>
-static npz::Array arrayOf(const std::string &name,
-                          const std::vector<T> &numbers) {
-  npz::Array array;
-  array.name = name;
-  array.type = {std::is_integral_v<T> ? 'i' : 'f', sizeof(T)};
-  array.dims = {int64_t(numbers.size())};
-  array.data.resize(numbers.size() * sizeof(T));
-  if (!numbers.empty())
-    std::memcpy(array.data.data(), numbers.data(), array.data.size());
-  return array;
-}
-
-template <typename T>
-static bool take(const npz::Array &array, std::vector<T> &numbers) {
-  if (!(array.type ==
-        npz::ElementType{std::is_integral_v<T> ? 'i' : 'f', sizeof(T)}))
-    return false;
-  numbers.resize(size_t(array.elements()));
-  if (!numbers.empty())
-    std::memcpy(numbers.data(), array.data.data(), array.data.size());
-  return true;
+static npz::Array listOf(std::string name, const std::vector<T> &numbers) {
+  return arrayOf(std::move(name), numbers, {int64_t(numbers.size())});
 }
 
 std::string RoundedLayers::write(const std::string &path) const {
   std::vector<npz::Array> arrays = {
-      arrayOf<float>("input_scales", inputScales),
-      arrayOf<float>("static_scale", {staticScale})};
+      listOf("input_scales", inputScales),
+      listOf<float>("static_scale", {staticScale})};
   for (size_t i = 0; i < weights.size(); ++i) {
     std::vector<float> scales;
     std::vector<int32_t> zeros;
@@ -44,9 +24,9 @@ std::string RoundedLayers::write(const std::string &path) const {
       zeros.push_back(group.zero);
     }
     std::string end = "." + std::to_string(i);
-    arrays.push_back(arrayOf("numbers" + end, weights[i].numbers));
-    arrays.push_back(arrayOf("scales" + end, scales));
-    arrays.push_back(arrayOf("zeros" + end, zeros));
+    arrays.push_back(listOf("numbers" + end, weights[i].numbers));
+    arrays.push_back(listOf("scales" + end, scales));
+    arrays.push_back(listOf("zeros" + end, zeros));
   }
   return npz::writeNpz(path, arrays);
 }
@@ -59,7 +39,8 @@ bool RoundedLayers::read(const std::string &path,
       arrays.size() != 2 + 3 * matrices.size())
     return false;
   std::vector<float> one;
-  if (!take(arrays[0], inputScales) || !take(arrays[1], one) || one.size() != 1)
+  if (!numbersOf(arrays[0], inputScales) || !numbersOf(arrays[1], one) ||
+      one.size() != 1)
     return false;
   staticScale = one.front();
   weights.clear();
@@ -68,8 +49,9 @@ bool RoundedLayers::read(const std::string &path,
     size_t numbers = weight.numbers.size(), groups = weight.scales.size();
     std::vector<float> scales;
     std::vector<int32_t> zeros;
-    if (!take(arrays[2 + 3 * i], weight.numbers) ||
-        !take(arrays[3 + 3 * i], scales) || !take(arrays[4 + 3 * i], zeros) ||
+    if (!numbersOf(arrays[2 + 3 * i], weight.numbers) ||
+        !numbersOf(arrays[3 + 3 * i], scales) ||
+        !numbersOf(arrays[4 + 3 * i], zeros) ||
         weight.numbers.size() != numbers || scales.size() != groups ||
         zeros.size() != groups)
       return false;
