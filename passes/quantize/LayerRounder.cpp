@@ -42,12 +42,18 @@ Rounding roundingOf(const QuantizeRequest &scheme, int64_t depth) {
   return rounding;
 }
 
+bool LayerRounder::knows(size_t index) const {
+  return !statistics.empty() &&
+         llvm::sys::fs::exists(statisticsPath(statistics, index));
+}
+
 void LayerRounder::look(LayerWeights &weights) const {
-  std::string path = statisticsPath(statistics, weights.index);
-  if (statistics.empty() || weights.seen || !llvm::sys::fs::exists(path))
+  if (weights.seen || !knows(weights.index))
     return;
   InputStatistics seen;
-  if (seen.read(path, weights.width, /*withGram=*/false).empty())
+  if (seen.read(statisticsPath(statistics, weights.index), weights.width,
+                /*withGram=*/false)
+          .empty())
     weights.seen = std::move(seen);
 }
 

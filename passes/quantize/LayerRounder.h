@@ -40,6 +40,8 @@ public:
   /// Returns a message if the statistics that `scheme` needs are not there.
   std::string round(LayerWeights &weights, const QuantizeRequest &scheme,
                     RoundedLayers &rounded) const;
+  /// Whether anything is known of the module's `index`th layer input.
+  bool knows(size_t index) const;
   /// Reads what is known of the input, if anything is.
   void look(LayerWeights &weights) const;
 

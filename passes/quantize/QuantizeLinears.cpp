@@ -63,9 +63,12 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
     for (const LayerInput &input : inputs)
       for (mm::LinearOp layer : input.layers)
         weightKeys.insert(keyOf(layer.getWeight()));
-    for (auto [index, input] : llvm::enumerate(inputs))
-      if (failed(quantizeInput(index, input)))
-        return signalPassFailure();
+    // Weights are shared between functions, and samples run one of them.
+    for (bool known : {true, false})
+      for (auto [index, input] : llvm::enumerate(inputs))
+        if (rounder->knows(index) == known &&
+            failed(quantizeInput(index, input)))
+          return signalPassFailure();
     for (mm::GatherOp table : tables)
       quantizeTable(table);
     known.clear();
@@ -139,7 +142,7 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
 
   /// Rounds the weights that no layer before had.
   LogicalResult roundWeights(size_t index, const LayerInput &input) {
-    const std::optional<QuantizeRequest> &scheme = schemeFor(index);
+    std::optional<QuantizeRequest> scheme = schemeFor(index);
     LayerWeights weights{index, input.width, {}, {}, false, std::nullopt};
     for (mm::LinearOp layer : input.layers) {
       Attribute key = keyOf(layer.getWeight());
@@ -155,6 +158,15 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
     }
     if (weights.keys.empty())
       return success();
+    if (scheme->needsStatistics() && !statistics.empty() &&
+        !rounder->knows(index)) {
+      bool isStatic = scheme->activations == "static";
+      input.layers.front()->emitWarning("no sample reaches it: it is ")
+          << (isStatic ? "not quantized" : "rounded to the nearest");
+      if (isStatic)
+        return success();
+      scheme->method = "rtn";
+    }
     RoundedLayers rounded;
     if (std::string message = rounder->round(weights, *scheme, rounded);
         !message.empty())

@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from small_models import attending_decoder, describe, encoder, image_and_text
 from test_quantizers import constants, layer
 
 ROW = 256
@@ -202,3 +203,30 @@ def test_error_by_layer_is_that_of_its_outputs(given, samples, tools, tmp_path):
     sqnr = 10 * np.log10(np.square(want).sum() / np.square(got - want).sum())
     # Of 160 rows 128 are looked at.
     assert float(notes["layer.0"].split("SQNR ")[1].split()[0]) == pytest.approx(sqnr, abs=0.5)
+
+
+@pytest.mark.parametrize("options", [["--quantize=w4a16", "--method=gptq"], ["--quantize=w8a8"], ["--quantize=auto", "--max-drop=50"]])
+def test_pairs_of_image_and_text_are_calibrated_together(options, tools, tmp_path):
+    """The joined entry runs; its parts, which are entries of their own, have the same weights."""
+    encoder(tmp_path / "image.onnx")
+    attending_decoder(tmp_path / "decoder.onnx")
+    pair = {"entries": {"image": "image.onnx", "decoder": "decoder.onnx"}, "connect": [["image.features", "decoder.image"]]}
+    path = describe(tmp_path / "chat.json", **pair, missing={"image": "skip"})
+    folder = tmp_path / "samples"
+    folder.mkdir()
+    for i in range(3):
+        pixels, ids = image_and_text(i, batch=1, seq=60)
+        past = {f"decoder.past_{n}": np.zeros((1, 4, 0, 16), np.float32) for n in "kv"}
+        sample = {f"image.{n}": a for n, a in pixels.items()} | {f"decoder.{n}": a for n, a in ids.items()} | past
+        np.savez(folder / f"{i}.npz", **sample)
+    done = tools.call("mmcc", "compile", path, "-o", tmp_path / "m.mmcc", "--dim", "past=0..4096", *options, f"--calibrate={folder}")
+    assert done.returncode in (0, 3 if "auto" in options[0] else 0), done.stderr
+    assert "no sample reaches it" not in done.stderr
+    if done.returncode == 3:
+        assert "no layer gains from fewer bits" in done.stderr
+        return
+    told = json.loads(tools.call("mmcc", "inspect", tmp_path / "m.mmcc", "--json").stdout)
+    assert any("SQNR" in value for key, value in told["notes"].items() if key.startswith("layer."))
+    tools.compile(path, tmp_path / "f32.mmcc", "--dim", "past=0..4096")
+    got, want = (tools.run(tmp_path / f"{n}.mmcc", sample, tmp_path, "--entry", "chat")["decoder.logits"] for n in ("m", "f32"))
+    assert (got * want).sum() >= 0.95 * np.linalg.norm(got) * np.linalg.norm(want)
