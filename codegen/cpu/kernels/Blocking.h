@@ -72,19 +72,22 @@ constexpr int64_t cellsWorth(int64_t work) {
 
 } // namespace blocking
 
-/// For gemm_f32, conv_f32 (M = OH*OW, N = N/G, K = KH*KW*C/G) and
-/// batch_gemm_f32; `batch` is the extent of z. Of all cuts into `columns` by
-/// `rows` equal cells this takes the one whose cost is least, where the cost is
-/// the imbalance over two to four threads, plus what reading a once a group of
-/// columns and w once a block of rows takes beside the multiplications, plus a
-/// little for each cell. Rows are cut in whole register tiles.
-constexpr Blocks gemmBlocks(int64_t M, int64_t N, int64_t K, int64_t batch,
-                            bool avx512) {
+/// For products of a [M, K] and w [K, N]; `batch` is the extent of z. Of all
+/// cuts into `columns` by `rows` equal cells this takes the one whose cost is
+/// least, where the cost is the imbalance over two to four threads, plus what
+/// reading a once a group of columns and w once a block of rows takes beside
+/// the multiplications, plus a little for each cell. Rows are cut in whole
+/// register tiles.
+///
+/// `weightWork`: multiply-adds in the time that one core takes to read a weight
+/// from memory, which bounds a few rows.
+constexpr Blocks productBlocks(int64_t M, int64_t N, int64_t K, int64_t batch,
+                               bool avx512, int64_t weightWork) {
   using namespace blocking;
   if (M < 1 || N < 1)
     return {1, kTileColumns};
   const int64_t work = M * N * (K < 1 ? 1 : K);
-  int64_t most = cellsWorth(work);
+  int64_t most = cellsWorth(M < weightWork ? work / M * weightWork : work);
   if (batch > 1) // z divides among threads already
     most = ceilDivide(most, batch);
   const int64_t panels = ceilDivide(N, kTileColumns);
@@ -118,11 +121,18 @@ constexpr Blocks gemmBlocks(int64_t M, int64_t N, int64_t K, int64_t batch,
   return best;
 }
 
+/// For gemm_f32, conv_f32 (M = OH*OW, N = N/G, K = KH*KW*C/G) and
+/// batch_gemm_f32.
+constexpr Blocks gemmBlocks(int64_t M, int64_t N, int64_t K, int64_t batch,
+                            bool avx512) {
+  return productBlocks(M, N, K, batch, avx512, /*weightWork=*/8);
+}
+
 /// Products with narrow weights: as gemm_f32, but that a cell has at most 128
 /// rows, which it keeps in a form of its own.
 constexpr Blocks narrowBlocks(int64_t M, int64_t N, int64_t K, int64_t batch,
                               bool avx512) {
-  Blocks blocks = gemmBlocks(M, N, K, batch, avx512);
+  Blocks blocks = productBlocks(M, N, K, batch, avx512, /*weightWork=*/2);
   if (blocks.m_block > 128)
     blocks.m_block = blocking::ceilDivide(
         blocks.m_block, blocking::ceilDivide(blocks.m_block, 128));
