@@ -7,6 +7,7 @@
 #include "compiler/pipeline/Trial.h"
 #include "passes/quantize/LayerPlan.h"
 #include "passes/quantize/LayerRounder.h"
+#include "passes/quantize/Tables.h"
 #include "passes/quantize/WeightConstants.h"
 #include "passes/state/PastPairs.h"
 #include <cmath>
@@ -83,6 +84,7 @@ private:
     LayerRounder rounder(options.quantize->statistics);
     auto inputs = findLayerInputs(compilation.module());
     candidates.resize(inputs.size());
+    llvm::DenseSet<mlir::Attribute> tables = tableKeys(compilation.module());
     for (size_t index = 0; index < inputs.size(); ++index) {
       LayerWeights weights{index, inputs[index].width, {}, {},
                            false, std::nullopt};
@@ -95,6 +97,7 @@ private:
         if (!matrix || llvm::is_contained(weights.keys, key))
           continue;
         weights.keys.push_back(key);
+        weights.isTable |= tables.contains(key);
         weights.matrices.push_back(std::move(*matrix));
       }
       if (weights.matrices.empty())

@@ -51,8 +51,7 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
           if (canQuantize(gather))
             tables.push_back(gather);
       });
-    for (mm::GatherOp table : tables)
-      tied.insert(tableKey(table));
+    tied = tableKeys(getOperation());
     SmallVector<LayerInput> inputs = findLayerInputs(getOperation());
     if (plan && plan->schemes.size() != inputs.size()) {
       getOperation().emitError("mm-quantize-linears: the plan is for ")
@@ -215,6 +214,8 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
     });
     if (input.layers.empty())
       return success();
+    // A layer that has been quantized may have made the value anew.
+    input.value = input.layers.front().getInput();
     divideAtOnce(input);
     for (mm::LinearOp layer : input.layers)
       quantizeLayer(layer);

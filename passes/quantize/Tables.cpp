@@ -1,6 +1,7 @@
 //===- Tables.cpp - Embedding tables --------------------------------------===//
 
 #include "passes/quantize/Tables.h"
+#include "passes/quantize/WeightConstants.h"
 
 using namespace mlir;
 
@@ -19,6 +20,18 @@ bool isTable(mm::GatherOp op) {
 
 Value transposed(OpBuilder &builder, Location loc, Value matrix) {
   return builder.create<mm::TransposeOp>(loc, matrix, ArrayRef<int64_t>{1, 0});
+}
+
+llvm::DenseSet<Attribute> tableKeys(ModuleOp module) {
+  llvm::DenseSet<Attribute> keys;
+  module.walk([&](mm::GatherOp op) {
+    if (!isTable(op))
+      return;
+    auto type = cast<RankedTensorType>(op.getInput().getType());
+    if (fitGroup(0, type.getDimSize(1)) != 0)
+      keys.insert(asWeight(op, [](Value weight) { return keyOf(weight); }));
+  });
+  return keys;
 }
 
 } // namespace mmcc::quantize

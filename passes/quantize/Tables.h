@@ -4,6 +4,8 @@
 #define MMCC_PASSES_QUANTIZE_TABLES_H
 
 #include "dialects/mm/MM.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/ADT/DenseSet.h"
 
 namespace mmcc::quantize {
 
@@ -25,6 +27,9 @@ template <typename Work> auto asWeight(mm::GatherOp op, Work work) {
     weight.getDefiningOp()->erase();
   return result;
 }
+
+/// The tables of a module that can be quantized, as weights (keyOf()).
+llvm::DenseSet<mlir::Attribute> tableKeys(mlir::ModuleOp module);
 
 } // namespace mmcc::quantize
 

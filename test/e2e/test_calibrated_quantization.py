@@ -133,6 +133,26 @@ def test_a_norm_takes_up_what_inputs_are_divided_by(given, samples, tools, tmp_p
     assert sorted(operations["smoothquant"]) == sorted(operations["rtn"])
 
 
+@pytest.mark.parametrize("method", ["smoothquant", "rtn"])
+def test_layers_that_follow_each_other_at_once(method, given, samples, tools, tmp_path):
+    """The second one's input is made by the first, which is quantized before it."""
+    w, x = given
+    square = np.random.default_rng(3).standard_normal((len(w), 96)).astype(np.float32)
+    node = helper.make_node
+    nodes = [node("MatMul", ["x", "w"], ["a"]), node("Add", ["a", "b"], ["c"]), node("MatMul", ["c", "v"], ["y"]), node("Relu", ["c"], ["r"])]
+    wide = np.tile(w.T, (1, 4))  # 96 outputs
+    tensors = {"w": wide, "b": np.ones(96, np.float32), "v": square[:, :96].repeat(4, 0)}
+    value = helper.make_tensor_value_info
+    outputs = [value("y", TensorProto.FLOAT, ["rows", 96]), value("r", TensorProto.FLOAT, ["rows", 96])]
+    initializers = [numpy_helper.from_array(a, n) for n, a in tensors.items()]
+    graph = helper.make_graph(nodes, "g", [value("x", TensorProto.FLOAT, ["rows", ROW])], outputs, initializers)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), tmp_path / "m.onnx")
+    tools.compile(tmp_path / "m.onnx", tmp_path / "m.mmcc", "--quantize=w8a8", f"--method={method}", f"--calibrate={samples}")
+    got = tools.run(tmp_path / "m.mmcc", {"x": x}, tmp_path)["y"]
+    want = (x @ wide + 1) @ tensors["v"]
+    assert np.square(got - want).mean() < 3e-3 * np.square(want).mean()
+
+
 @pytest.mark.parametrize("arrays, message", [({"y": np.ones((2, ROW), np.float32)}, "no array for input 'x'"), (None, "holds no .npz file")])
 def test_samples_must_fit(arrays, message, given, tools, tmp_path):
     onnx.save(layer(given[0]), tmp_path / "m.onnx")
