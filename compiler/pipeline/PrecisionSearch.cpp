@@ -11,7 +11,6 @@
 #include "passes/quantize/WeightConstants.h"
 #include "passes/state/PastPairs.h"
 #include <cmath>
-#include <map>
 
 using namespace mmcc;
 using namespace mmcc::quantize;
@@ -93,9 +92,11 @@ private:
         continue;
       for (mm::LinearOp layer : inputs[index].layers) {
         mlir::Attribute key = keyOf(layer.getWeight());
-        auto matrix = readWeight(layer.getWeight());
-        if (!matrix || llvm::is_contained(weights.keys, key))
+        if (llvm::is_contained(weights.keys, key))
           continue;
+        auto matrix = readWeight(layer.getWeight());
+        if (!matrix || !matrix->isFinite())
+          continue; // it stays, whatever the plan says
         weights.keys.push_back(key);
         weights.isTable |= tables.contains(key);
         weights.matrices.push_back(std::move(*matrix));

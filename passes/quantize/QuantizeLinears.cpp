@@ -7,7 +7,6 @@
 #include "passes/quantize/Tables.h"
 #include "passes/quantize/WeightConstants.h"
 
-#include <cmath>
 #include <map>
 #include <memory>
 
@@ -131,8 +130,7 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
     std::optional<WeightMatrix> matrix = readWeight(weight);
     if (!matrix)
       stays(op, "its weight is no constant of f32");
-    else if (!llvm::all_of(matrix->numbers,
-                           [](float w) { return std::isfinite(w); })) {
+    else if (!matrix->isFinite()) {
       stays(op, "its weight holds infinity or NaN");
       matrix.reset();
     }

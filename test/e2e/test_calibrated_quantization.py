@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 from small_models import attending_decoder, describe, encoder, image_and_text
@@ -90,8 +91,11 @@ def test_smoothing_is_better_than_rounding(scheme, given, samples, tools, tmp_pa
         output_error(tools, tmp_path / "m.onnx", samples, given, tmp_path, f"--quantize={scheme}", f"--method={m}")
         for m in ("rtn", "smoothquant")
     )
-    # The rendering: 7.9e-5 with a scale a token, 4.2e-4 with one for all.
-    assert better < 0.8 * plain and better < 1e-3
+    with np.load(tools.models / "quantization" / "smoothquant.npz") as fixture:
+        loss = fixture[f"{'static' if scheme == 'w8a8' else 'dynamic'}:losses"].min()
+    # The kernels' weights have 0.4 bits of range less than the rendering's (NarrowWeight.h).
+    rendering = loss / np.square(given[1].astype(np.float64) @ given[0].astype(np.float64).T).mean()
+    assert better < 0.8 * plain and better < 2**0.8 * rendering
 
 
 def normed_layers(w: np.ndarray) -> onnx.ModelProto:
@@ -185,6 +189,12 @@ def test_the_same_samples_give_the_same_bytes(given, samples, tools, tmp_path):
     assert made[0] == made[1]
 
 
+def in_onnx_runtime(model, feeds: dict) -> dict:
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    names = [o.name for o in session.get_outputs()]
+    return dict(zip(names, session.run(names, feeds)))
+
+
 def automatic(tools, model, samples, folder, bound: float):
     return tools.call(
         "mmcc", "compile", model, "-o", folder / "auto.mmcc", "--quantize=auto", f"--max-drop={bound}", f"--calibrate={samples}"
@@ -200,8 +210,8 @@ def test_bits_are_chosen_under_the_bound(given, samples, tools, tmp_path):
     assert notes["quantize"] == "auto" and "w" in notes["quantize.plan"]
     assert 0 <= float(notes["accuracy.drop"]) <= 1
     assert "SQNR" in notes["layer.0"] and notes["layer.0"].startswith(notes["quantize.plan"].split("*")[0])
-    tools.compile(tmp_path / "m.onnx", tmp_path / "m.mmcc")
-    got, want = (tools.run(tmp_path / f"{n}.mmcc", {"x": x}, tmp_path) for n in ("auto", "m"))
+    got, want = tools.run(tmp_path / "auto.mmcc", {"x": x}, tmp_path), in_onnx_runtime(tmp_path / "m.onnx", {"x": x})
+    assert got.keys() == want.keys()
     for name in want:
         assert (got[name] * want[name]).sum() >= 0.98 * np.linalg.norm(got[name]) * np.linalg.norm(want[name])
 
@@ -247,6 +257,8 @@ def test_pairs_of_image_and_text_are_calibrated_together(options, tools, tmp_pat
         return
     told = json.loads(tools.call("mmcc", "inspect", tmp_path / "m.mmcc", "--json").stdout)
     assert any("SQNR" in value for key, value in told["notes"].items() if key.startswith("layer."))
-    tools.compile(path, tmp_path / "f32.mmcc", "--dim", "past=0..4096")
-    got, want = (tools.run(tmp_path / f"{n}.mmcc", sample, tmp_path, "--entry", "chat")["decoder.logits"] for n in ("m", "f32"))
+    got = tools.run(tmp_path / "m.mmcc", sample, tmp_path, "--entry", "chat")["decoder.logits"]
+    seen = in_onnx_runtime(tmp_path / "image.onnx", pixels)["features"]
+    past = {name.removeprefix("decoder."): a for name, a in past.items()}
+    want = in_onnx_runtime(tmp_path / "decoder.onnx", {"image": seen} | ids | past)["logits"]
     assert (got * want).sum() >= 0.95 * np.linalg.norm(got) * np.linalg.norm(want)

@@ -69,19 +69,9 @@ extern "C" void mmk_attention_f32(const MicroCall *call) {
   const int64_t *p = call->params;
   const int64_t group = p[2], Sq = p[3], qBlock = p[20];
   AttentionCell c;
-  c.call = call;
+  c.takeScores(call);
   c.outer[0] = call->z;
   c.outer[1] = call->y;
-  c.Skv = p[4], c.D = p[5], c.Dv = p[6];
-  double scale;
-  __builtin_memcpy(&scale, &p[7], sizeof scale);
-  // The softmax takes the scale along, unless a block must see its result or
-  // it would turn maxima into minima.
-  const bool apart = call->score || !(scale > 0.0);
-  c.scale = apart ? static_cast<float>(scale) : 1.0f;
-  c.factor = apart ? kLog2E : static_cast<float>(scale) * kLog2E;
-  c.causal = p[8] != 0;
-  c.causalOffset = p[9], c.window = p[10];
   c.qRow = p[13], c.kRow = p[16], c.vRow = p[19];
   c.i0 = call->x * qBlock;
   c.rows = minOf(qBlock, Sq - c.i0);

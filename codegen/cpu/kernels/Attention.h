@@ -46,6 +46,23 @@ struct AttentionCell {
   float scale;            // what scores are multiplied by before the softmax
   float factor;           // what remains of it there, times log2(e)
 
+  /// Takes over the parameters that all forms have in one place: Skv, D, Dv,
+  /// scale, causal, causal_offset, window.
+  MMK_INLINE void takeScores(const MicroCall *from) {
+    const int64_t *p = from->params;
+    call = from;
+    Skv = p[4], D = p[5], Dv = p[6];
+    double given;
+    __builtin_memcpy(&given, &p[7], sizeof given);
+    // The softmax takes the scale along, unless a block must see its result or
+    // it would turn maxima into minima.
+    const bool apart = from->score || !(given > 0.0);
+    scale = apart ? static_cast<float>(given) : 1.0f;
+    factor = apart ? kLog2E : static_cast<float>(given) * kLog2E;
+    causal = p[8] != 0;
+    causalOffset = p[9], window = p[10];
+  }
+
   /// Keys [lo, hi) that query i may see, before any score block.
   MMK_INLINE int64_t lo(int64_t i) const {
     return window > 0 ? maxOf(i + causalOffset - window + 1, 0) : 0;

@@ -175,16 +175,7 @@ template <typename Stored> MMK_INLINE void attend(const MicroCall *call) {
   const int64_t heads = p[1], kvHeads = p[2], Sq = p[3], qBlock = p[14];
   const int64_t perCell = p[15];
   AttentionCell c;
-  c.call = call;
-  c.Skv = p[4], c.D = p[5], c.Dv = p[6];
-  double scale;
-  __builtin_memcpy(&scale, &p[7], sizeof scale);
-  // As in attention_f32.
-  const bool apart = call->score || !(scale > 0.0);
-  c.scale = apart ? static_cast<float>(scale) : 1.0f;
-  c.factor = apart ? kLog2E : static_cast<float>(scale) * kLog2E;
-  c.causal = p[8] != 0;
-  c.causalOffset = p[9], c.window = p[10];
+  c.takeScores(call);
   c.stride = c.strideOffset = 0;
   c.kRow = c.vRow = 0;
   c.k = c.v = nullptr;

@@ -3,6 +3,8 @@
 #ifndef MMCC_PASSES_QUANTIZE_METHODS_WEIGHTMATRIX_H
 #define MMCC_PASSES_QUANTIZE_METHODS_WEIGHTMATRIX_H
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <vector>
 
@@ -15,6 +17,11 @@ struct WeightMatrix {
 
   float *column(int64_t n) { return numbers.data() + n * in; }
   const float *column(int64_t n) const { return numbers.data() + n * in; }
+  /// False if there is infinity or NaN.
+  bool isFinite() const {
+    return std::all_of(numbers.begin(), numbers.end(),
+                       [](float w) { return std::isfinite(w); });
+  }
 };
 
 } // namespace mmcc::quantize
