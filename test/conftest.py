@@ -53,8 +53,14 @@ def machine_levels() -> list[str]:
     levels = []
     if flags >= {"avx2", "fma", "bmi1", "bmi2", "f16c", "movbe"}:
         levels.append("x86-64-v3")
+        if "avx_vnni" in flags:
+            levels.append("x86-64-v3-avxvnni")
         if flags >= {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}:
             levels.append("x86-64-v4")
+            if flags >= {"avx512_vnni", "avx512_bf16"}:
+                levels.append("x86-64-v4-vnni-bf16")
+                if flags >= {"amx_tile", "amx_int8", "amx_bf16"}:
+                    levels.append("x86-64-v4-amx")
     return levels
 
 

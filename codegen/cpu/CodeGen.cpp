@@ -7,8 +7,8 @@
 #include "codegen/cpu/MathLibrary.h"
 #include "codegen/cpu/MicroKernel.h"
 #include "codegen/cpu/ModuleCompiler.h"
-#include "codegen/cpu/TargetLevel.h"
 #include "codegen/cpu/kernels/Bitcode.h"
+#include "codegen/cpu/kernels/Levels.h"
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Bitcode/BitcodeReader.h"
@@ -35,7 +35,7 @@ struct Part {
 
 static LogicalResult emitKernel(plan::KernelOp kernel, StringRef symbol,
                                 llvm::Module &module, MathLibrary &math,
-                                const TargetLevel &level) {
+                                const Level &level) {
   for (AffineMap map : {kernel.getExtents(), kernel.getParams(),
                         kernel.getOffsets(), kernel.getScratch()})
     if (map.getNumDims() != 0)
@@ -77,13 +77,13 @@ static LogicalResult emitKernel(plan::KernelOp kernel, StringRef symbol,
   return success();
 }
 
-static void compilePart(Part &part, const TargetLevel &level,
+static void compilePart(Part &part, const Level &level,
                         const CpuOptions &options, StringRef dumpPath) {
   part.failed = true;
-  const BitcodeModule *bitcode = findBitcode(level.processor.data());
+  const BitcodeModule *bitcode = findBitcode(level.base);
   if (!bitcode) {
     part.error =
-        "mmcc has no microkernels for level '" + level.name.str() + "'";
+        "mmcc has no microkernels for level '" + std::string(level.name) + "'";
     return;
   }
   llvm::LLVMContext context;
@@ -121,41 +121,46 @@ static std::string symbolOf(plan::KernelOp kernel, size_t number) {
   return name;
 }
 
-FailureOr<CodeImage> emitImage(plan::VariantOp variant,
-                               const CpuOptions &options) {
-  std::string name = options.level;
-  if (name.empty()) {
-    StringRef target = variant.getTarget();
-    target.consume_front("cpu:");
-    name = target.str();
-  }
-  const TargetLevel *level = findLevel(name);
+/// The level of a variant, or of the options.
+static const Level *levelOf(plan::VariantOp variant,
+                            const CpuOptions &options) {
+  StringRef name = variant.getTarget();
+  name.consume_front("cpu:");
+  if (!options.level.empty())
+    name = options.level;
+  const Level *level = findLevel(name);
   if (!level)
-    return variant.emitError("there is no CPU level '") << name << "'";
+    variant.emitError("there is no CPU level '") << name << "'";
+  return level;
+}
 
+FailureOr<GeneratedCode> generateCode(plan::VariantOp variant,
+                                      const CpuOptions &options) {
+  const Level *level = levelOf(variant, options);
+  if (!level)
+    return failure();
+  GeneratedCode code;
+  code.base = level->base;
   // Always the same two parts, however many threads there are.
   std::vector<Part> parts(2);
-  std::vector<std::string> names, symbols;
   for (auto kernel : variant.getBody().getOps<plan::KernelOp>()) {
-    size_t number = symbols.size();
-    symbols.push_back(symbolOf(kernel, number));
-    names.push_back(kernel.getSymName().str());
-    parts[number % 2].kernels.emplace_back(kernel, symbols.back());
+    size_t number = code.symbols.size();
+    code.symbols.push_back(symbolOf(kernel, number));
+    code.names.push_back(kernel.getSymName().str());
+    parts[number % 2].kernels.emplace_back(kernel, code.symbols.back());
   }
-  if (symbols.empty())
-    return CodeImage();
-  parts.resize(std::min<size_t>(symbols.size(), 2));
+  parts.resize(std::min<size_t>(code.symbols.size(), 2));
   if (!options.dumpDir.empty())
-    if (std::error_code code =
+    if (std::error_code error =
             llvm::sys::fs::create_directories(options.dumpDir))
       return variant.emitError("cannot make folder '")
-             << options.dumpDir << "': " << code.message();
+             << options.dumpDir << "': " << error.message();
 
   auto compile = [&](size_t i) {
     SmallString<128> dump;
     if (!options.dumpDir.empty())
       llvm::sys::path::append(dump, options.dumpDir,
-                              level->name + "." + llvm::Twine(i));
+                              StringRef(level->name) + "." + llvm::Twine(i));
     compilePart(parts[i], *level, options, dump);
   };
   if (options.threads > 1 && parts.size() > 1) {
@@ -166,23 +171,45 @@ FailureOr<CodeImage> emitImage(plan::VariantOp variant,
     for (size_t i = 0; i < parts.size(); ++i)
       compile(i);
   }
-  SmallVector<StringRef> objects;
   for (Part &part : parts) {
     if (part.failed) {
       if (!part.error.empty())
         variant.emitError("CPU code generation: ") << part.error;
       return failure();
     }
-    objects.emplace_back(part.object.data(), part.object.size());
+    code.objects.push_back(std::move(part.object));
   }
-  objects.push_back(findKernelObject(level->processor));
+  return code;
+}
+
+FailureOr<CodeImage> linkCode(plan::VariantOp variant,
+                              const GeneratedCode &code,
+                              const CpuOptions &options) {
+  const Level *level = levelOf(variant, options);
+  if (!level)
+    return failure();
+  assert(code.base == level->base && "code of another base");
+  if (code.symbols.empty())
+    return CodeImage();
+  SmallVector<StringRef> objects;
+  for (const llvm::SmallVector<char, 0> &object : code.objects)
+    objects.emplace_back(object.data(), object.size());
+  objects.push_back(findKernelObject(level->name));
   std::string error;
-  std::optional<CodeImage> image = linkImage(objects, symbols, error);
+  std::optional<CodeImage> image = linkImage(objects, code.symbols, error);
   if (!image)
     return variant.emitError("cannot link the kernels: ") << error;
-  for (auto [kernel, name] : llvm::zip(image->kernels, names))
+  for (auto [kernel, name] : llvm::zip(image->kernels, code.names))
     kernel.name = name;
   return std::move(*image);
+}
+
+FailureOr<CodeImage> emitImage(plan::VariantOp variant,
+                               const CpuOptions &options) {
+  FailureOr<GeneratedCode> code = generateCode(variant, options);
+  if (failed(code))
+    return failure();
+  return linkCode(variant, *code, options);
 }
 
 } // namespace mmcc::cpu

@@ -42,8 +42,7 @@ struct CodeImage {
 };
 
 struct CpuOptions {
-  /// "x86-64-v3", "x86-64-v3-avxvnni", "x86-64-v4", "x86-64-v4-vnni-bf16" or
-  /// "x86-64-v4-amx"; empty: what follows "cpu:" in the variant's target.
+  /// Of kernels/levels.inc; empty: what follows "cpu:" in the variant's target.
   std::string level;
   /// 0 to 3, as of LLVM.
   unsigned optLevel = 2;
@@ -53,7 +52,26 @@ struct CpuOptions {
   unsigned threads = 2;
 };
 
+/// Object files of a variant's kernels, without the microkernels that they
+/// call: they serve every level of one base (kernels/levels.inc).
+struct GeneratedCode {
+  std::string base;
+  /// Of the variant's kernels, in their order, and of their functions.
+  std::vector<std::string> names, symbols;
+  std::vector<llvm::SmallVector<char, 0>> objects;
+};
+
 /// Compiles all kernels of `variant`. Errors are reported at the kernel.
+mlir::FailureOr<GeneratedCode> generateCode(plan::VariantOp variant,
+                                            const CpuOptions &options);
+
+/// Links what was generated for `variant`, or for one of the same kernels and
+/// base, with the microkernels of its level.
+mlir::FailureOr<CodeImage> linkCode(plan::VariantOp variant,
+                                    const GeneratedCode &code,
+                                    const CpuOptions &options);
+
+/// Both.
 mlir::FailureOr<CodeImage> emitImage(plan::VariantOp variant,
                                      const CpuOptions &options);
 

@@ -1,24 +1,22 @@
 #include "codegen/cpu/KernelObjects.h"
 
-#define MMCC_EMBED(SYMBOL, PATH)                                               \
-  asm(".section .rodata\n.balign 16\n" #SYMBOL ":\n.incbin \"" PATH            \
-      "\"\n" #SYMBOL "_end:\n.byte 0\n.previous\n");                           \
-  extern "C" const char SYMBOL[];                                              \
-  extern "C" const char SYMBOL##_end[];
-
-MMCC_EMBED(mmcc_kernel_object_v3, MMCC_KERNEL_OBJECT_V3)
-MMCC_EMBED(mmcc_kernel_object_v4, MMCC_KERNEL_OBJECT_V4)
+#define MMCC_LEVEL(symbol, name, base, lanes, forms)                           \
+  asm(".section .rodata\n.balign 16\nmmcc_kernel_object_" #symbol              \
+      ":\n.incbin \"" MMCC_KERNEL_OBJECTS "/kernels_" name                     \
+      ".o\"\nmmcc_kernel_object_" #symbol "_end:\n.byte 0\n.previous\n");      \
+  extern "C" const char mmcc_kernel_object_##symbol[];                         \
+  extern "C" const char mmcc_kernel_object_##symbol##_end[];
+#include "codegen/cpu/kernels/levels.inc"
 
 namespace mmcc::cpu {
 
 llvm::StringRef findKernelObject(llvm::StringRef level) {
-  auto between = [](const char *begin, const char *end) {
-    return llvm::StringRef(begin, end - begin);
-  };
-  if (level == "x86-64-v3")
-    return between(mmcc_kernel_object_v3, mmcc_kernel_object_v3_end);
-  if (level == "x86-64-v4")
-    return between(mmcc_kernel_object_v4, mmcc_kernel_object_v4_end);
+#define MMCC_LEVEL(symbol, name, base, lanes, forms)                           \
+  if (level == name)                                                           \
+    return llvm::StringRef(mmcc_kernel_object_##symbol,                        \
+                           mmcc_kernel_object_##symbol##_end -                 \
+                               mmcc_kernel_object_##symbol);
+#include "codegen/cpu/kernels/levels.inc"
   return llvm::StringRef();
 }
 

@@ -13,7 +13,7 @@
 
 namespace mmcc::cpu {
 
-/// Empty when `level` has none; "x86-64-v3" and "x86-64-v4" do.
+/// Empty when there is no such level.
 llvm::StringRef findKernelObject(llvm::StringRef level);
 
 } // namespace mmcc::cpu

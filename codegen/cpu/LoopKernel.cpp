@@ -9,7 +9,7 @@ using namespace mlir;
 namespace mmcc::cpu {
 
 LoopKernel::LoopKernel(llvm::IRBuilder<> &builder, MathLibrary &math,
-                       const KernelFrame &frame, const TargetLevel &level)
+                       const KernelFrame &frame, const Level &level)
     : b(builder), frame(frame), affine(builder), emitter(builder, math, frame),
       kernel(frame.kernel), rank(kernel.getExtents().getNumResults()),
       parallel(kernel.getParallel()), registerLanes(level.lanes) {

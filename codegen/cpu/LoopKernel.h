@@ -32,14 +32,14 @@
 #include "codegen/cpu/LoopBuilder.h"
 #include "codegen/cpu/Reduction.h"
 #include "codegen/cpu/Strip.h"
-#include "codegen/cpu/TargetLevel.h"
+#include "codegen/cpu/kernels/Levels.h"
 
 namespace mmcc::cpu {
 
 class LoopKernel {
 public:
   LoopKernel(llvm::IRBuilder<> &builder, MathLibrary &math,
-             const KernelFrame &frame, const TargetLevel &level);
+             const KernelFrame &frame, const Level &level);
 
   /// Emits the body of the kernel for grid cell `x`.
   mlir::LogicalResult emit(llvm::Value *x);

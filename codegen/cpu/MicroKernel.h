@@ -11,7 +11,7 @@
 #include "codegen/cpu/KernelFrame.h"
 #include "codegen/cpu/KernelTable.h"
 #include "codegen/cpu/MathLibrary.h"
-#include "codegen/cpu/TargetLevel.h"
+#include "codegen/cpu/kernels/Levels.h"
 
 namespace mmcc::cpu {
 
@@ -22,7 +22,7 @@ public:
       llvm::StringRef name, llvm::FunctionType *type)>;
 
   MicroKernel(llvm::IRBuilder<> &builder, MathLibrary &math,
-              const KernelFrame &frame, const TargetLevel &level)
+              const KernelFrame &frame, const Level &level)
       : b(builder), math(math), frame(frame), level(level) {}
 
   /// Emits the call for grid cell (x, y, z) and the functions it passes on.
@@ -37,7 +37,7 @@ private:
   llvm::IRBuilder<> &b;
   MathLibrary &math;
   const KernelFrame &frame;
-  const TargetLevel &level;
+  const Level &level;
 };
 
 } // namespace mmcc::cpu

@@ -100,7 +100,7 @@ static bool emitMachineCode(llvm::Module &module, llvm::TargetMachine &machine,
 }
 
 bool compileModule(llvm::Module &module, std::unique_ptr<llvm::Module> library,
-                   const llvm::StringSet<> &exported, const TargetLevel &level,
+                   const llvm::StringSet<> &exported, const Level &level,
                    unsigned optLevel, llvm::StringRef dumpPath,
                    llvm::SmallVectorImpl<char> &object, std::string &error) {
   std::unique_ptr<llvm::TargetMachine> machine =

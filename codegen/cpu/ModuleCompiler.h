@@ -3,7 +3,7 @@
 #ifndef MMCC_CODEGEN_CPU_MODULECOMPILER_H
 #define MMCC_CODEGEN_CPU_MODULECOMPILER_H
 
-#include "codegen/cpu/TargetLevel.h"
+#include "codegen/cpu/TargetMachine.h"
 
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringSet.h"
@@ -19,7 +19,7 @@ namespace mmcc::cpu {
 /// failure `error` says why. When `dumpPath` is not empty, writes dumpPath +
 /// ".ll", ".s" and ".o".
 bool compileModule(llvm::Module &module, std::unique_ptr<llvm::Module> library,
-                   const llvm::StringSet<> &exported, const TargetLevel &level,
+                   const llvm::StringSet<> &exported, const Level &level,
                    unsigned optLevel, llvm::StringRef dumpPath,
                    llvm::SmallVectorImpl<char> &object, std::string &error);
 

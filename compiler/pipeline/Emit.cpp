@@ -2,8 +2,10 @@
 
 #include "codegen/artifact/FromPlan.h"
 #include "codegen/cpu/CodeGen.h"
+#include "codegen/cpu/kernels/Levels.h"
 #include "compiler/pipeline/Stages.h"
 #include "dialects/plan/Plan.h"
+#include "mlir/IR/OperationSupport.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 
@@ -40,9 +42,44 @@ static void recordSources(ModuleOp module, schema::ProgramT &program) {
   }
 }
 
+namespace {
+/// Code of a variant, and of the ones behind it whose kernels are the same and
+/// whose levels have one base.
+class VariantCode {
+public:
+  FailureOr<cpu::CodeImage> emit(plan::VariantOp variant,
+                                 const cpu::CpuOptions &code) {
+    if (!code.dumpDir.empty()) // Each level's folder has its files.
+      return cpu::emitImage(variant, code);
+    if (!last || !serves(variant)) {
+      FailureOr<cpu::GeneratedCode> made = cpu::generateCode(variant, code);
+      if (failed(made))
+        return failure();
+      generated = std::move(*made);
+      last = variant;
+    }
+    return cpu::linkCode(variant, generated, code);
+  }
+
+private:
+  bool serves(plan::VariantOp variant) {
+    const cpu::Level *level =
+        cpu::findLevel(variant.getTarget().substr(StringRef("cpu:").size()));
+    return level && level->base == generated.base &&
+           OperationEquivalence::isRegionEquivalentTo(
+               &variant.getBody(), &last.getBody(),
+               OperationEquivalence::IgnoreLocations);
+  }
+
+  plan::VariantOp last;
+  cpu::GeneratedCode generated;
+};
+} // namespace
+
 StageResult mmcc::runEmit(ModuleOp module, const CompileOptions &options) {
   std::vector<artifact::KernelOffsets> offsets;
   std::vector<artifact::ByteSource> images, constants;
+  VariantCode variants;
   for (auto variant : module.getOps<plan::VariantOp>()) {
     cpu::CpuOptions code;
     code.dumpDir = dumpFolder(options, variant.getTarget());
@@ -54,7 +91,7 @@ StageResult mmcc::runEmit(ModuleOp module, const CompileOptions &options) {
         return StageResult::environment;
       }
     // What lowering made must have code; only IR that was read can be at fault.
-    FailureOr<cpu::CodeImage> image = cpu::emitImage(variant, code);
+    FailureOr<cpu::CodeImage> image = variants.emit(variant, code);
     if (failed(image))
       return options.from ? StageResult::rejected : StageResult::invalid;
     offsets.emplace_back();

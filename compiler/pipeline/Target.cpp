@@ -1,34 +1,50 @@
 //===- Target.cpp - What --------------------------------------------------===//
 
 #include "compiler/pipeline/Target.h"
+#include "codegen/cpu/kernels/Levels.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/StringSwitch.h"
 #include "llvm/TargetParser/Host.h"
 
 using namespace mmcc;
 using llvm::StringRef;
 
-static constexpr StringRef kLevels[] = {"x86-64-v3", "x86-64-v4"};
+/// What a level has beyond its base, or a base beyond x86-64.
+static std::vector<StringRef> featuresOf(const cpu::Level &level) {
+  return llvm::StringSwitch<std::vector<StringRef>>(level.name)
+      .Case("x86-64-v3",
+            {"avx2", "fma", "bmi", "bmi2", "f16c", "lzcnt", "movbe"})
+      .Case("x86-64-v4",
+            {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"})
+      .Case("x86-64-v3-avxvnni", {"avxvnni"})
+      .Case("x86-64-v4-vnni-bf16", {"avx512vnni", "avx512bf16"})
+      .Case("x86-64-v4-amx",
+            {"avx512vnni", "avx512bf16", "amx-tile", "amx-int8", "amx-bf16"});
+}
 
-// Levels of the command line's vocabulary that have no kernels yet.
-static constexpr StringRef kLaterLevels[] = {
-    "x86-64-v3-avxvnni", "x86-64-v4-vnni-bf16", "x86-64-v4-amx"};
-
-static constexpr StringRef kV3Features[] = {"avx2", "fma",   "bmi",  "bmi2",
-                                            "f16c", "lzcnt", "movbe"};
-static constexpr StringRef kV4Features[] = {"avx512f", "avx512bw", "avx512cd",
-                                            "avx512dq", "avx512vl"};
-
-llvm::ArrayRef<StringRef> mmcc::getCpuLevels() { return kLevels; }
+std::vector<StringRef> mmcc::getCpuLevels() {
+  std::vector<StringRef> names;
+  for (const cpu::Level &level : cpu::kLevels)
+    names.push_back(level.name);
+  return names;
+}
 
 StringRef mmcc::getHostLevel() {
   llvm::StringMap<bool> features = llvm::sys::getHostCPUFeatures();
-  auto has = [&](StringRef feature) { return features.lookup(feature); };
-  if (!llvm::all_of(kV3Features, has))
-    return "";
-  return llvm::all_of(kV4Features, has) ? kLevels[1] : kLevels[0];
+  auto has = [&](const cpu::Level &level) {
+    return llvm::all_of(featuresOf(level), [&](StringRef feature) {
+      return features.lookup(feature);
+    });
+  };
+  const cpu::Level &least = cpu::kLevels[0];
+  StringRef best;
+  for (const cpu::Level &level : cpu::kLevels)
+    if (has(least) && has(*cpu::findLevel(level.base)) && has(level))
+      best = level.name;
+  return best;
 }
 
 static bool addCpuLevels(StringRef levels, std::vector<StringRef> &chosen,
@@ -44,14 +60,7 @@ static bool addCpuLevels(StringRef levels, std::vector<StringRef> &chosen,
         return false;
       }
     }
-    if (llvm::is_contained(kLaterLevels, name)) {
-      error =
-          ("not supported yet: --target=cpu:" + name +
-           " (levels with kernels: " + llvm::join(getCpuLevels(), ", ") + ")")
-              .str();
-      return false;
-    }
-    if (!llvm::is_contained(kLevels, name)) {
+    if (!cpu::findLevel(name)) {
       error = ("--target=cpu:" + name + ": unknown level (known: " +
                llvm::join(getCpuLevels(), ", ") + ", native)")
                   .str();
@@ -64,9 +73,10 @@ static bool addCpuLevels(StringRef levels, std::vector<StringRef> &chosen,
 
 std::vector<std::string> mmcc::parseTargets(llvm::ArrayRef<std::string> values,
                                             std::string &error) {
+  const std::vector<StringRef> levels = getCpuLevels();
   std::vector<StringRef> chosen;
   for (StringRef value : values) {
-    auto [device, levels] = value.split(':');
+    auto [device, named] = value.split(':');
     if (device == "cuda") {
       error = ("not supported yet: --target=" + value +
                " (this build generates CPU code only)")
@@ -80,12 +90,12 @@ std::vector<std::string> mmcc::parseTargets(llvm::ArrayRef<std::string> values,
       return {};
     }
     if (value == "cpu")
-      chosen.insert(chosen.end(), std::begin(kLevels), std::end(kLevels));
-    else if (!addCpuLevels(levels, chosen, error))
+      chosen.insert(chosen.end(), levels.begin(), levels.end());
+    else if (!addCpuLevels(named, chosen, error))
       return {};
   }
   std::vector<std::string> targets;
-  for (StringRef level : kLevels)
+  for (StringRef level : levels)
     if (values.empty() || llvm::is_contained(chosen, level))
       targets.push_back(("cpu:" + level).str());
   return targets;

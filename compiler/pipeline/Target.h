@@ -15,7 +15,7 @@
 namespace mmcc {
 
 /// The CPU levels that kernels exist for, from the most portable on.
-llvm::ArrayRef<llvm::StringRef> getCpuLevels();
+std::vector<llvm::StringRef> getCpuLevels();
 
 /// The best of getCpuLevels() that this machine has; empty if it has none.
 llvm::StringRef getHostLevel();

@@ -1,5 +1,6 @@
 //===- LowerToPlan.cpp - The pass mm-lower-to-plan ------------------------===//
 
+#include "codegen/cpu/kernels/Levels.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "passes/lower/Lowering.h"
@@ -11,6 +12,21 @@ namespace mmcc {
 #include "passes/lower/Passes.h.inc"
 
 namespace {
+const cpu::Level *levelOf(llvm::StringRef target) {
+  return target.consume_front("cpu:") ? cpu::findLevel(target) : nullptr;
+}
+
+/// What `level` has beside its base's variant: the same, if a kernel has a form
+/// of its own there; else nothing, since the base's code is as good.
+void deriveVariant(mlir::OpBuilder &builder, plan::VariantOp base,
+                   const cpu::Level &level, llvm::StringRef target) {
+  auto hasForm = [&](plan::KernelOp kernel) {
+    return level.hasFormOf(kernel.getRow());
+  };
+  if (llvm::any_of(base.getBody().getOps<plan::KernelOp>(), hasForm))
+    mlir::cast<plan::VariantOp>(builder.clone(*base)).setTarget(target);
+}
+
 struct LowerToPlan : impl::LowerToPlanBase<LowerToPlan> {
   using LowerToPlanBase::LowerToPlanBase;
 
@@ -20,8 +36,15 @@ struct LowerToPlan : impl::LowerToPlanBase<LowerToPlan> {
     for (mlir::func::FuncOp func : funcs)
       lower::widenAnchors(func);
     mlir::OpBuilder builder(&getContext());
+    llvm::StringMap<plan::VariantOp> made;
     for (const std::string &target : targets) {
       builder.setInsertionPointToEnd(module.getBody());
+      if (const cpu::Level *level = levelOf(target))
+        if (plan::VariantOp base =
+                made.lookup((llvm::Twine("cpu:") + level->base).str())) {
+          deriveVariant(builder, base, *level, target);
+          continue;
+        }
       auto variant = builder.create<plan::VariantOp>(module.getLoc(), target);
       variant.getBody().emplaceBlock();
       lower::KernelNames kernels;
@@ -30,6 +53,7 @@ struct LowerToPlan : impl::LowerToPlanBase<LowerToPlan> {
         if (mlir::failed(lowering.run()))
           return signalPassFailure();
       }
+      made[target] = variant;
     }
     for (mlir::func::FuncOp func : funcs)
       func.erase();

@@ -124,20 +124,25 @@ void lowerLinear(Lowering &lowering, Operation *op) {
                 : stored.isBF16() ? "gemm_f32_bf16"
                                   : "gemm_f32_f16",
                 op->getLoc());
-  int64_t scratch =
-      stored.isF32()
-          ? cpu::gemmScratchBytes()
-          : cpu::gemmNarrowScratchBytes(*K.getConstant(), blocks.m_block);
+  auto linear = dyn_cast<mm::LinearOp>(op);
+  bool rounds = stored.isBF16() && linear && linear.getRound();
+  int64_t scratch = cpu::gemmScratchBytes();
+  if (!stored.isF32())
+    scratch = cpu::gemmNarrowScratchBytes(*K.getConstant(), blocks.m_block);
+  if (rounds)
+    scratch = std::max(scratch, cpu::gemmRoundedScratchBytes(*K.getConstant(),
+                                                             blocks.m_block));
   kernel.tensor(rows.view.buffer);
   kernel.tensor(packed);
   SmallVector<Dim> extents{rows.batch, rows.rows, N};
   postRows(kernel, chain, result, bias, extents);
   Dim mBlock = symbols.constant(blocks.m_block);
   Dim nBlock = symbols.constant(blocks.n_block);
-  kernel.finish(extents, 3,
-                {rows.batch, rows.rows, N, K, rows.batchStride, rows.rowStride,
-                 mBlock, nBlock},
-                {rows.view.offset, symbols.constant(0)},
+  SmallVector<Dim> params{rows.batch,       rows.rows,      N,      K,
+                          rows.batchStride, rows.rowStride, mBlock, nBlock};
+  if (stored.isBF16())
+    params.push_back(symbols.constant(rounds));
+  kernel.finish(extents, 3, params, {rows.view.offset, symbols.constant(0)},
                 symbols.constant(scratch), rows.batch * rows.rows * N * K * 2,
                 {N.ceilDiv(nBlock), rows.rows.ceilDiv(mBlock), rows.batch});
   lowering.stored(chain);

@@ -127,6 +127,7 @@ struct NarrowFloats : mmcc::impl::NarrowFloatsBase<NarrowFloats> {
       return stays(op, "it is not f32");
     if (std::optional<HalfFloat> type = typeOf(op, op.getWeight())) {
       op.getWeightMutable().assign(narrowed(op.getWeight(), *type));
+      op.setRound(*type == HalfFloat::bf16);
       ++numLinears;
     }
   }

@@ -125,7 +125,8 @@ Status Artifact::chooseVariant(const std::string &level) {
     if (target.substr(0, prefix.size()) != prefix ||
         !parseCpuLevel(target.substr(prefix.size()), candidate))
       continue;
-    bool fits = wanted.empty() ? machineHas(candidate) : candidate == only;
+    bool fits =
+        wanted.empty() ? machineHas(candidate) : serves(candidate, only);
     if (fits && (!best || int(candidate) > int(level_))) {
       best = variant;
       level_ = candidate;

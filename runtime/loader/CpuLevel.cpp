@@ -93,6 +93,11 @@ bool machineHas(CpuLevel level) {
   return detected.has[int(level)];
 }
 
+bool serves(CpuLevel code, CpuLevel level) {
+  bool wide = level >= CpuLevel::v4;
+  return code <= level && (code >= CpuLevel::v4) == wide;
+}
+
 Status enable(CpuLevel level) {
   if (level != CpuLevel::v4_amx)
     return {};

@@ -28,6 +28,12 @@ bool parseCpuLevel(std::string_view name, CpuLevel &level);
 /// True when the processor and the operating system can run the level.
 bool machineHas(CpuLevel level);
 
+/// True when code of `code` is what a machine of `level` is to run, where no
+/// better is at hand: the level itself, and those that it adds single
+/// instructions to. An artifact leaves a level out whose code would be the
+/// same.
+bool serves(CpuLevel code, CpuLevel level);
+
 /// Asks the kernel for what the level needs beyond instructions (AMX tiles).
 Status enable(CpuLevel level);
 

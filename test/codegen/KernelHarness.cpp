@@ -1,5 +1,8 @@
 #include "test/codegen/KernelHarness.h"
 
+#include "codegen/cpu/kernels/Levels.h"
+#include "runtime/loader/CpuLevel.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Diagnostics.h"
@@ -75,11 +78,12 @@ void Program::run(const std::string &kernel, std::array<int64_t, 3> grid,
 
 std::vector<std::string> runnableLevels() {
   std::vector<std::string> levels;
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-    levels.push_back("x86-64-v3");
-  if (__builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-    levels.push_back("x86-64-v4");
+  for (const cpu::Level &level : cpu::kLevels) {
+    runtime::CpuLevel known;
+    if (level.isBase() && runtime::parseCpuLevel(level.name, known) &&
+        runtime::machineHas(known))
+      levels.emplace_back(level.name);
+  }
   return levels;
 }
 

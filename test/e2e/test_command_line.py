@@ -40,7 +40,6 @@ def refused(done, code: int, *words: str) -> None:
         (["--target=cpu:x86-64-v9"], "x86-64-v9"),
         (["--target=tpu"], "tpu"),
         (["--target=cuda:sm_90a"], "not supported yet"),
-        (["--target=cpu:x86-64-v4-amx"], "not supported yet"),
         (["--quantize=w4a16", "-O0"], "--quantize takes effect when the model is optimised"),
         (["--precision=f64"], "f64"),
         (["--precision=bf16", "-O0"], "--precision takes effect when the model is optimised"),

@@ -34,8 +34,11 @@ def weights(seed: int = 0) -> dict:
     }
 
 
-def language_model(values: dict) -> bytes:
-    """ids [batch, tokens] -> logits: embedding, a norm, two layers with a residual, and the embedding as the head."""
+def language_model(values: dict, inputs: int = TensorProto.FLOAT) -> bytes:
+    """ids [batch, tokens] -> logits: embedding, a norm, two layers with a residual, and the embedding as the head.
+
+    What products read is rounded to the type `inputs`.
+    """
     node = helper.make_node
     nodes = [
         node("Gather", ["table", "ids"], ["x"]),
@@ -48,6 +51,12 @@ def language_model(values: dict) -> bytes:
         node("Transpose", ["table"], ["head"], perm=[1, 0]),
         node("MatMul", ["y", "head"], ["logits"]),
     ]
+    if inputs != TensorProto.FLOAT:
+        for product in [n for n in nodes if n.op_type == "MatMul"]:
+            name = product.input[0]
+            casts = [node("Cast", [name], [f"{name}.narrow"], to=inputs), node("Cast", [f"{name}.narrow"], [f"{name}.rounded"], to=TensorProto.FLOAT)]
+            product.input[0] = f"{name}.rounded"
+            nodes[nodes.index(product) : nodes.index(product)] = casts
     ids = helper.make_tensor_value_info("ids", TensorProto.INT64, ["batch", "tokens"])
     logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", "tokens", VOCABULARY])
     tensors = [numpy_helper.from_array(a, n) for n, a in values.items()]

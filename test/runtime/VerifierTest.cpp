@@ -2,6 +2,7 @@
 
 #include "test/runtime/TestArtifact.h"
 
+#include "runtime/loader/CpuLevel.h"
 #include "runtime/schema/ArtifactFile.h"
 
 #include <cstring>
@@ -348,6 +349,24 @@ TEST(Verifier, levels_are_chosen_and_forced) {
   TestArtifact gpu("main", "cuda:sm_90a");
   EXPECT_FALSE(bool(Model::load(gpu.write("gpu.mmcc"), error)));
   EXPECT_EQ(error.code, MMCC_NO_DEVICE);
+}
+
+/// A level runs its own code or that of the level it extends, and no other.
+TEST(Verifier, levels_serve_those_that_extend_them) {
+  using runtime::CpuLevel;
+  auto from = [](CpuLevel code) {
+    std::vector<CpuLevel> levels;
+    for (int i = 0; i < runtime::kCpuLevelCount; ++i)
+      if (runtime::serves(code, CpuLevel(i)))
+        levels.push_back(CpuLevel(i));
+    return levels;
+  };
+  using Levels = std::vector<CpuLevel>;
+  EXPECT_EQ(from(CpuLevel::v3), (Levels{CpuLevel::v3, CpuLevel::v3_avxvnni}));
+  EXPECT_EQ(from(CpuLevel::v3_avxvnni), (Levels{CpuLevel::v3_avxvnni}));
+  EXPECT_EQ(from(CpuLevel::v4),
+            (Levels{CpuLevel::v4, CpuLevel::v4_vnni_bf16, CpuLevel::v4_amx}));
+  EXPECT_EQ(from(CpuLevel::v4_amx), (Levels{CpuLevel::v4_amx}));
 }
 
 } // namespace

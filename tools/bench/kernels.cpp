@@ -1,6 +1,6 @@
 //===- kernels.cpp - GFLOP/s of the CPU microkernels ----------------------===//
 //
-// kernel_bench [--level=v4] [--only=TEXT] [--seconds=0.2]
+// kernel_bench [--level=x86-64-v4] [--only=TEXT] [--seconds=0.2]
 //
 // Runs the microkernels of a level on one thread over the shapes of real
 // models and prints GFLOP/s and the share of the FMA peak measured in the same
@@ -12,7 +12,9 @@
 
 #include "codegen/cpu/kernels/Abi.h"
 #include "codegen/cpu/kernels/Blocking.h"
+#include "codegen/cpu/kernels/Levels.h"
 #include "codegen/cpu/kernels/Scratch.h"
+#include "runtime/loader/CpuLevel.h"
 
 #include <algorithm>
 #include <cmath>
@@ -255,10 +257,13 @@ struct Bench {
     if (bytes == 1)
       params.push_back(K);
     params.insert(params.end(), {blocks.m_block, blocks.n_block});
+    if (std::string(row) == "gemm_f32_bf16")
+      params.push_back(1); // a may be rounded
     run(name, row, params, {a.data, w.data, scale.data},
         blocking::ceilDivide(N, blocks.n_block),
         blocking::ceilDivide(M, blocks.m_block), 1,
-        gemmNarrowScratchBytes(K, blocks.m_block),
+        std::max(gemmNarrowScratchBytes(K, blocks.m_block),
+                 gemmRoundedScratchBytes(K, blocks.m_block)),
         {out.data, bias.data, M, N, 1}, 2.0 * M * N * K,
         cold ? double(size) : 0, move);
   }
@@ -451,36 +456,43 @@ struct Bench {
   }
 };
 
+bool machineHas(const Level &level) {
+  mmcc::runtime::CpuLevel known;
+  return mmcc::runtime::parseCpuLevel(level.name, known) &&
+         mmcc::runtime::machineHas(known);
+}
+
 } // namespace
 
 int main(int argc, char **argv) {
-  bool avx512 = __builtin_cpu_supports("x86-64-v4");
+  std::string name;
+  for (const Level &level : kLevels)
+    if (machineHas(level))
+      name = level.name;
   Bench bench;
   bench.seconds = 0.2;
   for (int i = 1; i < argc; ++i) {
     std::string arg = argv[i];
-    if (arg == "--level=v3")
-      avx512 = false;
-    else if (arg == "--level=v4")
-      avx512 = true;
+    if (arg.rfind("--level=", 0) == 0)
+      name = arg.substr(8);
     else if (arg.rfind("--only=", 0) == 0)
       bench.only = arg.substr(7);
     else if (arg.rfind("--seconds=", 0) == 0)
       bench.seconds = std::atof(arg.c_str() + 10);
     else {
-      std::fprintf(stderr, "kernel_bench [--level=v3|v4] [--only=TEXT] "
+      std::fprintf(stderr, "kernel_bench [--level=x86-64-v4] [--only=TEXT] "
                            "[--seconds=0.2]\n");
       return 1;
     }
   }
-  if (!(avx512 ? __builtin_cpu_supports("x86-64-v4")
-               : __builtin_cpu_supports("x86-64-v3"))) {
-    std::fprintf(stderr, "this machine lacks the level\n");
+  const Level *level = findLevel(name);
+  if (!level || !machineHas(*level)) {
+    std::fprintf(stderr, "this machine has no level '%s'\n", name.c_str());
     return 1;
   }
-  bench.avx512 = avx512;
+  const bool avx512 = bench.avx512 = level->lanes == 16;
   bench.library =
-      dlopen(avx512 ? MMK_SHARED_V4 : MMK_SHARED_V3, RTLD_NOW | RTLD_LOCAL);
+      dlopen((MMK_SHARED + name + ".so").c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!bench.library) {
     std::fprintf(stderr, "%s\n", dlerror());
     return 1;
@@ -488,7 +500,7 @@ int main(int argc, char **argv) {
   bench.peak = 0;
   for (int i = 0; i < 100; ++i)
     bench.peak = std::max(bench.peak, avx512 ? fmaPeak512() : fmaPeak256());
-  std::printf("level %s, FMA peak of a core %.1f GF/s\n", avx512 ? "v4" : "v3",
+  std::printf("level %s, FMA peak of a core %.1f GF/s\n", name.c_str(),
               bench.peak);
   bench.all();
 }

@@ -407,7 +407,7 @@ int main(int argc, char **argv) {
   app.add_option("--device", options.device, "cpu (default) or cuda[:N]");
   app.add_option("--threads", options.threads, "default: one per processor")
       ->check(CLI::Range(1u, 1024u));
-  app.add_option("--isa", options.isa, "use this CPU level and no other")
+  app.add_option("--isa", options.isa, "use this CPU level, not the best one")
       ->check(CLI::IsMember({"x86-64-v3", "x86-64-v3-avxvnni", "x86-64-v4",
                              "x86-64-v4-vnni-bf16", "x86-64-v4-amx"}));
   app.add_flag(

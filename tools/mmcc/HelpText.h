@@ -23,7 +23,7 @@ inline constexpr char kCompileHelp[] =
     R"(mmcc compile MODEL.onnx... | PROGRAM.json -o OUT.mmcc [options]
 An entry point each; {"entries": {"a": "A.onnx", "b": "B.onnx"}, "connect":
 [["a.y", "b.x"]], "missing": {"a": "zero"}} in PROGRAM.json joins them to one more.
-  --target=cpu | cpu:LEVEL,... | cpu:native    repeatable; cpu: all levels (x86-64-v3, x86-64-v4)
+  --target=cpu | cpu:LEVEL,... | cpu:native    x86-64-v3, -v3-avxvnni, -v4, -v4-vnni-bf16, -v4-amx
   --dim NAME=N | NAME=LO..HI    fixes or bounds a symbolic dimension
   --attention=auto | full | window=W | sparse=W,S    keys at most W tokens away, and every
                         S-th; N:window=W or N..M:... for layers; may be repeated
@@ -37,7 +37,7 @@ An entry point each; {"entries": {"a": "A.onnx", "b": "B.onnx"}, "connect":
                         weights, activations; --group-size=N share a scale; --asymmetric: a zero;
                         --method=rtn | gptq | awq | smoothquant, --act-order look at --calibrate
   --tuning=RECORD       --quantize=auto goes by timings: of mmcc tune, or made now and added
-  --precision=f32 | bf16 | f16 | auto    what weights are stored in, without --quantize
+  --precision=f32 | bf16 | f16 | auto    of weights, and of products where the CPU has them
   --kv=f32 | f16 | int8 | fp8 | off    how a decoder's added entry NAME.state keeps its past
   -O0 | --strict        switches every optimisation off; exit 3 if an attention stays in pieces
   --stop-after=STAGE    prints the IR after import, simplify, optimize, quantize, lower, schedule

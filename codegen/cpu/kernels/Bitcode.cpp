@@ -2,8 +2,6 @@
 
 #include "codegen/cpu/kernels/Bitcode.h"
 
-#include <cstring>
-
 #define MMK_EMBED(SYMBOL, PATH)                                                \
   asm(".section .rodata\n.balign 16\n" #SYMBOL ":\n.incbin \"" PATH            \
       "\"\n" #SYMBOL "_end:\n.byte 0\n.previous\n");                           \
@@ -15,7 +13,7 @@ MMK_EMBED(mmk_bitcode_v4, MMK_BITCODE_V4)
 
 namespace mmcc::cpu {
 
-const BitcodeModule *findBitcode(const char *level) {
+const BitcodeModule *findBitcode(std::string_view level) {
   static const BitcodeModule modules[] = {
       {"x86-64-v3", mmk_bitcode_v3,
        static_cast<size_t>(mmk_bitcode_v3_end - mmk_bitcode_v3)},
@@ -23,7 +21,7 @@ const BitcodeModule *findBitcode(const char *level) {
        static_cast<size_t>(mmk_bitcode_v4_end - mmk_bitcode_v4)},
   };
   for (const BitcodeModule &module : modules)
-    if (std::strcmp(module.level, level) == 0)
+    if (module.level == level)
       return &module;
   return nullptr;
 }

@@ -14,39 +14,21 @@
 // n_block is a multiple of 32.
 //
 // Products are summed as integers over the steps and are exact: nothing
-// saturates. vpmaddubsw multiplies unsigned by signed bytes and adds two
-// products in 16 bits, where 2 * 255 * 127 does not fit:
-//
-//   * 4-bit weights are the unsigned side; 16 products fit 16 bits.
-//   * 8-bit weights are the signed side, a + 128 the unsigned one (128 times
-//     the sums of w come off again). With `limited` the weights keep
-//     |w[k] + w[k+1]| <= 128 for even k, so that both products fit:
-//     255 * 128 < 2^15.
-//   * Other 8-bit weights, of models that were quantized elsewhere, and a are
-//     widened to 16 bits, which takes about a third longer.
+// saturates (Int8Sums.h). `limited` matters where there is no dot product
+// instruction only.
 //
 //===----------------------------------------------------------------------===//
 
 #include "codegen/cpu/kernels/Abi.h"
-#include "codegen/cpu/kernels/NarrowPanel.h"
+#include "codegen/cpu/kernels/Int8Sums.h"
+#include "codegen/cpu/kernels/Int8Tiles.h"
 #include "codegen/cpu/kernels/Scratch.h"
+
+#include <type_traits>
 
 using namespace mmcc::cpu;
 
 namespace {
-
-/// Rows of K whose 4-bit products are summed in 16 bits.
-constexpr int64_t kShortRows = 32;
-
-struct Problem {
-  const uint8_t *w;
-  const float *scale, *zero; // zero: null if implied
-  const float *sums;
-  int64_t depth, group, aBlock, step;
-
-  int64_t groups() const { return depth / group; }
-  int64_t steps() const { return depth / step; }
-};
 
 int64_t greatestDivisor(int64_t a, int64_t b) {
   while (b) {
@@ -58,7 +40,7 @@ int64_t greatestDivisor(int64_t a, int64_t b) {
 }
 
 /// Sums of a row over the steps of K, as floats.
-void sumSteps(const int8_t *a, const Problem &p, float *sums) {
+void sumSteps(const int8_t *a, const Int8Problem &p, float *sums) {
   for (int64_t s = 0; s < p.steps(); ++s) {
     IVec sum = izero();
     for (int64_t k = 0; k < p.step; k += 2 * kLanes)
@@ -67,130 +49,22 @@ void sumSteps(const int8_t *a, const Problem &p, float *sums) {
   }
 }
 
-/// Lanes of 32-bit sums of Rows rows times one panel over [0, depth) of K.
-template <int Rows>
-MMK_INLINE void sum4(const uint8_t *line, const int8_t *const *a, int64_t k0,
-                     int64_t depth, IVec (&sum)[Rows][kPanelVecs]) {
-  const IVec low = iset32(0x0f0f0f0f), ones = iset16(1);
-#pragma clang loop unroll(full)
-  for (int r = 0; r < Rows; ++r)
-#pragma clang loop unroll(full)
-    for (int v = 0; v < kPanelVecs; ++v)
-      sum[r][v] = izero();
-  for (int64_t k = k0; k < k0 + depth; k += kShortRows) {
-    IVec part[Rows][kPanelVecs];
-#pragma clang loop unroll(full)
-    for (int u = 0; u < kShortRows / 8; ++u, line += kLineBytes) {
-      _mm_prefetch(reinterpret_cast<const char *>(line + 2048), _MM_HINT_T0);
-#pragma clang loop unroll(full)
-      for (int v = 0; v < kPanelVecs; ++v) {
-        IVec both = iload(line + v * kLanes * 4);
-        IVec first = iand(both, low), second = iand(ishr16<4>(both), low);
-#pragma clang loop unroll(full)
-        for (int r = 0; r < Rows; ++r) {
-          IVec product =
-              iadd16(imaddBytes(first, iquad(a[r] + k + u * 8)),
-                     imaddBytes(second, iquad(a[r] + k + u * 8 + 4)));
-          part[r][v] = u == 0 ? product : iadd16(part[r][v], product);
-        }
-      }
-    }
-#pragma clang loop unroll(full)
-    for (int r = 0; r < Rows; ++r)
-#pragma clang loop unroll(full)
-      for (int v = 0; v < kPanelVecs; ++v)
-        sum[r][v] = iadd32(sum[r][v], imadd16(part[r][v], ones));
-  }
-}
-
-/// Likewise with any 8-bit weights; a holds 16-bit numbers.
-template <int Rows>
-MMK_INLINE void sum8(const uint8_t *line, const int16_t *const *a, int64_t k0,
-                     int64_t depth, IVec (&sum)[Rows][kPanelVecs]) {
-  IVec half[Rows][2 * kPanelVecs];
-#pragma clang loop unroll(full)
-  for (int r = 0; r < Rows; ++r)
-#pragma clang loop unroll(full)
-    for (int v = 0; v < 2 * kPanelVecs; ++v)
-      half[r][v] = izero();
-  for (int64_t k = k0; k < k0 + depth; k += 4, line += kLineBytes) {
-    _mm_prefetch(reinterpret_cast<const char *>(line + 2048), _MM_HINT_T0);
-    IVec four[Rows];
-#pragma clang loop unroll(full)
-    for (int r = 0; r < Rows; ++r)
-      four[r] = ioctet(a[r] + k);
-#pragma clang loop unroll(full)
-    for (int v = 0; v < 2 * kPanelVecs; ++v) {
-      IVec weights = iwiden8(line + v * kLanes * 2);
-#pragma clang loop unroll(full)
-      for (int r = 0; r < Rows; ++r)
-        half[r][v] = iadd32(half[r][v], imadd16(weights, four[r]));
-    }
-  }
-#pragma clang loop unroll(full)
-  for (int r = 0; r < Rows; ++r)
-#pragma clang loop unroll(full)
-    for (int v = 0; v < kPanelVecs; ++v)
-      sum[r][v] = ijoin(half[r][2 * v], half[r][2 * v + 1]);
-}
-
-/// Likewise with limited 8-bit weights; a holds unsigned bytes.
-template <int Rows>
-MMK_INLINE void sum8(const uint8_t *line, const uint8_t *const *a, int64_t k0,
-                     int64_t depth, IVec (&sum)[Rows][kPanelVecs]) {
-  const IVec ones = iset16(1);
-#pragma clang loop unroll(full)
-  for (int r = 0; r < Rows; ++r)
-#pragma clang loop unroll(full)
-    for (int v = 0; v < kPanelVecs; ++v)
-      sum[r][v] = izero();
-  for (int64_t k = k0; k < k0 + depth; k += 4, line += kLineBytes) {
-    _mm_prefetch(reinterpret_cast<const char *>(line + 2048), _MM_HINT_T0);
-#pragma clang loop unroll(full)
-    for (int r = 0; r < Rows; ++r) {
-      const IVec four = iquad(a[r] + k);
-#pragma clang loop unroll(full)
-      for (int v = 0; v < kPanelVecs; ++v)
-        sum[r][v] = iadd32(
-            sum[r][v],
-            imadd16(imaddBytes(four, iload(line + v * kLanes * 4)), ones));
-    }
-  }
-}
-
-/// How products are summed.
-enum Form { Half, Limited, Wide };
-
-constexpr int bitsOf(Form form) { return form == Half ? 4 : 8; }
-
-/// What a tile's rows hold.
-template <Form F> struct FormOf {
-  using Number = int8_t;
-};
-template <> struct FormOf<Limited> {
-  using Number = uint8_t;
-};
-template <> struct FormOf<Wide> {
-  using Number = int16_t;
-};
-template <Form F> using NumberOf = typename FormOf<F>::Number;
-
-/// The most rows of a tile: sums of a tile fill the registers.
-template <Form F>
-constexpr int kTileRows = kLanes == 16 ? (F == Half ? 8 : 14)
-                          : F == Half  ? 4
-                          : F == Wide  ? 2
-                                       : 6;
-
 /// The rows of one tile.
 template <Form F> struct TileRows {
-  const NumberOf<F> *a[kTileRows<F>];
-  const float *scales[kTileRows<F>];
-  const float *sums[kTileRows<F>];
+  const NumberOf<F> *a;
+  int64_t aRow;
+  const float *scales[kInt8TileRows<F>];
+  const float *sums[kInt8TileRows<F>];
 };
 
+/// A zero of the weights' own as one of what is multiplied. (Halves are what
+/// they are with zeros of their own, and have 8 added without.)
+template <Form F> MMK_INLINE Vec zeroAs(Vec zero) {
+  return F == Form::Flipped ? vadd(zero, vset(kAddedToWeight<F>)) : zero;
+}
+
 template <Form F, int Rows>
-MMK_NOINLINE void tilePanel(const Problem &p, int64_t panel,
+MMK_NOINLINE void tilePanel(const Int8Problem &p, int64_t panel,
                             const TileRows<F> &tile, float *out) {
   constexpr int64_t lineRows = kLineRows<bitsOf(F)>;
   const uint8_t *line = p.w + panel * (p.depth / lineRows) * kLineBytes;
@@ -205,28 +79,26 @@ MMK_NOINLINE void tilePanel(const Problem &p, int64_t panel,
       total[r][v] = vzero();
   for (int64_t s = 0; s < p.steps(); ++s) {
     const int64_t k = s * p.step, g = k / p.group, block = k / p.aBlock;
-    IVec sum[Rows][kPanelVecs];
-    if constexpr (F == Half)
-      sum4<Rows>(line, tile.a, k, p.step, sum);
-    else
-      sum8<Rows>(line, tile.a, k, p.step, sum);
+    PanelSums<Rows> sum;
+    Sums<F, Rows>::add(line, tile.a, tile.aRow, k, p.step, sum);
     line += p.step / lineRows * kLineBytes;
 #pragma clang loop unroll(full)
     for (int v = 0; v < kPanelVecs; ++v) {
       const Vec factor = vload(scale + g * kPanel + v * kLanes);
-      Vec offset = vset(F == Half ? 8.0f : 0.0f);
+      // What is multiplied by the sum of a: the zero, and what was added.
+      Vec offset = vset(kAddedToWeight<F>);
       if (zero)
-        offset = vload(zero + g * kPanel + v * kLanes);
-      const Vec over =
-          F == Limited
-              ? vmul(vset(128.0f), vload(columns + s * kPanel + v * kLanes))
-              : vzero();
+        offset = zeroAs<F>(vload(zero + g * kPanel + v * kLanes));
+      const Vec over = kAddedToA<F>
+                           ? vmul(vset(float(kAddedToA<F>)),
+                                  vload(columns + s * kPanel + v * kLanes))
+                           : vzero();
 #pragma clang loop unroll(full)
       for (int r = 0; r < Rows; ++r) {
         Vec all = itoFloat(sum[r][v]);
-        if (F == Limited)
+        if (kAddedToA<F>)
           all = vsub(all, over);
-        if (F == Half || zero)
+        if (kAddedToWeight<F> != 0.0f || zero)
           all = vsub(all, vmul(offset, vset(tile.sums[r][s])));
         total[r][v] =
             vfma(vmul(factor, vset(tile.scales[r][block])), all, total[r][v]);
@@ -240,8 +112,8 @@ MMK_NOINLINE void tilePanel(const Problem &p, int64_t panel,
       vstore(out + r * kPostCols + v * kLanes, total[r][v]);
 }
 
-template <Form F, int Rows = kTileRows<F>>
-void runRows(const Problem &p, int64_t rows, int64_t panel,
+template <Form F, int Rows = kInt8TileRows<F>>
+void runRows(const Int8Problem &p, int64_t rows, int64_t panel,
              const TileRows<F> &tile, float *out) {
   if constexpr (Rows > 1)
     if (rows < Rows)
@@ -249,17 +121,18 @@ void runRows(const Problem &p, int64_t rows, int64_t panel,
   tilePanel<F, Rows>(p, panel, tile, out);
 }
 
-/// The rows of a cell as `form` wants them; those of 4-bit weights are read
-/// where they lie.
+/// Whether rows of a are read where they lie.
+template <Form F> constexpr bool kInPlace = std::is_same_v<NumberOf<F>, int8_t>;
+
+/// The rows of a cell as F wants them.
 template <Form F>
 const NumberOf<F> *prepareRows(const int8_t *a, int64_t row, int64_t rows,
                                int64_t depth, void *scratch) {
   auto *to = static_cast<NumberOf<F> *>(scratch);
-  if constexpr (F != Half)
+  if constexpr (!kInPlace<F>)
     for (int64_t r = 0; r < rows; ++r)
       for (int64_t k = 0; k < depth; ++k)
-        to[r * depth + k] =
-            NumberOf<F>(a[r * row + k] + (F == Limited ? 128 : 0));
+        to[r * depth + k] = NumberOf<F>(a[r * row + k] + kAddedToA<F>);
   return to;
 }
 
@@ -285,7 +158,7 @@ template <Form F> void gemm(const MicroCall *call) {
   const int64_t mBlock = q[MBlock], nBlock = q[NBlock];
   const int64_t m0 = call->y * mBlock, rows = minOf(mBlock, q[M] - m0);
   const int64_t n0 = call->x * nBlock, n1 = minOf(n0 + nBlock, q[N]);
-  Problem p;
+  Int8Problem p;
   p.depth = q[K];
   p.group = q[Group];
   p.aBlock = q[ABlock];
@@ -297,15 +170,21 @@ template <Form F> void gemm(const MicroCall *call) {
   p.w = static_cast<const uint8_t *>(call->tensors[2]);
   p.scale = static_cast<const float *>(call->tensors[3]);
   p.zero = q[Zeros] ? static_cast<const float *>(call->tensors[4]) : nullptr;
-  p.sums = static_cast<const float *>(call->tensors[F == Half ? 3 : 5]);
+  p.sums = static_cast<const float *>(call->tensors[bitsOf(F) == 4 ? 3 : 5]);
   const int64_t outer[1] = {call->z};
 
   auto *out = static_cast<float *>(call->args->scratch);
   float *sums = out + kScratchRows * kPostCols;
   float *numbers = sums + roundUp(rows * p.steps(), 16);
-  if (F == Half || p.zero)
+  if (kAddedToWeight<F> != 0.0f || p.zero)
     for (int64_t r = 0; r < rows; ++r)
       sumSteps(a + r * q[ARow], p, sums + r * p.steps());
+#if defined(__AMX_INT8__)
+  if (rows >= kAmxLeastRows) {
+    const Int8Cell cell = {a, q[ARow], aScale, q[SRow], sums, m0, rows, n0, n1};
+    return multiplyTiled<bitsOf(F)>(call, p, cell, numbers);
+  }
+#endif
   const NumberOf<F> *prepared =
       prepareRows<F>(a, q[ARow], rows, p.depth, numbers);
 
@@ -313,17 +192,17 @@ template <Form F> void gemm(const MicroCall *call) {
   const int64_t panelBytes = p.depth / kLineRows<bitsOf(F)> * kLineBytes;
   const int64_t group =
       minOf(maxOf((int64_t(192) << 10) / panelBytes, 1) * kPanel, kPostCols);
-  const int64_t tiles = ceilDiv(rows, kTileRows<F>);
+  const int64_t tiles = ceilDiv(rows, kInt8TileRows<F>);
   for (int64_t n = n0; n < n1; n += group) {
     const int64_t cols = minOf(group, n1 - n);
     for (int64_t t = 0; t < tiles; ++t) {
       const int64_t r0 = rows * t / tiles, mr = rows * (t + 1) / tiles - r0;
       TileRows<F> tile;
+      if constexpr (kInPlace<F>)
+        tile.a = a + r0 * q[ARow], tile.aRow = q[ARow];
+      else
+        tile.a = prepared + r0 * p.depth, tile.aRow = p.depth;
       for (int64_t r = 0; r < mr; ++r) {
-        if constexpr (F == Half)
-          tile.a[r] = a + (r0 + r) * q[ARow];
-        else
-          tile.a[r] = prepared + (r0 + r) * p.depth;
         tile.scales[r] = aScale + (r0 + r) * q[SRow];
         tile.sums[r] = sums + (r0 + r) * p.steps();
       }
@@ -336,11 +215,15 @@ template <Form F> void gemm(const MicroCall *call) {
 
 } // namespace
 
-extern "C" void mmk_gemm_i8_u4(const MicroCall *call) { gemm<Half>(call); }
+extern "C" void mmk_gemm_i8_u4(const MicroCall *call) {
+  gemm<Form::Half>(call);
+}
 
 extern "C" void mmk_gemm_i8_i8(const MicroCall *call) {
-  if (call->params[Limits])
-    gemm<Limited>(call);
+  if constexpr (kHasDot)
+    gemm<Form::Flipped>(call);
+  else if (call->params[Limits])
+    gemm<Form::Limited>(call);
   else
-    gemm<Wide>(call);
+    gemm<Form::Wide>(call);
 }

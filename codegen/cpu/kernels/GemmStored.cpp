@@ -7,9 +7,10 @@
 //   w panels [ceil(N/16)][K][16] of bf16, f16, f8e4m3 or f8e5m2 (Stored.h)
 //   scale [ceil(N/16)][K/group][16] f32, for f8; else w has none
 //
-// Products and sums are of f32. For f8, K is a multiple of 32 and of group,
-// group a multiple of 32. Nothing is read beyond the rows of a and the panels.
-// n_block is a multiple of 32.
+// Products and sums are of f32. With `round` a may be rounded to bf16, and is
+// where an instruction multiplies these (RoundedRows.h). For f8, K is a
+// multiple of 32 and of group, group a multiple of 32. Nothing is read beyond
+// the rows of a and the panels. n_block is a multiple of 32.
 //
 // These are the panels of gemm_f32 with narrower elements: 16 weights of one
 // row of K lie together, which one or two widening loads want. (The lines of
@@ -23,6 +24,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "codegen/cpu/kernels/RoundedRows.h"
 #include "codegen/cpu/kernels/Stored.h"
 #include "codegen/cpu/kernels/WidenedPanels.h"
 
@@ -287,48 +289,59 @@ void multiplyStaged(const MicroCall *call, const NarrowCell &cell,
   }
 }
 
-template <typename Stored>
-void multiply(const MicroCall *call, const Weights<Stored> &w, int64_t mBlock,
-              int64_t nBlock) {
+NarrowCell cellOf(const MicroCall *call, int64_t mBlock, int64_t nBlock) {
   enum { B, M, N, K, ABatch, ARow };
   const int64_t *p = call->params;
   const int64_t m0 = call->y * mBlock, rows = minOf(mBlock, p[M] - m0);
   const int64_t n0 = call->x * nBlock, n1 = minOf(n0 + nBlock, p[N]);
-  const NarrowCell cell = {static_cast<const float *>(call->tensors[0]) +
-                               call->z * p[ABatch] + m0 * p[ARow],
-                           p[ARow],
-                           m0,
-                           rows,
-                           n0,
-                           n1,
-                           p[K]};
+  return {static_cast<const float *>(call->tensors[0]) + call->z * p[ABatch] +
+              m0 * p[ARow],
+          p[ARow],
+          m0,
+          rows,
+          n0,
+          n1,
+          p[K]};
+}
+
+template <typename Stored>
+void multiply(const MicroCall *call, const NarrowCell &cell,
+              const Weights<Stored> &w) {
   if (kTilesAtAnyCount && !Stored::scaled)
     return multiplyDirect(call, cell, w);
-  if (rows <= kScratchRows)
+  if (cell.rows <= kScratchRows)
     return multiplyDirect(call, cell, w);
-  if (kTilesAtAnyCount && w.group >= kStagedGroup && rows <= kStagedRows)
+  if (kTilesAtAnyCount && w.group >= kStagedGroup && cell.rows <= kStagedRows)
     return multiplyStaged(call, cell, w);
   multiplyWidened(call, cell, w);
 }
 
-/// bf16, f16: B, M, N, K, a_batch, a_row, m_block, n_block
+/// B, M, N, K, a_batch, a_row, m_block, n_block
 template <typename Stored> void plain(const MicroCall *call) {
   const int64_t *p = call->params;
   const auto *w = static_cast<const uint16_t *>(call->tensors[1]);
-  multiply<Stored>(call, {w, nullptr, p[3], maxOf(p[3], 1)}, p[6], p[7]);
+  multiply<Stored>(call, cellOf(call, p[6], p[7]),
+                   {w, nullptr, p[3], maxOf(p[3], 1)});
 }
 
-/// f8: B, M, N, K, a_batch, a_row, group, m_block, n_block
+/// B, M, N, K, a_batch, a_row, group, m_block, n_block
 template <typename Stored> void scaled(const MicroCall *call) {
   const int64_t *p = call->params;
   const auto *w = static_cast<const uint8_t *>(call->tensors[1]);
   const auto *scale = static_cast<const float *>(call->tensors[2]);
-  multiply<Stored>(call, {w, scale, p[3], p[6]}, p[7], p[8]);
+  multiply<Stored>(call, cellOf(call, p[7], p[8]), {w, scale, p[3], p[6]});
 }
 
 } // namespace
 
+/// B, M, N, K, a_batch, a_row, m_block, n_block, round
 extern "C" void mmk_gemm_f32_bf16(const MicroCall *call) {
+#if defined(__AVX512BF16__)
+  const int64_t *p = call->params;
+  if (p[8])
+    return multiplyRounded(call, cellOf(call, p[6], p[7]),
+                           static_cast<const uint16_t *>(call->tensors[1]));
+#endif
   plain<StoredBF16>(call);
 }
 extern "C" void mmk_gemm_f32_f16(const MicroCall *call) {

@@ -65,6 +65,9 @@ MMK_INLINE IVec ijoin(IVec a, IVec b) {
                           _mm512_permutex2var_epi32(a, odd, b));
 }
 MMK_INLINE int32_t isum32(IVec a) { return _mm512_reduce_add_epi32(a); }
+#if defined(__AVX512VNNI__)
+#define MMK_DOT(sum, a, b) _mm512_dpbusd_epi32(sum, a, b)
+#endif
 
 #else
 
@@ -120,6 +123,24 @@ MMK_INLINE int32_t isum32(IVec a) {
   return _mm_cvtsi128_si32(_mm_add_epi32(s, _mm_shuffle_epi32(s, 0xb1)));
 }
 
+#if defined(__AVXVNNI__)
+#define MMK_DOT(sum, a, b) _mm256_dpbusd_avx_epi32(sum, a, b)
+#endif
+
+#endif
+
+/// sum plus, in each 32-bit lane, four products of bytes, of a unsigned and b
+/// signed. Where there is no instruction for it the first two of a lane, and
+/// the others, must add up to what 16 bits hold.
+#if defined(MMK_DOT)
+constexpr bool kHasDot = true;
+MMK_INLINE IVec idot(IVec sum, IVec a, IVec b) { return MMK_DOT(sum, a, b); }
+#undef MMK_DOT
+#else
+constexpr bool kHasDot = false;
+MMK_INLINE IVec idot(IVec sum, IVec a, IVec b) {
+  return iadd32(sum, imadd16(imaddBytes(a, b), iset16(1)));
+}
 #endif
 
 } // namespace mmcc::cpu

@@ -108,7 +108,7 @@ typedef struct mmcc_session mmcc_session;
 typedef struct mmcc_model_options {
   uint32_t struct_bytes; /* sizeof(mmcc_model_options) */
   uint32_t load_threads; /* that verify the file; default 2 */
-  const char *isa;       /* the only CPU level to use; default the best one */
+  const char *isa;       /* the CPU level to use; default the best one */
 } mmcc_model_options;
 
 /* Maps the file and verifies all of it. The file must not be changed in place

@@ -300,8 +300,7 @@ TEST_P(AttentionTest, WholeSpansDoNotAskTheScoreBlock) {
   check(GetParam(), spanned(), score);
 }
 
-INSTANTIATE_TEST_SUITE_P(Levels, AttentionTest,
-                         testing::ValuesIn(machineLevels()),
+INSTANTIATE_TEST_SUITE_P(Levels, AttentionTest, testing::ValuesIn(baseLevels()),
                          [](const auto &info) {
                            return levelName(info.param);
                          });

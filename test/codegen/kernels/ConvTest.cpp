@@ -173,7 +173,7 @@ TEST_P(ConvTest, Depthwise) {
     checkDepthwise(GetParam(), shape);
 }
 
-INSTANTIATE_TEST_SUITE_P(Levels, ConvTest, testing::ValuesIn(machineLevels()),
+INSTANTIATE_TEST_SUITE_P(Levels, ConvTest, testing::ValuesIn(baseLevels()),
                          [](const auto &info) {
                            return levelName(info.param);
                          });

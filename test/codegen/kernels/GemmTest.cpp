@@ -88,7 +88,7 @@ TEST_P(GemmTest, BlocksStridesAndBatches) {
 }
 
 TEST_P(GemmTest, RecommendedBlocks) {
-  bool avx512 = std::string(GetParam().name) == "v4";
+  bool avx512 = std::string(GetParam().name).find("v4") != std::string::npos;
   for (auto [M, N, K] : {std::array<int64_t, 3>{50, 300, 64},
                          {600, 64, 96},
                          {1, 1000, 128},
@@ -202,7 +202,7 @@ TEST_P(GemmTest, RowsBecomeOneNumberEach) {
   checkDot(GetParam(), 1, 20, 300, 768, 20);
 }
 
-INSTANTIATE_TEST_SUITE_P(Levels, GemmTest, testing::ValuesIn(machineLevels()),
+INSTANTIATE_TEST_SUITE_P(Levels, GemmTest, testing::ValuesIn(baseLevels()),
                          [](const auto &info) {
                            return levelName(info.param);
                          });

@@ -2,6 +2,11 @@
 
 #include "test/codegen/kernels/KernelHarness.h"
 
+#include "codegen/cpu/kernels/Levels.h"
+#include "runtime/loader/CpuLevel.h"
+#include "test/codegen/kernels/InstructionEmulator.h"
+
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <dlfcn.h>
@@ -48,25 +53,58 @@ void *Level::symbol(const char *symbolName) const {
   return address;
 }
 
-std::vector<Level> machineLevels() {
+static bool machineHas(std::string_view name) {
+  runtime::CpuLevel level;
+  if (!runtime::parseCpuLevel(name, level)) {
+    std::fprintf(stderr, "the runtime does not know %s\n", name.data());
+    std::abort();
+  }
+  return runtime::machineHas(level);
+}
+
+/// Whether what a level has beyond the machine's is emulated.
+static bool isEmulated(std::string_view name) {
+  std::string_view rest = name == "x86-64-v3-avxvnni" ? "x86-64-v3"
+                          : name == "x86-64-v4-amx"   ? "x86-64-v4-vnni-bf16"
+                                                      : "";
+  return !rest.empty() && !machineHas(name) && machineHas(rest);
+}
+
+static Level loadLevel(std::string_view name) {
+  std::string path = MMK_SHARED + std::string(name) + ".so";
+  void *library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!library) {
+    std::fprintf(stderr, "%s\n", dlerror());
+    std::abort();
+  }
+  return {name.data(), library};
+}
+
+std::vector<Level> baseLevels() {
   std::vector<Level> levels;
-  auto add = [&](const char *name, const char *path) {
-    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (!library) {
-      fprintf(stderr, "%s\n", dlerror());
-      std::abort();
-    }
-    levels.push_back({name, library});
-  };
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("x86-64-v3"))
-    add("v3", MMK_SHARED_V3);
-  if (__builtin_cpu_supports("x86-64-v4"))
-    add("v4", MMK_SHARED_V4);
+  for (const cpu::Level &level : cpu::kLevels)
+    if (level.isBase() && machineHas(level.name))
+      levels.push_back(loadLevel(level.name));
   return levels;
 }
 
-std::string levelName(const Level &level) { return level.name; }
+std::vector<Level> allLevels() {
+  std::vector<Level> levels;
+  for (const cpu::Level &level : cpu::kLevels) {
+    if (isEmulated(level.name))
+      emulateInstructions();
+    else if (!machineHas(level.name))
+      continue;
+    levels.push_back(loadLevel(level.name));
+  }
+  return levels;
+}
+
+std::string levelName(const Level &level) {
+  std::string name = level.name;
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+}
 
 Results::Results(std::vector<int64_t> outerExtents, int64_t rows, int64_t cols)
     : outer(std::move(outerExtents)), rows(rows), cols(cols) {

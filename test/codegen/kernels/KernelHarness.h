@@ -40,14 +40,18 @@ private:
   float *floats;
 };
 
-/// A loaded level; kernels of a level that the machine lacks are not loaded.
+/// A loaded level.
 struct Level {
   const char *name;
   void *library;
   void *symbol(const char *name) const;
 };
-/// The levels that this machine has. GoogleTest's parameter source.
-std::vector<Level> machineLevels();
+/// The levels that this machine has and that are their own base: what is not
+/// among a level's forms is its base's. GoogleTest's parameter source.
+std::vector<Level> baseLevels();
+/// All levels that this machine has, or needs few instructions for, which are
+/// emulated then (InstructionEmulator.h).
+std::vector<Level> allLevels();
 std::string levelName(const Level &level);
 
 /// Where results go, [outer][rows][cols], and how often each was written.

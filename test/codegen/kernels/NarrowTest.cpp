@@ -1,6 +1,8 @@
 //===- NarrowTest.cpp - Products with 4-bit and 8-bit weights against f64 -===//
 
 #include "codegen/cpu/kernels/Scratch.h"
+#include "runtime/loader/CpuLevel.h"
+#include "test/codegen/kernels/InstructionEmulator.h"
 #include "test/codegen/kernels/KernelHarness.h"
 
 #include <algorithm>
@@ -200,6 +202,17 @@ TEST_P(NarrowTest, EveryRowCount) {
     }
 }
 
+/// What a machine lacks was really asked for.
+TEST_P(NarrowTest, FormsUseTheirInstructions) {
+  const std::string name = GetParam().name;
+  mmcc::runtime::CpuLevel level;
+  ASSERT_TRUE(mmcc::runtime::parseCpuLevel(name, level));
+  uint64_t before = emulatedInstructions();
+  for (int bits : {4, 8})
+    checkIntegers(GetParam(), bits, {1, 16, 32, 64, 64, 64, 16, 32, false});
+  EXPECT_EQ(emulatedInstructions() > before, !mmcc::runtime::machineHas(level));
+}
+
 TEST_P(NarrowTest, LimitedNeighbours) {
   for (int64_t M = 1; M <= 31; ++M)
     checkIntegers(GetParam(), 8, {1, M, 48, 64, 32, 64, M, 64, false, true});
@@ -247,7 +260,7 @@ TEST_P(NarrowTest, BlocksAndBatches) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Levels, NarrowTest, testing::ValuesIn(machineLevels()),
+INSTANTIATE_TEST_SUITE_P(Levels, NarrowTest, testing::ValuesIn(allLevels()),
                          [](const auto &info) {
                            return levelName(info.param);
                          });

@@ -250,8 +250,7 @@ TEST_P(ScalarMathTest, MemoryFunctions) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Levels, ScalarMathTest,
-                         testing::ValuesIn(machineLevels()),
-                         [](const auto &info) {
+                         testing::ValuesIn(baseLevels()), [](const auto &info) {
                            return levelName(info.param);
                          });
 

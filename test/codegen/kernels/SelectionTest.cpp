@@ -226,8 +226,7 @@ TEST_P(SelectionTest, Similarity) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Levels, SelectionTest,
-                         testing::ValuesIn(machineLevels()),
+INSTANTIATE_TEST_SUITE_P(Levels, SelectionTest, testing::ValuesIn(baseLevels()),
                          [](const auto &info) {
                            return levelName(info.param);
                          });

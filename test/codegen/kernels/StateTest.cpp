@@ -281,7 +281,7 @@ TEST_P(StateTest, ScoreBlock) {
         check(GetParam(), kind, {2, 6, 2, Sq, 90, 32, 32}, score);
 }
 
-INSTANTIATE_TEST_SUITE_P(Levels, StateTest, testing::ValuesIn(machineLevels()),
+INSTANTIATE_TEST_SUITE_P(Levels, StateTest, testing::ValuesIn(baseLevels()),
                          [](const auto &info) {
                            return levelName(info.param);
                          });

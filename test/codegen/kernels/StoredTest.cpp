@@ -1,8 +1,10 @@
 //===- StoredTest.cpp - Products with weights in narrow floats against f64 ===//
 
+#include "codegen/cpu/kernels/Levels.h"
 #include "codegen/cpu/kernels/Scratch.h"
 #include "test/codegen/kernels/KernelHarness.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <gtest/gtest.h>
@@ -45,6 +47,8 @@ const Type kTypes[] = {{"gemm_f32_bf16", 16, 8, 7},
 
 struct Shape {
   int64_t B, M, N, K, group, mBlock, nBlock;
+  /// Whether a may become bf16.
+  bool round = false;
 };
 
 /// Codes w[k, n], their panels [ceil(N/16)][K][16], and scales of f8.
@@ -89,6 +93,8 @@ struct Weights {
   GuardedFloats packed, scale;
 };
 
+bool isBF16(const Type &type) { return type.exponent == 8; }
+
 void run(const Level &level, const Weights &w, const GuardedFloats &a,
          int64_t aBatch, int64_t aRow, Results &results) {
   const Shape &s = w.shape;
@@ -99,9 +105,29 @@ void run(const Level &level, const Weights &w, const GuardedFloats &a,
     tensors.push_back(w.scale.data());
   }
   params.insert(params.end(), {s.mBlock, s.nBlock});
+  if (isBF16(w.type))
+    params.push_back(s.round);
+  int64_t scratch = cpu::gemmNarrowScratchBytes(s.K, s.mBlock);
+  if (s.round)
+    scratch = std::max(scratch, cpu::gemmRoundedScratchBytes(s.K, s.mBlock));
   runKernel(level, w.type.row, params, tensors,
             {ceilDivide(s.N, s.nBlock), ceilDivide(s.M, s.mBlock), s.B},
-            cpu::gemmNarrowScratchBytes(s.K, s.mBlock), results);
+            scratch, results);
+}
+
+/// The nearest bf16, of two the even one.
+float nearestBF16(float x) {
+  uint32_t bits;
+  std::memcpy(&bits, &x, 4);
+  bits += 0x7fff + (bits >> 16 & 1);
+  bits &= 0xffff0000;
+  std::memcpy(&x, &bits, 4);
+  return x;
+}
+
+/// The levels that multiply bf16 round a, if they may.
+bool rounds(const Level &level, const Shape &s) {
+  return s.round && cpu::findLevel(level.name)->hasFormOf("gemm_f32_bf16");
 }
 
 void check(const Level &level, const Type &type, const Shape &s) {
@@ -120,7 +146,9 @@ void check(const Level &level, const Type &type, const Shape &s) {
       for (int64_t n = 0; n < s.N; ++n) {
         double sum = 0, total = 0;
         for (int64_t k = 0; k < s.K; ++k) {
-          double product = double(a[b * aBatch + m * aRow + k]) * w(k, n);
+          float x = a[b * aBatch + m * aRow + k];
+          double product =
+              double(rounds(level, s) ? nearestBF16(x) : x) * w(k, n);
           sum += product;
           total += std::fabs(product);
         }
@@ -166,6 +194,24 @@ TEST_P(StoredTest, OddDepths) {
           check(GetParam(), type, {1, M, 20, K, K, M, 32});
 }
 
+TEST_P(StoredTest, RoundedRows) {
+  const Type &type = kTypes[0];
+  auto rounded = [&](Shape shape) {
+    shape.round = true;
+    check(GetParam(), type, shape);
+  };
+  for (int64_t M = 1; M <= 31; ++M)
+    rounded({1, M, 48, 352, 352, M, 64});
+  for (int64_t N : {1, 15, 16, 17, 33, 100, 129, 257})
+    for (int64_t M : {1, 3, 9})
+      rounded({1, M, N, 96, 96, M, 64});
+  for (int64_t K : {1, 2, 3, 5, 7, 9, 15, 31, 513, 4864})
+    for (int64_t M : {1, 2, 4, 5, 20})
+      rounded({1, M, 20, K, K, M, 32});
+  rounded({3, 50, 96, 64, 64, 14, 32});
+  rounded({1, 197, 192, 129, 129, 64, 96});
+}
+
 TEST_P(StoredTest, BlocksAndBatches) {
   for (const Type &type : kTypes) {
     check(GetParam(), type, {3, 50, 96, 64, 64, 14, 32});
@@ -199,7 +245,7 @@ TEST_P(StoredTest, EveryCode) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Levels, StoredTest, testing::ValuesIn(machineLevels()),
+INSTANTIATE_TEST_SUITE_P(Levels, StoredTest, testing::ValuesIn(allLevels()),
                          [](const auto &info) {
                            return levelName(info.param);
                          });

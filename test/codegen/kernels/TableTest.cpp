@@ -1,6 +1,7 @@
 //===- TableTest.cpp - kernels.inc and the levels' modules ----------------===//
 
 #include "codegen/cpu/kernels/Bitcode.h"
+#include "codegen/cpu/kernels/Levels.h"
 #include "test/codegen/kernels/KernelHarness.h"
 
 #include <dlfcn.h>
@@ -13,7 +14,7 @@ using mmcc::cpu::findBitcode;
 namespace {
 
 TEST(Table, EveryRowIsAtEveryLevel) {
-  for (const Level &level : machineLevels()) {
+  for (const Level &level : allLevels()) {
 #define MMCC_KERNEL(row, tensors, params, blocks)                              \
   EXPECT_NE(dlsym(level.library, "mmk_" #row), nullptr)                        \
       << #row << " at " << level.name;
@@ -21,7 +22,7 @@ TEST(Table, EveryRowIsAtEveryLevel) {
   }
 }
 
-TEST(Table, BothLevelsAreEmbedded) {
+TEST(Table, BasesAreEmbedded) {
   for (const char *level : {"x86-64-v3", "x86-64-v4"}) {
     const BitcodeModule *module = findBitcode(level);
     ASSERT_NE(module, nullptr);
@@ -33,6 +34,20 @@ TEST(Table, BothLevelsAreEmbedded) {
     EXPECT_EQ(module->data[3], 0xDE);
   }
   EXPECT_EQ(findBitcode("x86-64-v2"), nullptr);
+}
+
+TEST(Table, FormsAreRows) {
+  for (const mmcc::cpu::Level &level : mmcc::cpu::kLevels) {
+    ASSERT_NE(mmcc::cpu::findLevel(level.base), nullptr);
+    EXPECT_TRUE(mmcc::cpu::findLevel(level.base)->isBase());
+    size_t rows = 0, forms = 0;
+    for (std::string_view form : level.forms)
+      forms += !form.empty();
+#define MMCC_KERNEL(row, tensors, params, blocks) rows += level.hasFormOf(#row);
+#include "codegen/cpu/kernels/kernels.inc"
+    EXPECT_EQ(rows, forms) << level.name;
+    EXPECT_EQ(forms == 0, level.isBase()) << level.name;
+  }
 }
 
 } // namespace

@@ -292,7 +292,7 @@ TEST_P(TokenTest, SelectionWithoutAnOrder) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Levels, TokenTest, testing::ValuesIn(machineLevels()),
+INSTANTIATE_TEST_SUITE_P(Levels, TokenTest, testing::ValuesIn(baseLevels()),
                          [](const auto &info) {
                            return levelName(info.param);
                          });

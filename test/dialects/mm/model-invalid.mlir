@@ -45,6 +45,15 @@ func.func @linear_c3(%a: tensor<2x3xf16>, %w: tensor<3x4xbf16>) {
 
 // -----
 
+func.func @linear_c4(%a: tensor<2x3xf32>, %w: tensor<3x4xf32>) {
+  // expected-error@+2 {{rounds its input to 'f32', which it is of}}
+  // expected-error@+1 {{failed to infer returned types}}
+  %0 = mm.linear %a, %w round : tensor<2x3xf32>, tensor<3x4xf32> -> tensor<2x4xf32>
+  return
+}
+
+// -----
+
 func.func @conv_c1(%x: tensor<1x3xf32>, %w: tensor<8x3xf32>) {
   // expected-error@+2 {{must have one rank, at least 3}}
   // expected-error@+1 {{failed to infer returned types}}

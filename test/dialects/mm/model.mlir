@@ -9,6 +9,13 @@ func.func @products(%x: tensor<?x7x32xf32, #mm.dims<[n, 7, 32]>>, %k: tensor<32x
   return
 }
 
+// CHECK-LABEL: func @rounded
+func.func @rounded(%x: tensor<2x32xf32>, %w: tensor<32x7xbf16>) {
+  // CHECK: mm.linear %{{.*}}, %{{.*}} round : tensor<2x32xf32>, tensor<32x7xbf16> -> tensor<2x7xf32>
+  %0 = mm.linear %x, %w round : tensor<2x32xf32>, tensor<32x7xbf16> -> tensor<2x7xf32>
+  return
+}
+
 // (224 + 2 * 3 - 7) / 2 + 1 = 112; (samples - 400) floordiv 320 + 1 frames.
 // CHECK-LABEL: func @convolutions
 func.func @convolutions(%x: tensor<1x3x224x224xf32>, %w: tensor<64x3x7x7xf32>, %a: tensor<1x1x?xf32, #mm.dims<[1, 1, samples]>>, %f: tensor<8x1x400xf32>, %c: tensor<1x16x16x8xf32>, %d: tensor<8x1x3x3xf32>) {

@@ -8,7 +8,9 @@ func.func @fuse_when_a_weight_is_constant(%x: tensor<8x40xf32>, %b: tensor<64xf3
   // BF16: %[[W:.*]] = mm.constant dense<1.000980e-01> : tensor<40x64xbf16>
   // F16: %[[W:.*]] = mm.constant dense<{{.*}}> : tensor<40x64xf16>
   // AUTO: %[[W:.*]] = mm.constant dense<{{.*}}> : tensor<40x64xf16>
-  // CHECK: mm.linear %arg0, %[[W]] bias %arg1 : tensor<64xf32> : tensor<8x40xf32>, tensor<40x64x{{.*}}> -> tensor<8x64xf32>
+  // BF16: mm.linear %arg0, %[[W]] bias %arg1 : tensor<64xf32> round : tensor<8x40xf32>, tensor<40x64xbf16> -> tensor<8x64xf32>
+  // F16: mm.linear %arg0, %[[W]] bias %arg1 : tensor<64xf32> : tensor<8x40xf32>, tensor<40x64xf16> -> tensor<8x64xf32>
+  // AUTO: mm.linear %arg0, %[[W]] bias %arg1 : tensor<64xf32> : tensor<8x40xf32>, tensor<40x64xf16> -> tensor<8x64xf32>
   %y = mm.linear %x, %w bias %b : tensor<64xf32> : tensor<8x40xf32>, tensor<40x64xf32> -> tensor<8x64xf32>
   return %y : tensor<8x64xf32>
 }
@@ -21,7 +23,7 @@ func.func @fuse_when_a_weight_is_moved(%x: tensor<8x32xf32>) -> tensor<8x48xf32>
   // CHECK-NOT: xf32> -> tensor<32x32xf32>
   // BF16: %[[T:.*]] = mm.transpose %{{.*}} [1, 0] : tensor<32x32xbf16> -> tensor<32x32xbf16>
   // BF16: %[[C:.*]] = mm.concat %{{.*}}, %[[T]]
-  // BF16: mm.linear %arg0, %[[C]] : tensor<8x32xf32>, tensor<32x48xbf16>
+  // BF16: mm.linear %arg0, %[[C]] round : tensor<8x32xf32>, tensor<32x48xbf16>
   // F16: mm.linear {{.*}} tensor<32x48xf16>
   // AUTO: mm.linear {{.*}} tensor<32x48xf16>
   %t = mm.transpose %b [1, 0] : tensor<32x32xf32> -> tensor<32x32xf32>
@@ -38,7 +40,7 @@ func.func @fuse_when_a_table_is_tied(%i: tensor<1x5xi64>) -> tensor<1x5x2048xf32
   // BF16: %[[R:.*]] = mm.gather %[[TABLE]][%arg0] axis 0 : tensor<2048x64xbf16>, tensor<1x5xi64> -> tensor<1x5x64xbf16>
   // BF16: %[[X:.*]] = mm.cast %[[R]] : tensor<1x5x64xbf16> -> tensor<1x5x64xf32>
   // BF16: %[[W:.*]] = mm.transpose %[[TABLE]] [1, 0]
-  // BF16: mm.linear %[[X]], %[[W]] : tensor<1x5x64xf32>, tensor<64x2048xbf16>
+  // BF16: mm.linear %[[X]], %[[W]] round : tensor<1x5x64xf32>, tensor<64x2048xbf16>
   // F16: mm.cast {{.*}} : tensor<1x5x64xf16> -> tensor<1x5x64xf32>
   %x = mm.gather %table[%i] axis 0 : tensor<2048x64xf32>, tensor<1x5xi64> -> tensor<1x5x64xf32>
   %w = mm.transpose %table [1, 0] : tensor<2048x64xf32> -> tensor<64x2048xf32>

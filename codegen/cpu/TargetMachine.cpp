@@ -1,4 +1,4 @@
-#include "codegen/cpu/TargetLevel.h"
+#include "codegen/cpu/TargetMachine.h"
 
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Support/TargetSelect.h"
@@ -7,24 +7,8 @@
 
 namespace mmcc::cpu {
 
-static constexpr TargetLevel kLevels[] = {
-    {"x86-64-v3", "x86-64-v3", "", 8},
-    {"x86-64-v3-avxvnni", "x86-64-v3", "+avxvnni", 8},
-    {"x86-64-v4", "x86-64-v4", "", 16},
-    {"x86-64-v4-vnni-bf16", "x86-64-v4", "+avx512vnni,+avx512bf16", 16},
-    {"x86-64-v4-amx", "x86-64-v4",
-     "+avx512vnni,+avx512bf16,+amx-tile,+amx-int8,+amx-bf16", 16},
-};
-
-const TargetLevel *findLevel(llvm::StringRef name) {
-  for (const TargetLevel &level : kLevels)
-    if (level.name == name)
-      return &level;
-  return nullptr;
-}
-
-std::unique_ptr<llvm::TargetMachine>
-createTargetMachine(const TargetLevel &level, unsigned optLevel) {
+std::unique_ptr<llvm::TargetMachine> createTargetMachine(const Level &level,
+                                                         unsigned optLevel) {
   static std::once_flag once;
   std::call_once(once, [] {
     LLVMInitializeX86TargetInfo();
@@ -44,7 +28,7 @@ createTargetMachine(const TargetLevel &level, unsigned optLevel) {
                                      ? llvm::CodeGenOptLevel::Default
                                      : llvm::CodeGenOptLevel::Aggressive;
   return std::unique_ptr<llvm::TargetMachine>(target->createTargetMachine(
-      triple, level.processor, level.features, options, llvm::Reloc::PIC_,
+      triple, level.base, /*Features=*/"", options, llvm::Reloc::PIC_,
       llvm::CodeModel::Small, effort));
 }
 

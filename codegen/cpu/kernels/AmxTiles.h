@@ -1,0 +1,135 @@
+//===- AmxTiles.h - Products of two tiles by two with AMX -------*- C++ -*-===//
+//
+// The eight tile registers hold, of 16 rows of 64 bytes each,
+//
+//              6: B, 16 columns   7: B, the next 16
+//     4: A     0: C               1: C
+//     5: A     2: C               3: C
+//
+// A is 16 rows of a matrix where they lie, a chunk of K of them: 64 bytes, or
+// 32. Each row of B holds, for 16 columns, the 4 bytes or 2 bf16 of K that one
+// 32-bit lane multiplies, which is a line of NarrowPanel.h. Four loads serve
+// four products.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MMCC_CODEGEN_CPU_KERNELS_AMXTILES_H
+#define MMCC_CODEGEN_CPU_KERNELS_AMXTILES_H
+
+#include "codegen/cpu/kernels/Simd.h"
+
+#if defined(__AMX_TILE__)
+
+namespace mmcc::cpu {
+
+constexpr int64_t kTileRows = 16, kTileBytes = 64;
+/// Rows and columns of C, two tiles by two, and its row stride.
+constexpr int64_t kAmxRows = 2 * kTileRows, kAmxCols = 2 * kPanel;
+/// With fewer rows than this, tiles are mostly empty.
+constexpr int64_t kAmxLeastRows = 8;
+
+enum class TileType { s8s8, s8u8, bf16 };
+
+/// What LDTILECFG reads: palette 1.
+struct alignas(64) TileShapes {
+  uint8_t palette = 1, startRow = 0, reserved[14] = {};
+  uint16_t rowBytes[16] = {};
+  uint8_t rows[16] = {};
+
+  void set(int tile, int64_t rowCount, int64_t bytes) {
+    rows[tile] = uint8_t(rowCount);
+    rowBytes[tile] = uint16_t(rowCount ? bytes : 0);
+  }
+};
+
+/// The tiles' shapes for `rows` <= 32 rows of A and chunks of so many bytes.
+/// The tiles belong to the thread until it releases them.
+MMK_INLINE void shapeTiles(int64_t rows, int64_t chunk) {
+  TileShapes shapes;
+  const int64_t first = minOf(rows, kTileRows), second = rows - first;
+  shapes.set(0, first, kTileBytes);
+  shapes.set(1, first, kTileBytes);
+  shapes.set(2, second, kTileBytes);
+  shapes.set(3, second, kTileBytes);
+  shapes.set(4, first, chunk);
+  shapes.set(5, second, chunk);
+  shapes.set(6, chunk / 4, kTileBytes);
+  shapes.set(7, chunk / 4, kTileBytes);
+  _tile_loadconfig(&shapes);
+}
+
+MMK_INLINE void releaseTiles() { _tile_release(); }
+
+template <TileType T, int C, int A, int B> MMK_INLINE void multiplyTiles() {
+  if constexpr (T == TileType::s8s8)
+    _tile_dpbssd(C, A, B);
+  else if constexpr (T == TileType::s8u8)
+    _tile_dpbsud(C, A, B);
+  else
+    _tile_dpbf16ps(C, A, B);
+}
+
+/// What a block of C is made of.
+struct TileOperands {
+  const void *a;
+  int64_t aRow; // bytes
+  const uint8_t *b[2];
+  int64_t chunk, chunks;
+};
+
+/// c [32][32] of 32-bit lanes = a times b. Without Second, the rows, or the
+/// columns, behind the first 16 are left alone.
+template <TileType T, bool SecondRows, bool SecondCols>
+MMK_INLINE void multiplyBlock(const TileOperands &o, void *c) {
+  constexpr int64_t cRow = kAmxCols * 4;
+  _tile_zero(0);
+  if constexpr (SecondCols)
+    _tile_zero(1);
+  if constexpr (SecondRows)
+    _tile_zero(2);
+  if constexpr (SecondRows && SecondCols)
+    _tile_zero(3);
+  const char *a = static_cast<const char *>(o.a);
+  for (int64_t i = 0; i < o.chunks; ++i, a += o.chunk) {
+    const int64_t line = i * o.chunk / 4 * kTileBytes;
+    _tile_loadd(6, o.b[0] + line, kTileBytes);
+    _tile_loadd(4, a, o.aRow);
+    multiplyTiles<T, 0, 4, 6>();
+    if constexpr (SecondRows) {
+      _tile_loadd(5, a + kTileRows * o.aRow, o.aRow);
+      multiplyTiles<T, 2, 5, 6>();
+    }
+    if constexpr (SecondCols) {
+      _tile_loadd(7, o.b[1] + line, kTileBytes);
+      multiplyTiles<T, 1, 4, 7>();
+      if constexpr (SecondRows)
+        multiplyTiles<T, 3, 5, 7>();
+    }
+  }
+  char *to = static_cast<char *>(c);
+  _tile_stored(0, to, cRow);
+  if constexpr (SecondCols)
+    _tile_stored(1, to + kTileBytes, cRow);
+  if constexpr (SecondRows)
+    _tile_stored(2, to + kTileRows * cRow, cRow);
+  if constexpr (SecondRows && SecondCols)
+    _tile_stored(3, to + kTileRows * cRow + kTileBytes, cRow);
+}
+
+/// Likewise for `rows` <= 32 rows, for which the tiles have their shapes, and
+/// one panel or two.
+template <TileType T>
+MMK_INLINE void multiplyBlock(int64_t rows, int64_t panels,
+                              const TileOperands &o, void *c) {
+  if (rows > kTileRows)
+    panels > 1 ? multiplyBlock<T, true, true>(o, c)
+               : multiplyBlock<T, true, false>(o, c);
+  else
+    panels > 1 ? multiplyBlock<T, false, true>(o, c)
+               : multiplyBlock<T, false, false>(o, c);
+}
+
+} // namespace mmcc::cpu
+
+#endif
+#endif // MMCC_CODEGEN_CPU_KERNELS_AMXTILES_H

@@ -1,0 +1,118 @@
+//===- Int8Tiles.h - Bytes times 8-bit and 4-bit weights with AMX *- C++
+//-*-===//
+//
+// Two panels at a time meet all rows of the cell, 32 by 32 results in tiles. A
+// line of 8-bit weights is a row of a tile as it lies; one of 4-bit weights
+// becomes two, once for all rows. Tiles multiply signed by signed bytes, so
+// that nothing has to be added to 8-bit weights.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MMCC_CODEGEN_CPU_KERNELS_INT8TILES_H
+#define MMCC_CODEGEN_CPU_KERNELS_INT8TILES_H
+
+#include "codegen/cpu/kernels/AmxTiles.h"
+
+#if defined(__AMX_INT8__)
+
+#include "codegen/cpu/kernels/Abi.h"
+#include "codegen/cpu/kernels/Int8Sums.h"
+#include "codegen/cpu/kernels/Scratch.h"
+
+namespace mmcc::cpu {
+
+/// What a grid cell multiplies. `sums`: of each row over the steps, where
+/// weights have zeros or are of 4 bits.
+struct Int8Cell {
+  const int8_t *a;
+  int64_t aRow;
+  const float *scales;
+  int64_t sRow;
+  const float *sums;
+  int64_t m0, rows, n0, n1;
+};
+
+/// A panel of halves as one of bytes 0 .. 15.
+inline void widenHalves(const uint8_t *from, int64_t depth, uint8_t *to) {
+  const IVec low = iset32(0x0f0f0f0f);
+  for (int64_t k = 0; k < depth;
+       k += kLineRows<4>, from += kLineBytes, to += 2 * kLineBytes) {
+    const IVec both = iload(from);
+    _mm512_storeu_si512(to, iand(both, low));
+    _mm512_storeu_si512(to + kLineBytes, iand(ishr16<4>(both), low));
+  }
+}
+
+/// What a block's integers, of step s, add to the results of its rows and one
+/// panel.
+template <int Bits>
+inline void addStep(const Int8Problem &p, const Int8Cell &cell, int64_t panel,
+                    int64_t s, int64_t r0, int64_t rows,
+                    const int32_t *integers, float *out) {
+  const int64_t k = s * p.step, g = k / p.group, block = k / p.aBlock;
+  const int64_t at = (panel * p.groups() + g) * kPanel;
+  const Vec factor = vload(p.scale + at);
+  const bool hasOffset = Bits == 4 || p.zero;
+  const Vec offset = p.zero ? vload(p.zero + at) : vset(Bits == 4 ? 8.0f : 0);
+  for (int64_t r = 0; r < rows; ++r) {
+    Vec all = itoFloat(iload(integers + r * kAmxCols));
+    if (hasOffset)
+      all = vsub(all, vmul(offset, vset(cell.sums[(r0 + r) * p.steps() + s])));
+    const Vec scaled =
+        vmul(factor, vset(cell.scales[(r0 + r) * cell.sRow + block]));
+    float *to = out + r * kAmxCols;
+    vstore(to, vfma(scaled, all, s ? vload(to) : vzero()));
+  }
+}
+
+/// `scratch`: a block of integers, the cell's rows by 32 results, and for 4-bit
+/// weights 32 columns of bytes.
+template <int Bits>
+inline void multiplyTiled(const MicroCall *call, const Int8Problem &p,
+                          const Int8Cell &cell, void *scratch) {
+  constexpr TileType type = Bits == 8 ? TileType::s8s8 : TileType::s8u8;
+  const int64_t outer[1] = {call->z};
+  auto *integers = static_cast<int32_t *>(scratch);
+  auto *out = reinterpret_cast<float *>(integers + kAmxRows * kAmxCols);
+  auto *bytes = reinterpret_cast<uint8_t *>(out + cell.rows * kAmxCols);
+  TileOperands o;
+  o.aRow = cell.aRow;
+  o.chunk = p.step % kTileBytes ? kTileBytes / 2 : kTileBytes;
+  o.chunks = p.step / o.chunk;
+  int64_t shaped = 0;
+  for (int64_t n = cell.n0; n < cell.n1; n += kAmxCols) {
+    const int64_t cols = minOf(kAmxCols, cell.n1 - n), first = n / kPanel;
+    const int64_t panels = ceilDiv(cols, kPanel);
+    const uint8_t *lines[2] = {};
+    for (int64_t i = 0; i < panels; ++i) {
+      const uint8_t *panel =
+          p.w + (first + i) * (p.depth / kLineRows<Bits>)*kLineBytes;
+      lines[i] = panel;
+      if constexpr (Bits == 4) {
+        lines[i] = bytes + i * p.depth * kPanel;
+        widenHalves(panel, p.depth, bytes + i * p.depth * kPanel);
+      }
+    }
+    for (int64_t r0 = 0; r0 < cell.rows; r0 += kAmxRows) {
+      const int64_t rows = minOf(kAmxRows, cell.rows - r0);
+      if (rows != shaped)
+        shapeTiles(shaped = rows, o.chunk);
+      for (int64_t s = 0; s < p.steps(); ++s) {
+        o.a = cell.a + r0 * cell.aRow + s * p.step;
+        for (int64_t i = 0; i < panels; ++i)
+          o.b[i] = lines[i] + s * p.step * kPanel;
+        multiplyBlock<type>(rows, panels, o, integers);
+        for (int64_t i = 0; i < panels; ++i)
+          addStep<Bits>(p, cell, first + i, s, r0, rows, integers + i * kPanel,
+                        out + r0 * kAmxCols + i * kPanel);
+      }
+    }
+    call->post(call->args, outer, cell.m0, n, cell.rows, cols, out, kAmxCols);
+  }
+  releaseTiles();
+}
+
+} // namespace mmcc::cpu
+
+#endif
+#endif // MMCC_CODEGEN_CPU_KERNELS_INT8TILES_H

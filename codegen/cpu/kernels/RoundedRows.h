@@ -1,0 +1,193 @@
+//===- RoundedRows.h - bf16 times bf16 --------------------------*- C++ -*-===//
+//
+// The rows of a cell are rounded to bf16 once. A lane of a dot product takes
+// two numbers of a row of a and a column of w, whose products and sum are of
+// f32. In a panel of bf16 (Stored.h) two rows of K are 64 bytes, which one
+// permutation makes pairs:
+//
+//     k+0: c0 c1 .. c15 | k+1: c0 c1 .. c15   ->   c0: k+0 k+1 | c1: k+0 k+1 ..
+//
+// The instruction takes numbers below the normal range for zero, in a, w and
+// the sums.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MMCC_CODEGEN_CPU_KERNELS_ROUNDEDROWS_H
+#define MMCC_CODEGEN_CPU_KERNELS_ROUNDEDROWS_H
+
+#include "codegen/cpu/kernels/AmxTiles.h"
+
+#if defined(__AVX512BF16__)
+
+#include "codegen/cpu/kernels/Abi.h"
+#include "codegen/cpu/kernels/Scratch.h"
+#include "codegen/cpu/kernels/SimdInt.h"
+#include "codegen/cpu/kernels/WidenedPanels.h"
+
+namespace mmcc::cpu {
+
+/// n floats as bf16, and zeros up to `padded`, an even number.
+MMK_INLINE void roundRow(const float *from, int64_t n, uint16_t *to,
+                         int64_t padded) {
+  auto round = [](Vec v) { return (__m256i)_mm512_cvtneps_pbh(v); };
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes)
+    _mm256_storeu_si256((__m256i *)(to + i), round(vload(from + i)));
+  for (; i < padded; i += kLanes)
+    _mm256_mask_storeu_epi16(to + i, firstLanes(minOf(padded - i, kLanes)),
+                             round(vloadPart(from + i, maxOf(n - i, 0))));
+}
+
+/// Two rows of K of a panel as pairs.
+MMK_INLINE __m512bh pairsOf(IVec rows) {
+  alignas(64) static constexpr uint16_t order[32] = {
+      0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
+      8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+  return (__m512bh)_mm512_permutexvar_epi16(_mm512_load_si512(order), rows);
+}
+
+/// Some rows of a, rounded, and a panel.
+struct RoundedTile {
+  const uint16_t *a; // [rows][aRow], aRow even
+  int64_t aRow;
+  const uint16_t *panel; // [depth][16]
+  int64_t depth;
+};
+
+template <int Rows>
+MMK_INLINE void meetPair(const uint16_t *a, int64_t aRow, __m512bh w,
+                         Vec (&sum)[Rows]) {
+#pragma clang loop unroll(full)
+  for (int r = 0; r < Rows; ++r)
+    sum[r] = _mm512_dpbf16_ps(sum[r], w, (__m512bh)iquad(a + r * aRow));
+}
+
+template <int Rows>
+MMK_NOINLINE void roundedTile(const RoundedTile &t, float *out) {
+  constexpr int Unroll = 4, Split = Rows == 1 ? 4 : Rows <= 3 ? 2 : 1;
+  Vec sum[Split][Rows];
+#pragma clang loop unroll(full)
+  for (int s = 0; s < Split; ++s)
+#pragma clang loop unroll(full)
+    for (int r = 0; r < Rows; ++r)
+      sum[s][r] = vzero();
+  const uint16_t *a = t.a, *row = t.panel;
+  int64_t k = 0;
+  for (; k + 2 * Unroll <= t.depth; k += 2 * Unroll)
+#pragma clang loop unroll(full)
+    for (int u = 0; u < Unroll; ++u, a += 2, row += 2 * kPanel) {
+      _mm_prefetch((const char *)row + 2048, _MM_HINT_T0);
+      meetPair<Rows>(a, t.aRow, pairsOf(iload(row)), sum[u % Split]);
+    }
+#pragma clang loop unroll(disable)
+  for (; k < t.depth; k += 2, a += 2, row += 2 * kPanel) {
+    const __mmask16 there = k + 1 < t.depth ? 0xffff : 0x00ff;
+    meetPair<Rows>(a, t.aRow, pairsOf(_mm512_maskz_loadu_epi32(there, row)),
+                   sum[0]);
+  }
+#pragma clang loop unroll(full)
+  for (int r = 0; r < Rows; ++r) {
+#pragma clang loop unroll(full)
+    for (int s = 1; s < Split; ++s)
+      sum[0][r] = vadd(sum[0][r], sum[s][r]);
+    vstore(out + r * kPostCols, sum[0][r]);
+  }
+}
+
+template <int Rows = kScratchRows>
+MMK_INLINE void runRounded(int64_t rows, const RoundedTile &t, float *out) {
+  if constexpr (Rows > 1)
+    if (rows < Rows)
+      return runRounded<Rows - 1>(rows, t, out);
+  roundedTile<Rows>(t, out);
+}
+
+#if defined(__AMX_BF16__)
+/// A panel as rows of tiles, zeros behind its depth.
+inline void pairPanel(const uint16_t *row, int64_t depth, int64_t padded,
+                      uint16_t *to) {
+  for (int64_t k = 0; k < padded; k += 2, row += 2 * kPanel, to += 2 * kPanel) {
+    const __mmask16 there = k + 1 < depth ? 0xffff : k < depth ? 0x00ff : 0;
+    _mm512_storeu_si512(to,
+                        (IVec)pairsOf(_mm512_maskz_loadu_epi32(there, row)));
+  }
+}
+
+/// Two panels at a time meet all rows of the cell.
+inline void multiplyRoundedTiled(const MicroCall *call, const NarrowCell &cell,
+                                 const uint16_t *w) {
+  const int64_t outer[1] = {call->z};
+  const int64_t padded = roundUp(cell.depth, kTileBytes / 2);
+  auto *block = static_cast<float *>(call->args->scratch);
+  float *out = block + kAmxRows * kAmxCols;
+  auto *pairs = reinterpret_cast<uint16_t *>(out + cell.rows * kAmxCols);
+  uint16_t *rounded = pairs + 2 * kPanel * padded;
+  for (int64_t r = 0; r < cell.rows; ++r)
+    roundRow(cell.a + r * cell.aRow, cell.depth, rounded + r * padded, padded);
+  TileOperands o;
+  o.aRow = padded * 2;
+  o.chunk = kTileBytes;
+  o.chunks = padded * 2 / kTileBytes;
+  int64_t shaped = 0;
+  for (int64_t n = cell.n0; n < cell.n1; n += kAmxCols) {
+    const int64_t cols = minOf(kAmxCols, cell.n1 - n);
+    const int64_t panels = ceilDiv(cols, kPanel);
+    for (int64_t i = 0; i < panels; ++i) {
+      uint16_t *to = pairs + i * kPanel * padded;
+      pairPanel(w + (n / kPanel + i) * cell.depth * kPanel, cell.depth, padded,
+                to);
+      o.b[i] = reinterpret_cast<const uint8_t *>(to);
+    }
+    for (int64_t r0 = 0; r0 < cell.rows; r0 += kAmxRows) {
+      const int64_t rows = minOf(kAmxRows, cell.rows - r0);
+      if (rows != shaped)
+        shapeTiles(shaped = rows, o.chunk);
+      o.a = rounded + r0 * padded;
+      multiplyBlock<TileType::bf16>(rows, panels, o, out + r0 * kAmxCols);
+    }
+    call->post(call->args, outer, cell.m0, n, cell.rows, cols, out, kAmxCols);
+  }
+  releaseTiles();
+}
+#endif
+
+/// Scratch: gemmRoundedScratchBytes.
+inline void multiplyRounded(const MicroCall *call, const NarrowCell &cell,
+                            const uint16_t *w) {
+#if defined(__AMX_BF16__)
+  if (cell.rows >= kAmxLeastRows)
+    return multiplyRoundedTiled(call, cell, w);
+#endif
+  const int64_t outer[1] = {call->z};
+  auto *out = static_cast<float *>(call->args->scratch);
+  auto *rounded = reinterpret_cast<uint16_t *>(out + kScratchRows * kPostCols);
+  RoundedTile tile;
+  tile.depth = cell.depth;
+  tile.aRow = roundUp(cell.depth, 2);
+  for (int64_t r = 0; r < cell.rows; ++r)
+    roundRow(cell.a + r * cell.aRow, cell.depth, rounded + r * tile.aRow,
+             tile.aRow);
+  // Panels of a group stay in the second level cache while all rows pass.
+  const int64_t panelBytes = maxOf(cell.depth, 1) * kPanel * 2;
+  const int64_t group =
+      minOf(maxOf((int64_t(192) << 10) / panelBytes, 1) * kPanel, kPostCols);
+  const int64_t tiles = ceilDiv(cell.rows, kScratchRows);
+  for (int64_t n = cell.n0; n < cell.n1; n += group) {
+    const int64_t cols = minOf(group, cell.n1 - n);
+    for (int64_t t = 0; t < tiles; ++t) {
+      const int64_t r0 = tileBegin(cell.rows, tiles, t);
+      const int64_t mr = tileBegin(cell.rows, tiles, t + 1) - r0;
+      tile.a = rounded + r0 * tile.aRow;
+      for (int64_t c = 0; c < cols; c += kPanel) {
+        tile.panel = w + (n + c) / kPanel * cell.depth * kPanel;
+        runRounded(mr, tile, out + c);
+      }
+      call->post(call->args, outer, cell.m0 + r0, n, mr, cols, out, kPostCols);
+    }
+  }
+}
+
+} // namespace mmcc::cpu
+
+#endif
+#endif // MMCC_CODEGEN_CPU_KERNELS_ROUNDEDROWS_H
