@@ -145,6 +145,9 @@ static PassNames quantizePasses(const CompileOptions &options) {
     names.append({"mm-narrow-floats{to=" + options.precision +
                       (options.explain ? " explain=true}" : "}"),
                   "cse"});
+  if (options.precision == "bf16" ||
+      (options.quantize && options.quantize->narrowsActivations()))
+    names.push_back("mm-round-attention");
   if (options.optimize && options.kv != "off")
     names.push_back("mm-form-state{kv=" + options.kv + "}");
   return names;

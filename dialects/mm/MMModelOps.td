@@ -28,12 +28,12 @@ def MM_LinearOp : MM_InferredOp<"linear"> {
     The weight comes from constants through data movement only, so that it can
     be packed at compile time. One of f16 or bf16 beside an input of f32 is
     widened as it is read: products and sums are of f32. With `round` the input
-    may be rounded to the weight's type, and is where that multiplies faster.
+    may be rounded to bf16, and is where that multiplies faster.
 
     - C1: the last dimension of input is the first of weight.
     - C2: bias, if present, has one dimension, `out`.
     - C3: weight has the input's element type, or is f16 or bf16 and input f32.
-    - C4: `round` only with the latter.
+    - C4: `round` only beside a weight of bf16.
 
     ```mlir
     %y = mm.linear %x, %w bias %b : tensor<768xf32> : tensor<1x197x768xf32>, tensor<768x3072xf32> -> tensor<1x197x3072xf32>
@@ -194,7 +194,9 @@ def MM_AttentionOp : MM_InferredOp<"attention", [AttrSizedOperandSegments]> {
     is a multiple of it (up to j <= i + offset if causal): a sparse pattern of a
     local window and strided positions (Child et al., 2019). `softcap` > 0
     bounds the product before the mask: softcap · tanh(s / softcap).
-    A row without any pair left gives zeros.
+    A row without any pair left gives zeros. With `round` the operands, and what
+    the softmax gives, may be rounded to bf16, and are where that multiplies
+    faster; sums and the softmax stay f32.
 
     `spans` [blocks, n, 3] i32 says which keys blocks of 64 queries see at all:
     queries [64 b, 64 b + 64) see the keys [begin, end) of (begin, end, whole) =
@@ -220,7 +222,7 @@ def MM_AttentionOp : MM_InferredOp<"attention", [AttrSizedOperandSegments]> {
                        Optional<MM_IntTensor>:$spans, F64Attr:$scale,
                        DefaultValuedAttr<BoolAttr, "false">:$causal, DefaultValuedAttr<I64Attr, "0">:$window,
                        DefaultValuedAttr<I64Attr, "-1">:$ahead, DefaultValuedAttr<I64Attr, "0">:$stride,
-                       DefaultValuedAttr<F64Attr, "0.0">:$softcap);
+                       DefaultValuedAttr<F64Attr, "0.0">:$softcap, UnitAttr:$round);
   let results = (outs MM_FloatTensor:$result);
   let assemblyFormat = "$query `,` $key `,` $value (`mask` $mask^ `:` type($mask))? (`spans` $spans^ `:` type($spans))? attr-dict `:` type($query) `,` type($key) `,` type($value) `->` type($result)";
 }

@@ -65,9 +65,10 @@ LogicalResult LinearOp::inferReturnTypes(MLIRContext *,
     return emitOptionalError(location, "'mm.linear' op weight of ", narrow,
                              " does not go with an input of ", element);
   // linear_c4
-  if (adaptor.getRound() && narrow == element)
-    return emitOptionalError(location, "'mm.linear' op rounds its input to ",
-                             narrow, ", which it is of");
+  if (adaptor.getRound() && !(element.isF32() && narrow.isBF16()))
+    return emitOptionalError(
+        location, "'mm.linear' op rounds its input beside a weight of ",
+        narrow);
   input.back() = weight[1];
   results.push_back(
       makeTensorType(input, tensorType(adaptor.getInput()).getElementType()));

@@ -111,7 +111,8 @@ void lowerAttention(Lowering &lowering, mm::AttentionOp op) {
   // Without spans the kernel is handed what it does not read.
   View spans = op.getSpans() ? lowering.denseView(op.getSpans(), 3) : k;
 
-  Kernel kernel(lowering, "attention_f32", op.getLoc());
+  Kernel kernel(lowering, op.getRound() ? "attention_bf16" : "attention_f32",
+                op.getLoc());
   for (const View &view : {q, k, v, spans})
     kernel.tensor(view.buffer);
   addScore(kernel, op, {B, H, Sq, Skv});

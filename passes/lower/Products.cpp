@@ -118,14 +118,15 @@ void lowerLinear(Lowering &lowering, Operation *op) {
                                 typical(rows.batch), hasAvx512(lowering.level));
   if (!rows.rows.getConstant())
     blocks.m_block = kTypicalRows;
+  auto linear = dyn_cast<mm::LinearOp>(op);
+  bool rounds = stored.isBF16() && linear && linear.getRound();
   Chain chain = lowering.chain(result);
   Kernel kernel(lowering,
                 stored.isF32()    ? "gemm_f32"
+                : rounds          ? "gemm_bf16_bf16"
                 : stored.isBF16() ? "gemm_f32_bf16"
                                   : "gemm_f32_f16",
                 op->getLoc());
-  auto linear = dyn_cast<mm::LinearOp>(op);
-  bool rounds = stored.isBF16() && linear && linear.getRound();
   int64_t scratch = cpu::gemmScratchBytes();
   if (!stored.isF32())
     scratch = cpu::gemmNarrowScratchBytes(*K.getConstant(), blocks.m_block);
@@ -140,8 +141,6 @@ void lowerLinear(Lowering &lowering, Operation *op) {
   Dim nBlock = symbols.constant(blocks.n_block);
   SmallVector<Dim> params{rows.batch,       rows.rows,      N,      K,
                           rows.batchStride, rows.rowStride, mBlock, nBlock};
-  if (stored.isBF16())
-    params.push_back(symbols.constant(rounds));
   kernel.finish(extents, 3, params, {rows.view.offset, symbols.constant(0)},
                 symbols.constant(scratch), rows.batch * rows.rows * N * K * 2,
                 {N.ceilDiv(nBlock), rows.rows.ceilDiv(mBlock), rows.batch});

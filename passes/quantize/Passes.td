@@ -168,4 +168,23 @@ def NarrowFloats : Pass<"mm-narrow-floats", "::mlir::ModuleOp"> {
     Statistic<"numTables", "tables", "embedding tables narrowed">];
 }
 
+def RoundAttention : Pass<"mm-round-attention", "::mlir::func::FuncOp"> {
+  let summary = "attention may round its operands to bf16";
+  let description = [{
+    Runs where activations are narrow, too: with bf16, and beside layers whose
+    activations have 8 bits. Machines without bf16 products keep f32.
+
+    Before:
+    ```mlir
+    %0 = mm.attention %q, %k, %v {scale = 0.125 : f64} : tensor<1x12x197x64xf32>, tensor<1x12x197x64xf32>, tensor<1x12x197x64xf32> -> tensor<1x12x197x64xf32>
+    ```
+    After:
+    ```mlir
+    %0 = mm.attention %q, %k, %v {round, scale = 0.125 : f64} : tensor<1x12x197x64xf32>, tensor<1x12x197x64xf32>, tensor<1x12x197x64xf32> -> tensor<1x12x197x64xf32>
+    ```
+  }];
+  let statistics = [
+    Statistic<"numAttentions", "attentions", "attentions that may round">];
+}
+
 #endif // MMCC_PASSES_QUANTIZE_PASSES

@@ -57,6 +57,11 @@ bool QuantizeRequest::needsGram() const {
   return method == "gptq" || scheme == "auto";
 }
 
+bool QuantizeRequest::narrowsActivations() const {
+  // A plan names schemes, such as w4a8 and w8a8-dynamic.
+  return !activations.empty() || llvm::StringRef(plan).contains("a8");
+}
+
 bool QuantizeRequest::needsStatistics() const {
   return method != "rtn" || activations == "static" || scheme == "auto";
 }

@@ -43,6 +43,8 @@ struct QuantizeRequest {
   /// their inputs' Gram matrices.
   bool needsStatistics() const;
   bool needsGram() const;
+  /// Whether activations become integers, at some layer.
+  bool narrowsActivations() const;
   /// Why the options do not go together; empty if they do.
   std::string conflict() const;
   /// The pass that carries it out, with its options; `explain`: it says what

@@ -170,7 +170,7 @@ def test_what_stays_f32_is_explained(tools, tmp_path):
     (tmp_path / "m.onnx").write_bytes(linear(np.full((32, 16), 1e5, np.float32)))
     done = tools.call("mmcc", "explain", tmp_path / "m.onnx", "--precision=f16")
     assert done.returncode == 0 and "stays f32: its weight holds numbers beyond the range of f16" in done.stderr, done.stderr
-    assert "gemm_f32_bf16" in tools.call("mmcc", "explain", tmp_path / "m.onnx", "--precision=auto").stdout
+    assert "gemm_bf16_bf16" in tools.call("mmcc", "explain", tmp_path / "m.onnx", "--precision=auto").stdout
 
 
 def test_weights_take_half_or_a_quarter_and_the_table_is_there_once(tools, tmp_path):

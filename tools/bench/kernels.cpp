@@ -257,8 +257,6 @@ struct Bench {
     if (bytes == 1)
       params.push_back(K);
     params.insert(params.end(), {blocks.m_block, blocks.n_block});
-    if (std::string(row) == "gemm_f32_bf16")
-      params.push_back(1); // a may be rounded
     run(name, row, params, {a.data, w.data, scale.data},
         blocking::ceilDivide(N, blocks.n_block),
         blocking::ceilDivide(M, blocks.m_block), 1,
@@ -274,6 +272,7 @@ struct Bench {
     narrow("gemm_f32_i8", 8, false, M, N, K, cold);
     narrow("gemm_i8_i8", 8, true, M, N, K, cold);
     stored("gemm_f32_bf16", 2, M, N, K, cold);
+    stored("gemm_bf16_bf16", 2, M, N, K, cold);
     stored("gemm_f32_f16", 2, M, N, K, cold);
     stored("gemm_f32_f8e4m3", 1, M, N, K, cold);
     stored("gemm_f32_f8e5m2", 1, M, N, K, cold);

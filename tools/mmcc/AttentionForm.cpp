@@ -52,7 +52,7 @@ private:
 
 std::string mmcc::describeAttentionForm(plan::KernelOp kernel) {
   const cpu::KernelRow *row = cpu::findKernelRow(kernel.getRow());
-  if (!row || row->name != "attention_f32")
+  if (!row || (row->name != "attention_f32" && row->name != "attention_bf16"))
     return "";
   return Form(kernel, *row).describe();
 }

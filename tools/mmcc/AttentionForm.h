@@ -8,7 +8,7 @@
 
 namespace mmcc {
 
-/// Which of the exact forms of attention_f32 a kernel takes, and why, from the
+/// Which of the exact forms of attention_f32 or _bf16 a kernel takes, and why, from the
 /// parameters that lowering chose; empty for another kernel.
 std::string describeAttentionForm(plan::KernelOp kernel);
 

@@ -5,6 +5,9 @@
 //   q [.., Sq, D], k [.., Skv, D], v [.., Skv, Dv] f32; D and Dv contiguous,
 //   tokens and heads strided, any alignment; nothing is read beyond them.
 //
+// attention_bf16 rounds queries, keys, values and what the softmax gives to
+// bf16 where an instruction multiplies these.
+//
 // What a table of spans leaves out is skipped, too; strided keys, which are
 // packed side by side like any others, come after those of the window.
 //
@@ -37,6 +40,7 @@ struct StridedKeys {
 };
 
 /// The keys of the cell's spans only.
+template <typename Numbers>
 MMK_NOINLINE void attendSpans(const AttentionCell &c, const Areas &s,
                               const int32_t *spans, int64_t count) {
   AttentionCell part = c;
@@ -45,27 +49,28 @@ MMK_NOINLINE void attendSpans(const AttentionCell &c, const Areas &s,
     part.masked = !span[2];
     // A table that is wrong costs sense, never memory.
     const int64_t begin = maxOf(span[0], 0) / 32 * 32;
-    attendKeys(part, s, StridedKeys(part, 1), 1, begin, minOf(span[1], c.Skv));
+    attendKeys<Numbers>(part, s, StridedKeys(part, 1), 1, begin,
+                        minOf(span[1], c.Skv));
   }
 }
 
+template <typename Numbers>
 MMK_NOINLINE void attendMany(const AttentionCell &c, float *scratch,
                              const int32_t *spans, int64_t count) {
   Areas s(c, scratch);
   beginRows(c, s);
   if (count > 0)
-    attendSpans(c, s, spans, count);
+    attendSpans<Numbers>(c, s, spans, count);
   else
-    attendKeys(c, s, StridedKeys(c, 1), 1, 0, c.Skv);
+    attendKeys<Numbers>(c, s, StridedKeys(c, 1), 1, 0, c.Skv);
   if (c.stride > 0)
-    attendKeys(c, s, StridedKeys(c, c.stride), c.stride, 0,
-               ceilDiv(c.Skv, c.stride));
+    attendKeys<Numbers>(c, s, StridedKeys(c, c.stride), c.stride, 0,
+                        ceilDiv(c.Skv, c.stride));
   finishRows(c, s);
 }
 
-} // namespace
-
-extern "C" void mmk_attention_f32(const MicroCall *call) {
+/// Numbers: what all but a few queries are multiplied as.
+template <typename Numbers> void attend(const MicroCall *call) {
   const int64_t *p = call->params;
   const int64_t group = p[2], Sq = p[3], qBlock = p[20];
   AttentionCell c;
@@ -90,5 +95,14 @@ extern "C" void mmk_attention_f32(const MicroCall *call) {
   if (Sq <= 4)
     attendFew(c, scratch);
   else
-    attendMany(c, scratch, span, spans);
+    attendMany<Numbers>(c, scratch, span, spans);
+}
+
+} // namespace
+
+extern "C" void mmk_attention_f32(const MicroCall *call) {
+  attend<Floats>(call);
+}
+extern "C" void mmk_attention_bf16(const MicroCall *call) {
+  attend<Rounded>(call);
 }

@@ -89,11 +89,37 @@ struct RowState {
   float max, sum;
 };
 
+/// Keeps what becomes of a row's scores, in their place: as f32, or as bf16,
+/// the last of an odd number of which has a zero behind it.
+struct Weights32 {
+  float *row;
+  MMK_INLINE void store(int64_t j, Vec e) const { vstore(row + j, e); }
+  MMK_INLINE void storePart(int64_t j, Vec e, int64_t n) const {
+    vstorePart(row + j, e, n);
+  }
+};
+#if defined(__AVX512BF16__)
+struct Weights16 {
+  uint16_t *row;
+  explicit Weights16(float *scores)
+      : row(reinterpret_cast<uint16_t *>(scores)) {}
+  MMK_INLINE void store(int64_t j, Vec e) const {
+    _mm256_storeu_si256((__m256i *)(row + j), (__m256i)_mm512_cvtneps_pbh(e));
+  }
+  MMK_INLINE void storePart(int64_t j, Vec e, int64_t n) const {
+    _mm256_mask_storeu_epi16(row + j, firstLanes(roundUp(n, 2)),
+                             (__m256i)_mm512_cvtneps_pbh(e));
+  }
+};
+#endif
+
 /// Turns scores [0, len) of a row, of which [a, b) take part, into
 /// 2^(factor * (score - max)), updates the state and returns the factor for
 /// what was carried before. factor > 0.
+template <typename Weights>
 MMK_INLINE float softmaxRow(float *s, int64_t len, int64_t a, int64_t b,
                             float factor, RowState &state) {
+  const Weights weights{s};
   Vec none = vset(kMinusInfinity);
   for (int64_t j = 0; j < a; j += kLanes)
     vstorePart(s + j, none, minOf(kLanes, a - j));
@@ -123,20 +149,20 @@ MMK_INLINE float softmaxRow(float *s, int64_t len, int64_t a, int64_t b,
   for (j = 0; j + 2 * kLanes <= full; j += 2 * kLanes) {
     Vec e0 = vexp2NonPositive(vmul(vsub(vload(s + j), d), f));
     Vec e1 = vexp2NonPositive(vmul(vsub(vload(s + j + kLanes), d), f));
-    vstore(s + j, e0);
-    vstore(s + j + kLanes, e1);
+    weights.store(j, e0);
+    weights.store(j + kLanes, e1);
     s0 = vadd(s0, e0);
     s1 = vadd(s1, e1);
   }
   if (j < full) {
     Vec e0 = vexp2NonPositive(vmul(vsub(vload(s + j), d), f));
-    vstore(s + j, e0);
+    weights.store(j, e0);
     s0 = vadd(s0, e0);
   }
   if (rest) {
     Vec e1 = vexp2NonPositive(vmul(vsub(vloadPart(s + full, rest), d), f));
     e1 = vkeepPart(e1, vzero(), rest);
-    vstorePart(s + full, e1, rest);
+    weights.storePart(full, e1, rest);
     s1 = vadd(s1, e1);
   }
   float sum = vsum(vadd(s0, s1)), carry = 0.0f;
@@ -187,6 +213,7 @@ MMK_INLINE void finishScores(const AttentionCell &c, int64_t i0, int64_t j0,
 
 /// softmaxRow over the columns [0, len) of a row's scores, which stand for the
 /// keys from `first` on, in steps.
+template <typename Weights = Weights32>
 MMK_INLINE float softmaxKeys(float *s, int64_t len, int64_t first,
                              const RowKeys &keys, float factor,
                              RowState &state) {
@@ -196,7 +223,7 @@ MMK_INLINE float softmaxKeys(float *s, int64_t len, int64_t first,
   int64_t holeEnd = minOf(keys.holeEnd - first, b);
   for (; hole < holeEnd; ++hole)
     s[hole] = kMinusInfinity;
-  return softmaxRow(s, len, a, b, factor, state);
+  return softmaxRow<Weights>(s, len, a, b, factor, state);
 }
 
 /// The form for at most four query rows: keys and values are streamed where

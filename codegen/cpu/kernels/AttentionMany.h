@@ -10,7 +10,8 @@
 // tiles that causality or the window leave out are skipped. Sums over j run in
 // the order of j inside a block, blocks in order.
 //
-// Where keys and values come from is the caller's: a Source packs them.
+// Where keys and values come from is the caller's: a Source packs them. What
+// they are multiplied as is said by Floats and Rounded.
 //
 //===----------------------------------------------------------------------===//
 
@@ -18,6 +19,7 @@
 #define MMCC_CODEGEN_CPU_KERNELS_ATTENTIONMANY_H
 
 #include "codegen/cpu/kernels/Attention.h"
+#include "codegen/cpu/kernels/RoundedTile.h"
 
 namespace mmcc::cpu {
 
@@ -26,6 +28,12 @@ struct Areas {
   float *keys, *values, *scores, *q, *product, *out;
   RowState *state;
   int64_t dv; // row stride of product and out
+
+  /// Where a panel of floats lies before it is rounded: behind the keys as
+  /// bf16.
+  MMK_INLINE float *unrounded(const AttentionCell &c) const {
+    return keys + kKeyBlock / 2 * roundUp16(c.D);
+  }
 
   MMK_INLINE Areas(const AttentionCell &c, float *scratch) {
     dv = roundUp16(c.Dv);
@@ -39,8 +47,139 @@ struct Areas {
   }
 };
 
+/// Some row tile of the cell and the packed keys that it meets: `len` from
+/// place p0 of a block of blockKeys on.
+struct KeyTile {
+  int64_t r0, mr, p0, len, blockKeys;
+};
+
+/// Keys, values and softmax in f32.
+struct Floats {
+  using Weights = Weights32;
+
+  template <typename Source>
+  MMK_INLINE static void pack(const AttentionCell &c, const Areas &s,
+                              const Source &source, int64_t first, int64_t end,
+                              int64_t keys) {
+    for (int64_t j = first; j < end; j += kPanel)
+      source.keys(s.keys + (j - first) * c.D, j, minOf(kPanel, end - j));
+    for (int64_t p = 0; p < s.dv; p += kPanel)
+      source.values(s.values + p * keys, first, end, p);
+  }
+
+  MMK_INLINE static void scores(const AttentionCell &c, const Areas &s,
+                                const KeyTile &tile) {
+    const float *pointers[kMaxRows];
+    const int64_t d = roundUp16(c.D);
+    // Rows a page apart would crowd one set of the cache.
+    const bool copy = c.qRow % 1024 == 0;
+    for (int64_t r = 0; r < tile.mr; ++r) {
+      pointers[r] = c.q + (tile.r0 + r) * c.qRow;
+      if (copy) {
+        copyRun(s.q + r * d, pointers[r], c.D);
+        pointers[r] = s.q + r * d;
+      }
+    }
+    TileArgs t = argsOf(s, pointers);
+    t.segLen = c.D;
+    t.panelStride = c.D * kPanel;
+    t.outRow = kScoreRow;
+    for (int64_t j = 0; j < tile.len; j += kTileCols) {
+      t.b = s.keys + (tile.p0 + j) * c.D;
+      t.out = s.scores + j;
+      runTile(tile.mr, minOf(kTilePanels, ceilDiv(tile.len - j, kPanel)), t);
+    }
+  }
+
+  MMK_INLINE static void sums(const AttentionCell &, const Areas &s,
+                              const KeyTile &tile, float *out) {
+    const float *pointers[kMaxRows];
+    for (int64_t r = 0; r < tile.mr; ++r)
+      pointers[r] = s.scores + r * kScoreRow;
+    TileArgs t = argsOf(s, pointers);
+    t.segLen = tile.len;
+    t.panelStride = tile.blockKeys * kPanel;
+    t.outRow = s.dv;
+    for (int64_t p = 0; p < s.dv; p += kTileCols) {
+      t.b = s.values + p * tile.blockKeys + tile.p0 * kPanel;
+      t.out = out + p;
+      runTile(tile.mr, minOf(kTilePanels, (s.dv - p) / kPanel), t);
+    }
+  }
+
+private:
+  MMK_INLINE static TileArgs argsOf(const Areas &s, const float **pointers) {
+    TileArgs t;
+    t.rows = pointers;
+    t.segs = 1;
+    t.bRow = kPanel;
+    t.far = reinterpret_cast<const char *>(s.scores);
+    t.farStep = 0;
+    t.nextRows = t.far;
+    t.nextRowsStep = 0;
+    return t;
+  }
+};
+
+#if defined(__AVX512BF16__)
+/// Queries, keys, values and weights as bf16; scores and sums in f32.
+struct Rounded {
+  using Weights = Weights16;
+
+  /// Panels of f32 are rounded one after the other, values by 32 keys.
+  template <typename Source>
+  MMK_INLINE static void pack(const AttentionCell &c, const Areas &s,
+                              const Source &source, int64_t first, int64_t end,
+                              int64_t keys) {
+    constexpr int64_t Step = 32;
+    float *panel = s.unrounded(c);
+    auto *to = reinterpret_cast<uint16_t *>(s.keys);
+    for (int64_t j = first; j < end; j += kPanel) {
+      source.keys(panel, j, minOf(kPanel, end - j));
+      roundPanel(panel, c.D, to + (j - first) * c.D);
+    }
+    to = reinterpret_cast<uint16_t *>(s.values);
+    for (int64_t p = 0; p < s.dv; p += kPanel)
+      for (int64_t j = first; j < end; j += Step) {
+        const int64_t count = minOf(Step, end - j);
+        source.values(panel, j, j + count, p);
+        roundPanel(panel, count, to + p * keys + (j - first) * kPanel);
+      }
+  }
+
+  MMK_INLINE static void scores(const AttentionCell &c, const Areas &s,
+                                const KeyTile &tile) {
+    auto *rows = reinterpret_cast<uint16_t *>(s.q);
+    const int64_t row = roundUp16(c.D);
+    for (int64_t r = 0; r < tile.mr; ++r)
+      roundRow(c.q + (tile.r0 + r) * c.qRow, c.D, rows + r * row,
+               roundUp(c.D, 2));
+    const auto *keys = reinterpret_cast<const uint16_t *>(s.keys);
+    RoundedTile t = {rows, row, nullptr, c.D};
+    for (int64_t j = 0; j < tile.len; j += kPanel) {
+      t.panel = keys + (tile.p0 + j) * c.D;
+      runRounded(tile.mr, t, s.scores + j, kScoreRow);
+    }
+  }
+
+  MMK_INLINE static void sums(const AttentionCell &, const Areas &s,
+                              const KeyTile &tile, float *out) {
+    const auto *values = reinterpret_cast<const uint16_t *>(s.values);
+    RoundedTile t = {reinterpret_cast<const uint16_t *>(s.scores),
+                     2 * kScoreRow, nullptr, tile.len};
+    for (int64_t p = 0; p < s.dv; p += kPanel) {
+      t.panel = values + p * tile.blockKeys + tile.p0 * kPanel;
+      runRounded(tile.mr, t, out + p, s.dv);
+    }
+  }
+};
+#else
+using Rounded = Floats;
+#endif
+
 /// Row tile [r0, r0 + mr) of the cell over keys [k0, k1) of the packed block
 /// that begins at key `base`, all counted in steps.
+template <typename Numbers>
 MMK_NOINLINE inline void attendTile(const AttentionCell &c, const Areas &s,
                                     int64_t r0, int64_t mr, int64_t base,
                                     int64_t k0, int64_t k1, int64_t blockKeys,
@@ -49,56 +188,22 @@ MMK_NOINLINE inline void attendTile(const AttentionCell &c, const Areas &s,
   // Begin at a pair of panels.
   const int64_t p0 = (k0 - base) / kTileCols * kTileCols;
   const int64_t len = k1 - base - p0;
-  const float *pointers[kMaxRows];
-  const int64_t d = roundUp16(c.D);
-  // Rows a page apart would crowd one set of the cache.
-  const bool copy = c.qRow % 1024 == 0;
-  for (int64_t r = 0; r < mr; ++r) {
-    pointers[r] = c.q + (r0 + r) * c.qRow;
-    if (copy) {
-      copyRun(s.q + r * d, pointers[r], c.D);
-      pointers[r] = s.q + r * d;
-    }
-  }
-
-  TileArgs t;
-  t.rows = pointers;
-  t.segs = 1;
-  t.segLen = c.D;
-  t.bRow = kPanel;
-  t.panelStride = c.D * kPanel;
-  t.outRow = kScoreRow;
-  t.far = reinterpret_cast<const char *>(s.scores);
-  t.farStep = 0;
-  t.nextRows = t.far;
-  t.nextRowsStep = 0;
-  for (int64_t j = 0; j < len; j += kTileCols) {
-    t.b = s.keys + (p0 + j) * c.D;
-    t.out = s.scores + j;
-    runTile(mr, minOf(kTilePanels, ceilDiv(len - j, kPanel)), t);
-  }
+  const KeyTile tile = {r0, mr, p0, len, blockKeys};
+  Numbers::scores(c, s, tile);
   finishScores(c, i0, (base + p0) * step, mr, len, s.scores, step);
 
   float carry[kMaxRows];
   bool first = true;
   for (int64_t r = 0; r < mr; ++r) {
-    float *row = s.scores + r * kScoreRow;
     RowState &state = s.state[r0 + r];
     first = first && state.sum < 0.0f;
-    carry[r] =
-        softmaxKeys(row, len, base + p0, c.keys(i0 + r, step), c.factor, state);
-    pointers[r] = row;
+    carry[r] = softmaxKeys<typename Numbers::Weights>(
+        s.scores + r * kScoreRow, len, base + p0, c.keys(i0 + r, step),
+        c.factor, state);
   }
 
   float *out = s.out + r0 * s.dv;
-  t.segLen = len;
-  t.panelStride = blockKeys * kPanel;
-  t.outRow = s.dv;
-  for (int64_t p = 0; p < s.dv; p += kTileCols) {
-    t.b = s.values + p * blockKeys + p0 * kPanel;
-    t.out = (first ? out : s.product) + p;
-    runTile(mr, minOf(kTilePanels, (s.dv - p) / kPanel), t);
-  }
+  Numbers::sums(c, s, tile, first ? out : s.product);
   if (first)
     return;
   const float *product = s.product;
@@ -118,7 +223,7 @@ MMK_NOINLINE inline void attendTile(const AttentionCell &c, const Areas &s,
 ///                                 first to end as [end - first][16], likewise
 ///
 /// with keys counted in steps, j a multiple of 16 from a multiple of 32 on.
-template <typename Source>
+template <typename Numbers, typename Source>
 MMK_NOINLINE void attendKeys(const AttentionCell &c, const Areas &s,
                              const Source &source, int64_t step, int64_t from,
                              int64_t to) {
@@ -137,17 +242,14 @@ MMK_NOINLINE void attendKeys(const AttentionCell &c, const Areas &s,
     if (first >= end)
       continue;
     const int64_t keys = roundUp(end - first, kPanel);
-    for (int64_t j = first; j < end; j += kPanel)
-      source.keys(s.keys + (j - first) * c.D, j, minOf(kPanel, end - j));
-    for (int64_t p = 0; p < s.dv; p += kPanel)
-      source.values(s.values + p * keys, first, end, p);
+    Numbers::pack(c, s, source, first, end, keys);
     for (int64_t t = 0; t < tiles; ++t) {
       int64_t r0 = tileBegin(c.rows, tiles, t);
       int64_t r1 = tileBegin(c.rows, tiles, t + 1);
       int64_t k0 = maxOf(c.keys(c.i0 + r0, step).begin, first);
       int64_t k1 = minOf(c.keys(c.i0 + r1 - 1, step).end, end);
       if (k0 < k1)
-        attendTile(c, s, r0, r1 - r0, first, k0, k1, keys, step);
+        attendTile<Numbers>(c, s, r0, r1 - r0, first, k0, k1, keys, step);
     }
   }
 }

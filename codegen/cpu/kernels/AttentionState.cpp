@@ -166,7 +166,7 @@ MMK_NOINLINE void many(const AttentionCell &c, const StateTokens<Stored> &k,
   StateSource<Stored> source = {k, v, c.D, c.Dv, scratch};
   Areas s(c, scratch + kPanel * roundUp16(c.D));
   beginRows(c, s);
-  attendKeys(c, s, source, 1, 0, c.Skv);
+  attendKeys<Floats>(c, s, source, 1, 0, c.Skv);
   finishRows(c, s);
 }
 

@@ -7,8 +7,8 @@
 //   w panels [ceil(N/16)][K][16] of bf16, f16, f8e4m3 or f8e5m2 (Stored.h)
 //   scale [ceil(N/16)][K/group][16] f32, for f8; else w has none
 //
-// Products and sums are of f32. With `round` a may be rounded to bf16, and is
-// where an instruction multiplies these (RoundedRows.h). For f8, K is a
+// Products and sums are of f32. gemm_bf16_bf16 rounds a to bf16 where
+// an instruction multiplies these (RoundedRows.h). For f8, K is a
 // multiple of 32 and of group, group a multiple of 32. Nothing is read beyond
 // the rows of a and the panels. n_block is a multiple of 32.
 //
@@ -334,15 +334,17 @@ template <typename Stored> void scaled(const MicroCall *call) {
 
 } // namespace
 
-/// B, M, N, K, a_batch, a_row, m_block, n_block, round
 extern "C" void mmk_gemm_f32_bf16(const MicroCall *call) {
+  plain<StoredBF16>(call);
+}
+extern "C" void mmk_gemm_bf16_bf16(const MicroCall *call) {
 #if defined(__AVX512BF16__)
   const int64_t *p = call->params;
-  if (p[8])
-    return multiplyRounded(call, cellOf(call, p[6], p[7]),
-                           static_cast<const uint16_t *>(call->tensors[1]));
-#endif
+  multiplyRounded(call, cellOf(call, p[6], p[7]),
+                  static_cast<const uint16_t *>(call->tensors[1]));
+#else
   plain<StoredBF16>(call);
+#endif
 }
 extern "C" void mmk_gemm_f32_f16(const MicroCall *call) {
   plain<StoredF16>(call);

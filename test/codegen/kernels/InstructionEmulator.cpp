@@ -203,11 +203,14 @@ void store(const Tile &tile, const Instruction &i) {
     std::memcpy(i.base + row * i.index, tile.data[row], tile.rowBytes);
 }
 
+/// Without what is below the normal range.
+float flushed(float x) { return std::fabs(x) < 0x1p-126f ? x * 0.0f : x; }
+
 float fromBF16(const uint8_t *from) {
   uint32_t bits = uint32_t(readAs<uint16_t>(from)) << 16;
   float value;
   std::memcpy(&value, &bits, 4);
-  return value;
+  return flushed(value);
 }
 
 /// c [m][n] += products of 32-bit lanes of a [m][k] and b [k][n].
@@ -238,9 +241,9 @@ void multiplyBF16(Tile &c, const Tile &a, const Tile &b) {
     float part[2] = {};
     for (int i = 0; i < k; ++i)
       for (int j = 0; j < 2; ++j)
-        part[j] = std::fmaf(fromBF16(a + i * 4 + j * 2),
-                            fromBF16(b + i * 64 + j * 2), part[j]);
-    float sum = readAs<float>(c) + (part[0] + part[1]);
+        part[j] = flushed(std::fmaf(fromBF16(a + i * 4 + j * 2),
+                                    fromBF16(b + i * 64 + j * 2), part[j]));
+    float sum = flushed(readAs<float>(c) + flushed(part[0] + part[1]));
     std::memcpy(c, &sum, 4);
   });
 }

@@ -100,6 +100,15 @@ std::vector<Level> allLevels() {
   return levels;
 }
 
+float nearestBF16(float x) {
+  uint32_t bits;
+  std::memcpy(&bits, &x, 4);
+  bits += 0x7fff + (bits >> 16 & 1);
+  bits &= 0xffff0000;
+  std::memcpy(&x, &bits, 4);
+  return x;
+}
+
 std::string levelName(const Level &level) {
   std::string name = level.name;
   std::replace(name.begin(), name.end(), '-', '_');

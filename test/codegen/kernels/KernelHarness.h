@@ -54,6 +54,9 @@ std::vector<Level> baseLevels();
 std::vector<Level> allLevels();
 std::string levelName(const Level &level);
 
+/// The nearest bf16, of two equally near the even one.
+float nearestBF16(float x);
+
 /// Where results go, [outer][rows][cols], and how often each was written.
 struct Results {
   Results(std::vector<int64_t> outer, int64_t rows, int64_t cols);

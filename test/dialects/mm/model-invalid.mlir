@@ -46,7 +46,7 @@ func.func @linear_c3(%a: tensor<2x3xf16>, %w: tensor<3x4xbf16>) {
 // -----
 
 func.func @linear_c4(%a: tensor<2x3xf32>, %w: tensor<3x4xf32>) {
-  // expected-error@+2 {{rounds its input to 'f32', which it is of}}
+  // expected-error@+2 {{rounds its input beside a weight of 'f32'}}
   // expected-error@+1 {{failed to infer returned types}}
   %0 = mm.linear %a, %w round : tensor<2x3xf32>, tensor<3x4xf32> -> tensor<2x4xf32>
   return

@@ -5,11 +5,11 @@
 // and is its base's otherwise. Beside nothing else it is what was asked for.
 
 // CHECK: plan.variant "cpu:x86-64-v3" {
-// CHECK: plan.kernel @gemm_f32_bf16_0
+// CHECK: plan.kernel @gemm_bf16_bf16_0
 // CHECK: plan.variant "cpu:x86-64-v4" {
-// CHECK: plan.kernel @gemm_f32_bf16_0
+// CHECK: plan.kernel @gemm_bf16_bf16_0
 // CHECK: plan.variant "cpu:x86-64-v4-vnni-bf16" {
-// CHECK: plan.kernel @gemm_f32_bf16_0
+// CHECK: plan.kernel @gemm_bf16_bf16_0
 // CHECK-NOT: plan.variant
 
 // ALONE: plan.variant "cpu:x86-64-v4-vnni-bf16" {

@@ -1,0 +1,117 @@
+//===- RoundedTile.h - The register tile of bf16 ----------------*- C++ -*-===//
+//
+// A lane of a dot product takes two numbers of a row of a and of a column of b,
+// whose products and sum are of f32. In a panel [K][16] of bf16 two rows of K
+// are 64 bytes, which one permutation makes pairs:
+//
+//     k+0: c0 c1 .. c15 | k+1: c0 c1 .. c15   ->   c0: k+0 k+1 | c1: k+0 k+1 ..
+//
+// The instruction takes numbers below the normal range for zero, in a, b and
+// the sums.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MMCC_CODEGEN_CPU_KERNELS_ROUNDEDTILE_H
+#define MMCC_CODEGEN_CPU_KERNELS_ROUNDEDTILE_H
+
+#include "codegen/cpu/kernels/Scratch.h"
+#include "codegen/cpu/kernels/SimdInt.h"
+
+#if defined(__AVX512BF16__)
+
+namespace mmcc::cpu {
+
+/// n floats as bf16, and zeros up to `padded`, an even number.
+MMK_INLINE void roundRow(const float *from, int64_t n, uint16_t *to,
+                         int64_t padded) {
+  auto round = [](Vec v) { return (__m256i)_mm512_cvtneps_pbh(v); };
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes)
+    _mm256_storeu_si256((__m256i *)(to + i), round(vload(from + i)));
+  for (; i < padded; i += kLanes)
+    _mm256_mask_storeu_epi16(to + i, firstLanes(minOf(padded - i, kLanes)),
+                             round(vloadPart(from + i, maxOf(n - i, 0))));
+}
+
+/// A panel [depth][16] of floats as one of bf16.
+MMK_INLINE void roundPanel(const float *from, int64_t depth, uint16_t *to) {
+  int64_t k = 0;
+  for (; k + 2 <= depth; k += 2, from += 2 * kPanel, to += 2 * kPanel)
+    _mm512_storeu_si512(
+        to, (IVec)_mm512_cvtne2ps_pbh(vload(from + kPanel), vload(from)));
+  if (k < depth)
+    _mm256_storeu_si256((__m256i *)to,
+                        (__m256i)_mm512_cvtneps_pbh(vload(from)));
+}
+
+/// Two rows of K of a panel as pairs.
+MMK_INLINE __m512bh pairsOf(IVec rows) {
+  alignas(64) static constexpr uint16_t order[32] = {
+      0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
+      8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+  return (__m512bh)_mm512_permutexvar_epi16(_mm512_load_si512(order), rows);
+}
+
+/// Some rows of a, rounded, and a panel.
+struct RoundedTile {
+  const uint16_t *a; // [rows][aRow], aRow even
+  int64_t aRow;
+  const uint16_t *panel; // [depth][16]
+  int64_t depth;
+};
+
+template <int Rows>
+MMK_INLINE void meetPair(const uint16_t *a, int64_t aRow, __m512bh w,
+                         Vec (&sum)[Rows]) {
+#pragma clang loop unroll(full)
+  for (int r = 0; r < Rows; ++r)
+    sum[r] = _mm512_dpbf16_ps(sum[r], w, (__m512bh)iquad(a + r * aRow));
+}
+
+template <int Rows>
+MMK_NOINLINE void roundedTile(const RoundedTile &t, float *out,
+                              int64_t outRow) {
+  constexpr int Unroll = 4, Split = Rows == 1 ? 4 : Rows <= 3 ? 2 : 1;
+  Vec sum[Split][Rows];
+#pragma clang loop unroll(full)
+  for (int s = 0; s < Split; ++s)
+#pragma clang loop unroll(full)
+    for (int r = 0; r < Rows; ++r)
+      sum[s][r] = vzero();
+  const uint16_t *a = t.a, *row = t.panel;
+  int64_t k = 0;
+  for (; k + 2 * Unroll <= t.depth; k += 2 * Unroll)
+#pragma clang loop unroll(full)
+    for (int u = 0; u < Unroll; ++u, a += 2, row += 2 * kPanel) {
+      _mm_prefetch((const char *)row + 2048, _MM_HINT_T0);
+      meetPair<Rows>(a, t.aRow, pairsOf(iload(row)), sum[u % Split]);
+    }
+#pragma clang loop unroll(disable)
+  for (; k < t.depth; k += 2, a += 2, row += 2 * kPanel) {
+    const __mmask16 there = k + 1 < t.depth ? 0xffff : 0x00ff;
+    meetPair<Rows>(a, t.aRow, pairsOf(_mm512_maskz_loadu_epi32(there, row)),
+                   sum[0]);
+  }
+#pragma clang loop unroll(full)
+  for (int r = 0; r < Rows; ++r) {
+#pragma clang loop unroll(full)
+    for (int s = 1; s < Split; ++s)
+      sum[0][r] = vadd(sum[0][r], sum[s][r]);
+    vstore(out + r * outRow, sum[0][r]);
+  }
+}
+
+/// out [rows, 16], row stride outRow, of at most 14 rows.
+template <int Rows = kScratchRows>
+MMK_INLINE void runRounded(int64_t rows, const RoundedTile &t, float *out,
+                           int64_t outRow) {
+  if constexpr (Rows > 1)
+    if (rows < Rows)
+      return runRounded<Rows - 1>(rows, t, out, outRow);
+  roundedTile<Rows>(t, out, outRow);
+}
+
+} // namespace mmcc::cpu
+
+#endif
+#endif // MMCC_CODEGEN_CPU_KERNELS_ROUNDEDTILE_H
