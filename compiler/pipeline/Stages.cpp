@@ -137,6 +137,13 @@ static PassNames optimizePasses(const CompileOptions &options) {
 // quantize: narrower weights and activations, and what is kept between calls
 //===----------------------------------------------------------------------===//
 
+/// What attention may round its operands to.
+static std::string attentionOperands(const CompileOptions &options) {
+  if (options.quantize)
+    return options.quantize->attentionOperands();
+  return options.precision == "bf16" ? "bf16" : "f32";
+}
+
 static PassNames quantizePasses(const CompileOptions &options) {
   PassNames names;
   if (options.quantize)
@@ -145,9 +152,8 @@ static PassNames quantizePasses(const CompileOptions &options) {
     names.append({"mm-narrow-floats{to=" + options.precision +
                       (options.explain ? " explain=true}" : "}"),
                   "cse"});
-  if (options.precision == "bf16" ||
-      (options.quantize && options.quantize->narrowsActivations()))
-    names.push_back("mm-round-attention");
+  if (std::string operands = attentionOperands(options); operands != "f32")
+    names.push_back("mm-round-attention{to=" + operands + "}");
   if (options.optimize && options.kv != "off")
     names.push_back("mm-form-state{kv=" + options.kv + "}");
   return names;

@@ -194,9 +194,12 @@ def MM_AttentionOp : MM_InferredOp<"attention", [AttrSizedOperandSegments]> {
     is a multiple of it (up to j <= i + offset if causal): a sparse pattern of a
     local window and strided positions (Child et al., 2019). `softcap` > 0
     bounds the product before the mask: softcap · tanh(s / softcap).
-    A row without any pair left gives zeros. With `round` the operands, and what
-    the softmax gives, may be rounded to bf16, and are where that multiplies
-    faster; sums and the softmax stay f32.
+    A row without any pair left gives zeros.
+
+    `arithmetic` says what the operands of products may be rounded to, and are
+    where that multiplies faster: "bf16" all of them; "i8" query and key to bytes
+    with a scale of each token, the softmax's results and value to bf16. Sums and
+    the softmax itself stay f32.
 
     `spans` [blocks, n, 3] i32 says which keys blocks of 64 queries see at all:
     queries [64 b, 64 b + 64) see the keys [begin, end) of (begin, end, whole) =
@@ -217,12 +220,14 @@ def MM_AttentionOp : MM_InferredOp<"attention", [AttrSizedOperandSegments]> {
       has no `ahead`.
     - C5: spans, if present, is i32 [ceil(q_tokens / 64), n, 3], and there is
       neither window nor stride.
+    - C6: `arithmetic` is f32, bf16 or i8, the latter two of tensors of f32.
   }];
   let arguments = (ins MM_FloatTensor:$query, MM_FloatTensor:$key, MM_FloatTensor:$value, Optional<MM_Tensor>:$mask,
                        Optional<MM_IntTensor>:$spans, F64Attr:$scale,
                        DefaultValuedAttr<BoolAttr, "false">:$causal, DefaultValuedAttr<I64Attr, "0">:$window,
                        DefaultValuedAttr<I64Attr, "-1">:$ahead, DefaultValuedAttr<I64Attr, "0">:$stride,
-                       DefaultValuedAttr<F64Attr, "0.0">:$softcap, UnitAttr:$round);
+                       DefaultValuedAttr<F64Attr, "0.0">:$softcap,
+                       DefaultValuedAttr<StrAttr, "\"f32\"">:$arithmetic);
   let results = (outs MM_FloatTensor:$result);
   let assemblyFormat = "$query `,` $key `,` $value (`mask` $mask^ `:` type($mask))? (`spans` $spans^ `:` type($spans))? attr-dict `:` type($query) `,` type($key) `,` type($value) `->` type($result)";
 }

@@ -294,6 +294,14 @@ LogicalResult AttentionOp::inferReturnTypes(MLIRContext *,
                                " must be i32 [ceil(q_tokens / 64), n, 3], "
                                "without a window");
   }
+  // attention_c6
+  StringRef arithmetic = adaptor.getArithmetic();
+  bool isF32 = tensorType(adaptor.getQuery()).getElementType().isF32();
+  if (arithmetic != "f32" &&
+      (!isF32 || (arithmetic != "bf16" && arithmetic != "i8")))
+    return emitOptionalError(location, "'mm.attention' op arithmetic '",
+                             arithmetic,
+                             "' is none of f32, and for f32 bf16 and i8");
   Dim result[] = {query[0], query[1], query[2], value[3]};
   results.push_back(
       makeTensorType(result, tensorType(adaptor.getQuery()).getElementType()));

@@ -167,7 +167,7 @@ mm::AttentionOp buildAttention(RewriterBase &rewriter,
       rewriter.getI64IntegerAttr(plan.window ? plan.window : match.window),
       rewriter.getI64IntegerAttr(ahead > 0 ? *ahead : -1),
       rewriter.getI64IntegerAttr(plan.stride ? plan.stride : match.stride),
-      rewriter.getF64FloatAttr(match.softcap), /*round=*/UnitAttr());
+      rewriter.getF64FloatAttr(match.softcap), rewriter.getStringAttr("f32"));
   Value result = attention.getResult();
   Type elementType = getElementTypeOrSelf(match.root->getResult(0));
   if (getElementTypeOrSelf(result) != elementType)

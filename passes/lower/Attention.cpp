@@ -111,7 +111,7 @@ void lowerAttention(Lowering &lowering, mm::AttentionOp op) {
   // Without spans the kernel is handed what it does not read.
   View spans = op.getSpans() ? lowering.denseView(op.getSpans(), 3) : k;
 
-  Kernel kernel(lowering, op.getRound() ? "attention_bf16" : "attention_f32",
+  Kernel kernel(lowering, ("attention_" + op.getArithmetic()).str(),
                 op.getLoc());
   for (const View &view : {q, k, v, spans})
     kernel.tensor(view.buffer);

@@ -169,10 +169,11 @@ def NarrowFloats : Pass<"mm-narrow-floats", "::mlir::ModuleOp"> {
 }
 
 def RoundAttention : Pass<"mm-round-attention", "::mlir::func::FuncOp"> {
-  let summary = "attention may round its operands to bf16";
+  let summary = "attention may round its operands";
   let description = [{
-    Runs where activations are narrow, too: with bf16, and beside layers whose
-    activations have 8 bits. Machines without bf16 products keep f32.
+    Runs where activations are narrow, too: `to` is bf16 beside layers whose
+    activations are, and where few bits of weights meet 8 of activations; i8
+    beside layers of 8 bits. Machines without such products keep f32.
 
     Before:
     ```mlir
@@ -180,9 +181,10 @@ def RoundAttention : Pass<"mm-round-attention", "::mlir::func::FuncOp"> {
     ```
     After:
     ```mlir
-    %0 = mm.attention %q, %k, %v {round, scale = 0.125 : f64} : tensor<1x12x197x64xf32>, tensor<1x12x197x64xf32>, tensor<1x12x197x64xf32> -> tensor<1x12x197x64xf32>
+    %0 = mm.attention %q, %k, %v {arithmetic = "bf16", scale = 0.125 : f64} : tensor<1x12x197x64xf32>, tensor<1x12x197x64xf32>, tensor<1x12x197x64xf32> -> tensor<1x12x197x64xf32>
     ```
   }];
+  let options = [Option<"to", "to", "std::string", "\"bf16\"", "bf16 or i8">];
   let statistics = [
     Statistic<"numAttentions", "attentions", "attentions that may round">];
 }

@@ -57,9 +57,12 @@ bool QuantizeRequest::needsGram() const {
   return method == "gptq" || scheme == "auto";
 }
 
-bool QuantizeRequest::narrowsActivations() const {
+std::string QuantizeRequest::attentionOperands() const {
   // A plan names schemes, such as w4a8 and w8a8-dynamic.
-  return !activations.empty() || llvm::StringRef(plan).contains("a8");
+  llvm::StringRef planned = plan;
+  if (!activations.empty() ? bits == 8 : planned.contains("w8a8"))
+    return "i8";
+  return !activations.empty() || planned.contains("w4a8") ? "bf16" : "f32";
 }
 
 bool QuantizeRequest::needsStatistics() const {

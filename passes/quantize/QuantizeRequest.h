@@ -43,8 +43,9 @@ struct QuantizeRequest {
   /// their inputs' Gram matrices.
   bool needsStatistics() const;
   bool needsGram() const;
-  /// Whether activations become integers, at some layer.
-  bool narrowsActivations() const;
+  /// What attention may round its operands to, beside such layers: f32, bf16 or
+  /// i8.
+  std::string attentionOperands() const;
   /// Why the options do not go together; empty if they do.
   std::string conflict() const;
   /// The pass that carries it out, with its options; `explain`: it says what

@@ -1,4 +1,5 @@
-//===- RoundAttention.cpp - Attention in bf16 -----------------------------===//
+//===- RoundAttention.cpp - Attention over narrow operands
+//-----------------===//
 
 #include "dialects/mm/MM.h"
 #include "passes/quantize/Passes.h"
@@ -19,9 +20,13 @@ struct RoundAttention : mmcc::impl::RoundAttentionBase<RoundAttention> {
   using RoundAttentionBase::RoundAttentionBase;
 
   void runOnOperation() override {
+    if (to != "bf16" && to != "i8") {
+      getOperation().emitError("mm-round-attention: impossible options");
+      return signalPassFailure();
+    }
     getOperation().walk([&](mm::AttentionOp op) {
       if (getElementTypeOrSelf(op.getResult()).isF32()) {
-        op.setRound(true);
+        op.setArithmetic(to);
         ++numAttentions;
       }
     });

@@ -298,8 +298,14 @@ struct Bench {
 
   void attention(const char *model, int64_t H, int64_t group, int64_t Sq,
                  int64_t Skv, int64_t D, bool causal = false) const {
+    for (const char *row : {"attention_f32", "attention_bf16", "attention_i8"})
+      attention(row, model, H, group, Sq, Skv, D, causal);
+  }
+
+  void attention(const char *row, const char *model, int64_t H, int64_t group,
+                 int64_t Sq, int64_t Skv, int64_t D, bool causal) const {
     char name[96];
-    std::snprintf(name, sizeof name, "attention %s H%ld %ldx%ld D%ld%s", model,
+    std::snprintf(name, sizeof name, "%s %s H%ld %ldx%ld D%ld%s", row, model,
                   long(H), long(Sq), long(Skv), long(D),
                   causal ? " causal" : "");
     if (!wanted(name))
@@ -315,7 +321,7 @@ struct Bench {
     double pairs = double(Sq) * Skv;
     if (causal)
       pairs = double(Sq) * (Skv - Sq) + double(Sq) * (Sq + 1) / 2;
-    run(name, "attention_f32",
+    run(name, row,
         {1,      H,           group, Sq,        Skv,   D,    D,           bits,
          causal, Skv - Sq,    0,     Sq * qRow, D,     qRow, Skv * kvRow, D,
          kvRow,  Skv * kvRow, D,     kvRow,     block, 0,    0,           0},

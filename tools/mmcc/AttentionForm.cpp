@@ -52,7 +52,9 @@ private:
 
 std::string mmcc::describeAttentionForm(plan::KernelOp kernel) {
   const cpu::KernelRow *row = cpu::findKernelRow(kernel.getRow());
-  if (!row || (row->name != "attention_f32" && row->name != "attention_bf16"))
+  if (!row ||
+      !llvm::is_contained({"attention_f32", "attention_bf16", "attention_i8"},
+                          row->name))
     return "";
   return Form(kernel, *row).describe();
 }

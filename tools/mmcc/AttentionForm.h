@@ -8,8 +8,8 @@
 
 namespace mmcc {
 
-/// Which of the exact forms of attention_f32 or _bf16 a kernel takes, and why, from the
-/// parameters that lowering chose; empty for another kernel.
+/// Which of the exact forms of attention_f32, _bf16 or _i8 a kernel takes, and
+/// why, from the parameters that lowering chose; empty for another kernel.
 std::string describeAttentionForm(plan::KernelOp kernel);
 
 } // namespace mmcc

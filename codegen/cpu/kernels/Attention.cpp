@@ -5,15 +5,15 @@
 //   q [.., Sq, D], k [.., Skv, D], v [.., Skv, Dv] f32; D and Dv contiguous,
 //   tokens and heads strided, any alignment; nothing is read beyond them.
 //
-// attention_bf16 rounds queries, keys, values and what the softmax gives to
-// bf16 where an instruction multiplies these.
+// attention_bf16 and _i8 round their operands where instructions multiply these
+// (AttentionNarrow.h).
 //
 // What a table of spans leaves out is skipped, too; strided keys, which are
 // packed side by side like any others, come after those of the window.
 //
 //===----------------------------------------------------------------------===//
 
-#include "codegen/cpu/kernels/AttentionMany.h"
+#include "codegen/cpu/kernels/AttentionNarrow.h"
 #include "codegen/cpu/kernels/Pack.h"
 
 using namespace mmcc::cpu;
@@ -58,7 +58,7 @@ template <typename Numbers>
 MMK_NOINLINE void attendMany(const AttentionCell &c, float *scratch,
                              const int32_t *spans, int64_t count) {
   Areas s(c, scratch);
-  beginRows(c, s);
+  beginRows<Numbers>(c, s);
   if (count > 0)
     attendSpans<Numbers>(c, s, spans, count);
   else
@@ -106,3 +106,4 @@ extern "C" void mmk_attention_f32(const MicroCall *call) {
 extern "C" void mmk_attention_bf16(const MicroCall *call) {
   attend<Rounded>(call);
 }
+extern "C" void mmk_attention_i8(const MicroCall *call) { attend<Bytes>(call); }

@@ -11,7 +11,7 @@
 // the order of j inside a block, blocks in order.
 //
 // Where keys and values come from is the caller's: a Source packs them. What
-// they are multiplied as is said by Floats and Rounded.
+// they are multiplied as is said by Floats, or by what AttentionNarrow.h has.
 //
 //===----------------------------------------------------------------------===//
 
@@ -19,7 +19,6 @@
 #define MMCC_CODEGEN_CPU_KERNELS_ATTENTIONMANY_H
 
 #include "codegen/cpu/kernels/Attention.h"
-#include "codegen/cpu/kernels/RoundedTile.h"
 
 namespace mmcc::cpu {
 
@@ -56,6 +55,9 @@ struct KeyTile {
 /// Keys, values and softmax in f32.
 struct Floats {
   using Weights = Weights32;
+
+  /// Before the first keys of a cell.
+  MMK_INLINE static void begin(const AttentionCell &, const Areas &) {}
 
   template <typename Source>
   MMK_INLINE static void pack(const AttentionCell &c, const Areas &s,
@@ -120,62 +122,6 @@ private:
     return t;
   }
 };
-
-#if defined(__AVX512BF16__)
-/// Queries, keys, values and weights as bf16; scores and sums in f32.
-struct Rounded {
-  using Weights = Weights16;
-
-  /// Panels of f32 are rounded one after the other, values by 32 keys.
-  template <typename Source>
-  MMK_INLINE static void pack(const AttentionCell &c, const Areas &s,
-                              const Source &source, int64_t first, int64_t end,
-                              int64_t keys) {
-    constexpr int64_t Step = 32;
-    float *panel = s.unrounded(c);
-    auto *to = reinterpret_cast<uint16_t *>(s.keys);
-    for (int64_t j = first; j < end; j += kPanel) {
-      source.keys(panel, j, minOf(kPanel, end - j));
-      roundPanel(panel, c.D, to + (j - first) * c.D);
-    }
-    to = reinterpret_cast<uint16_t *>(s.values);
-    for (int64_t p = 0; p < s.dv; p += kPanel)
-      for (int64_t j = first; j < end; j += Step) {
-        const int64_t count = minOf(Step, end - j);
-        source.values(panel, j, j + count, p);
-        roundPanel(panel, count, to + p * keys + (j - first) * kPanel);
-      }
-  }
-
-  MMK_INLINE static void scores(const AttentionCell &c, const Areas &s,
-                                const KeyTile &tile) {
-    auto *rows = reinterpret_cast<uint16_t *>(s.q);
-    const int64_t row = roundUp16(c.D);
-    for (int64_t r = 0; r < tile.mr; ++r)
-      roundRow(c.q + (tile.r0 + r) * c.qRow, c.D, rows + r * row,
-               roundUp(c.D, 2));
-    const auto *keys = reinterpret_cast<const uint16_t *>(s.keys);
-    RoundedTile t = {rows, row, nullptr, c.D};
-    for (int64_t j = 0; j < tile.len; j += kPanel) {
-      t.panel = keys + (tile.p0 + j) * c.D;
-      runRounded(tile.mr, t, s.scores + j, kScoreRow);
-    }
-  }
-
-  MMK_INLINE static void sums(const AttentionCell &, const Areas &s,
-                              const KeyTile &tile, float *out) {
-    const auto *values = reinterpret_cast<const uint16_t *>(s.values);
-    RoundedTile t = {reinterpret_cast<const uint16_t *>(s.scores),
-                     2 * kScoreRow, nullptr, tile.len};
-    for (int64_t p = 0; p < s.dv; p += kPanel) {
-      t.panel = values + p * tile.blockKeys + tile.p0 * kPanel;
-      runRounded(tile.mr, t, out + p, s.dv);
-    }
-  }
-};
-#else
-using Rounded = Floats;
-#endif
 
 /// Row tile [r0, r0 + mr) of the cell over keys [k0, k1) of the packed block
 /// that begins at key `base`, all counted in steps.
@@ -256,7 +202,9 @@ MMK_NOINLINE void attendKeys(const AttentionCell &c, const Areas &s,
 
 /// Before the first keys: a negative sum says that nothing has been carried,
 /// out is not written yet.
+template <typename Numbers>
 MMK_INLINE void beginRows(const AttentionCell &c, const Areas &s) {
+  Numbers::begin(c, s);
   for (int64_t r = 0; r < c.rows; ++r)
     s.state[r] = {kMinusInfinity, -1.0f};
 }

@@ -165,7 +165,7 @@ MMK_NOINLINE void many(const AttentionCell &c, const StateTokens<Stored> &k,
                        const StateTokens<Stored> &v, float *scratch) {
   StateSource<Stored> source = {k, v, c.D, c.Dv, scratch};
   Areas s(c, scratch + kPanel * roundUp16(c.D));
-  beginRows(c, s);
+  beginRows<Floats>(c, s);
   attendKeys<Floats>(c, s, source, 1, 0, c.Skv);
   finishRows(c, s);
 }

@@ -5,11 +5,12 @@
 //
 //   Half     4-bit weights, unsigned, times a
 //   Flipped  8-bit weights, made unsigned by adding 128, times a
+//   Plain    8-bit weights that are unsigned, times a
 //   Limited  8-bit weights of |w[k] + w[k+1]| <= 128 for every even k, times
 //            a + 128
 //   Wide     any 8-bit weights, in 16 bits, times a, in 16 bits
 //
-// With a dot product instruction (idot in SimdInt.h) there are the first two.
+// With a dot product instruction (idot in SimdInt.h) there are the first three.
 // Without, vpmaddubsw multiplies unsigned by signed bytes and adds two products
 // in 16 bits, where 2 * 255 * 127 does not fit: 16 products of 4 bits do, and
 // Limited keeps two of 8 bits within 255 * 128 < 2^15. Wide takes about a third
@@ -26,7 +27,7 @@
 
 namespace mmcc::cpu {
 
-enum class Form { Half, Flipped, Limited, Wide };
+enum class Form { Half, Flipped, Plain, Limited, Wide };
 
 constexpr int bitsOf(Form form) { return form == Form::Half ? 4 : 8; }
 
@@ -179,14 +180,16 @@ template <int Rows> struct Sums<Form::Half, Rows> {
   }
 };
 
-template <int Rows> struct Sums<Form::Flipped, Rows> {
+/// Unsigned bytes of a line times signed ones of a.
+template <bool Flip, int Rows> struct UnsignedSums {
   MMK_INLINE static void add(const uint8_t *line, const int8_t *a, int64_t aRow,
                              int64_t k0, int64_t depth, PanelSums<Rows> &sum) {
     sumLines<Rows>(line, kLineRows<8>, k0, depth, sum,
                    [&](const uint8_t *line, int64_t k, PanelSums<Rows> &part) {
 #pragma clang loop unroll(full)
                      for (int v = 0; v < kPanelVecs; ++v) {
-                       const IVec w = loadFields<8>(line, v);
+                       const IVec w = Flip ? loadFields<8>(line, v)
+                                           : iload(line + v * kLanes * 4);
 #pragma clang loop unroll(full)
                        for (int r = 0; r < Rows; ++r)
                          part[r][v] =
@@ -195,6 +198,10 @@ template <int Rows> struct Sums<Form::Flipped, Rows> {
                    });
   }
 };
+template <int Rows>
+struct Sums<Form::Flipped, Rows> : UnsignedSums<true, Rows> {};
+template <int Rows>
+struct Sums<Form::Plain, Rows> : UnsignedSums<false, Rows> {};
 
 template <int Rows> struct Sums<Form::Limited, Rows> {
   MMK_INLINE static void add(const uint8_t *line, const uint8_t *a,

@@ -12,7 +12,7 @@ struct Level {
   std::string_view name, base;
   int lanes;
   /// Rows of kernels.inc with a form of their own, then empty names.
-  std::string_view forms[4];
+  std::string_view forms[8];
 
   constexpr bool isBase() const { return name == base; }
   constexpr bool hasFormOf(std::string_view row) const {

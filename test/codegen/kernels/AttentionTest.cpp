@@ -9,6 +9,8 @@
 #include <cstring>
 #include <gtest/gtest.h>
 #include <limits>
+#include <numeric>
+#include <optional>
 
 using namespace mmcc::test;
 namespace cpu = mmcc::cpu;
@@ -37,11 +39,57 @@ struct Shape {
 using Score =
     std::function<float(const int64_t *, int64_t i, int64_t j, float)>;
 
+/// Products of queries and keys as bytes: both by their largest magnitude, keys
+/// less their mean, whose product with the query is added.
+struct ByteProducts {
+  ByteProducts(const Shape &s, const float *q, const float *k, int64_t qRow,
+               int64_t kRow)
+      : s(s), q(q), k(k), qRow(qRow), kRow(kRow), means(s.B) {
+    for (int64_t b = 0; b < s.B; ++b)
+      for (int64_t at = 0; at < s.H / s.group * s.D; ++at) {
+        double sum = 0;
+        for (int64_t j = 0; j < s.Skv; ++j)
+          sum += k[(b * s.Skv + j) * kRow + at];
+        means[b].push_back(sum / double(std::max<int64_t>(s.Skv, 1)));
+      }
+  }
+
+  double product(int64_t b, int64_t h, int64_t i, int64_t j) const {
+    const int64_t head = h / s.group * s.D;
+    const float *query = q + (b * s.Sq + i) * qRow + h * s.D;
+    const float *key = k + (b * s.Skv + j) * kRow + head;
+    std::vector<double> x(query, query + s.D), y(s.D);
+    double common = 0;
+    for (int64_t d = 0; d < s.D; ++d) {
+      const double mean = means[b][head + d];
+      y[d] = key[d] - mean;
+      common += x[d] * mean;
+    }
+    round(x), round(y);
+    return std::inner_product(x.begin(), x.end(), y.begin(), common);
+  }
+
+private:
+  static void round(std::vector<double> &x) {
+    double largest = 0;
+    for (double value : x)
+      largest = std::max(largest, std::fabs(value));
+    for (double &value : x)
+      if (largest > 0)
+        value = std::nearbyint(value * 127 / largest) * largest / 127;
+  }
+
+  const Shape &s;
+  const float *q, *k;
+  int64_t qRow, kRow;
+  std::vector<std::vector<double>> means;
+};
+
 /// The row `row` on `s`. What may be rounded is, in the expectation, where the
 /// level does it, but for the weights, whose error the tolerance has.
 void checkRow(const char *row, const Level &level, const Shape &s,
               const Score &score) {
-  const bool mayRound = std::strcmp(row, "attention_bf16") == 0 && s.Sq > 4;
+  const bool mayRound = std::strcmp(row, "attention_f32") != 0 && s.Sq > 4;
   SCOPED_TRACE(testing::Message()
                << row << " at " << level.name << " H" << s.H << " group "
                << s.group << " Sq" << s.Sq << " Skv" << s.Skv << " D" << s.D
@@ -100,6 +148,9 @@ void checkRow(const char *row, const Level &level, const Shape &s,
 
   const bool rounds = mayRound && cpu::findLevel(level.name)->hasFormOf(row);
   auto multiplied = [&](float x) { return rounds ? nearestBF16(x) : x; };
+  std::optional<ByteProducts> score8;
+  if (rounds && std::strcmp(row, "attention_i8") == 0)
+    score8.emplace(s, q.data(), k.data(), qRow, kRow);
   std::vector<double> expected, tolerance;
   for (int64_t b = 0; b < s.B; ++b)
     for (int64_t h = 0; h < s.H; ++h)
@@ -107,8 +158,8 @@ void checkRow(const char *row, const Level &level, const Shape &s,
         std::vector<double> p(s.Skv);
         double max = kMinusInf, sum = 0;
         for (int64_t j = 0; j < s.Skv; ++j) {
-          double dot = 0;
-          for (int64_t d = 0; d < s.D; ++d)
+          double dot = score8 ? score8->product(b, h, i, j) : 0;
+          for (int64_t d = 0; d < s.D && !score8; ++d)
             dot += double(multiplied(q[b * qBatch + i * qRow + h * s.D + d])) *
                    double(multiplied(
                        k[b * kBatch + j * kRow + h / s.group * s.D + d]));
@@ -145,16 +196,19 @@ void checkRow(const char *row, const Level &level, const Shape &s,
                 p[j] * double(multiplied(
                            v[b * vBatch + j * vRow + h / s.group * s.Dv + e]));
           expected.push_back(sum == 0 ? 0.0 : out / sum);
-          tolerance.push_back(2e-6 * std::max(1.0f, s.magnitude) +
-                              (rounds ? 0x1p-8 : 0));
+          tolerance.push_back(
+              2e-6 * std::max(1.0f, s.magnitude) +
+              (rounds ? 0x1p-8 * std::max(1.0f, s.magnitude / 4) : 0));
         }
       }
   expectResults(results, expected, tolerance, "attention");
 }
 
 void check(const Level &level, const Shape &s, const Score &score = nullptr) {
-  for (const char *row : {"attention_f32", "attention_bf16"})
-    checkRow(row, level, s, score);
+  const cpu::Level &known = *cpu::findLevel(level.name);
+  for (const char *row : {"attention_f32", "attention_bf16", "attention_i8"})
+    if (known.isBase() || known.hasFormOf(row)) // else its base's
+      checkRow(row, level, s, score);
 }
 
 TEST_P(AttentionTest, Encoders) {

@@ -332,3 +332,13 @@ func.func @retrieve_c2(%x: tensor<3x8xf32>, %w: tensor<8x50xf32>) {
   %0 = mm.retrieve %x, %w {k = 51 : i64} : tensor<3x8xf32>, tensor<8x50xf32> -> tensor<2x3x51xf32>
   return
 }
+
+// -----
+
+func.func @attention_c6(%q: tensor<1x2x8x16xf32>) {
+  // expected-error@+2 {{arithmetic 'f16' is none of f32, and for f32 bf16 and i8}}
+  // expected-error@+1 {{failed to infer returned types}}
+  %0 = mm.attention %q, %q, %q {scale = 0.25 : f64, arithmetic = "f16"}
+      : tensor<1x2x8x16xf32>, tensor<1x2x8x16xf32>, tensor<1x2x8x16xf32> -> tensor<1x2x8x16xf32>
+  return
+}
