@@ -80,9 +80,11 @@ constexpr int64_t cellsWorth(int64_t work) {
 /// register tiles.
 ///
 /// `weightWork`: multiply-adds in the time that one core takes to read a weight
-/// from memory, which bounds a few rows.
+/// from memory, which bounds a few rows. `rowWork`: those in the time that each
+/// cell takes to prepare a number of its rows of a.
 constexpr Blocks productBlocks(int64_t M, int64_t N, int64_t K, int64_t batch,
-                               bool avx512, int64_t weightWork) {
+                               bool avx512, int64_t weightWork,
+                               int64_t rowWork) {
   using namespace blocking;
   if (M < 1 || N < 1)
     return {1, kTileColumns};
@@ -111,7 +113,8 @@ constexpr Blocks productBlocks(int64_t M, int64_t N, int64_t K, int64_t batch,
       // Beside 16 multiply-adds a cycle, 32 bytes of a (from the caches) and 8
       // bytes of w (from memory, at worst).
       int64_t group = n < kGroupColumns ? n : kGroupColumns;
-      int64_t reads = 2 * M * K * ceilDivide(N, group) + 8 * N * K * y;
+      int64_t reads = 2 * M * K * ceilDivide(N, group) + 8 * N * K * y +
+                      rowWork * M * K * x;
       cost += reads * 1024 / work;
       if (cost < bestCost) {
         bestCost = cost;
@@ -125,14 +128,15 @@ constexpr Blocks productBlocks(int64_t M, int64_t N, int64_t K, int64_t batch,
 /// batch_gemm_f32.
 constexpr Blocks gemmBlocks(int64_t M, int64_t N, int64_t K, int64_t batch,
                             bool avx512) {
-  return productBlocks(M, N, K, batch, avx512, /*weightWork=*/8);
+  return productBlocks(M, N, K, batch, avx512, /*weightWork=*/8, /*rowWork=*/0);
 }
 
 /// Products with narrow weights: as gemm_f32, but that a cell has at most 128
-/// rows, which it keeps in a form of its own.
+/// rows, which it makes a form of its own of, or their sums.
 constexpr Blocks narrowBlocks(int64_t M, int64_t N, int64_t K, int64_t batch,
                               bool avx512) {
-  Blocks blocks = productBlocks(M, N, K, batch, avx512, /*weightWork=*/2);
+  Blocks blocks = productBlocks(M, N, K, batch, avx512, /*weightWork=*/2,
+                                /*rowWork=*/4);
   if (blocks.m_block > 128)
     blocks.m_block = blocking::ceilDivide(
         blocks.m_block, blocking::ceilDivide(blocks.m_block, 128));

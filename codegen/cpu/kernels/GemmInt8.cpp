@@ -42,9 +42,14 @@ int64_t greatestDivisor(int64_t a, int64_t b) {
 /// Sums of a row over the steps of K, as floats.
 void sumSteps(const int8_t *a, const Int8Problem &p, float *sums) {
   for (int64_t s = 0; s < p.steps(); ++s) {
+    constexpr int64_t bytes = 4 * kLanes;
+    const IVec ones = iset32(0x01010101);
+    const int8_t *from = a + s * p.step, *end = from + p.step;
     IVec sum = izero();
-    for (int64_t k = 0; k < p.step; k += 2 * kLanes)
-      sum = iadd32(sum, imadd16(iwiden8(a + s * p.step + k), iset16(1)));
+    for (; from + bytes <= end; from += bytes)
+      sum = idot(sum, ones, iload(from));
+    if (from < end) // half a vector
+      sum = iadd32(sum, imadd16(iwiden8(from), iset16(1)));
     sums[s] = float(isum32(sum));
   }
 }
@@ -55,12 +60,37 @@ template <Form F> struct TileRows {
   int64_t aRow;
   const float *scales[kInt8TileRows<F>];
   const float *sums[kInt8TileRows<F>];
+  /// Of a tile that is whole: the scale of each row, and what was added to the
+  /// weights times its sum.
+  bool whole;
+  float scale[kInt8TileRows<F>];
+  int32_t added[kInt8TileRows<F>];
 };
 
 /// A zero of the weights' own as one of what is multiplied. (Halves are what
 /// they are with zeros of their own, and have 8 added without.)
 template <Form F> MMK_INLINE Vec zeroAs(Vec zero) {
   return F == Form::Flipped ? vadd(zero, vset(kAddedToWeight<F>)) : zero;
+}
+
+/// A tile where all of K is one step, and weights have no zeros of their own.
+template <Form F, int Rows>
+MMK_NOINLINE void tileWhole(const Int8Problem &p, int64_t panel,
+                            const TileRows<F> &tile, float *out) {
+  const uint8_t *line =
+      p.w + panel * (p.depth / kLineRows<bitsOf(F)>)*kLineBytes;
+  PanelSums<Rows> sum;
+  Sums<F, Rows>::add(line, tile.a, tile.aRow, 0, p.depth, sum);
+#pragma clang loop unroll(full)
+  for (int v = 0; v < kPanelVecs; ++v) {
+    const Vec factor = vload(p.scale + panel * kPanel + v * kLanes);
+#pragma clang loop unroll(full)
+    for (int r = 0; r < Rows; ++r) {
+      const Vec all = itoFloat(isub32(sum[r][v], iset32(tile.added[r])));
+      vstore(out + r * kPostCols + v * kLanes,
+             vmul(all, vmul(factor, vset(tile.scale[r]))));
+    }
+  }
 }
 
 template <Form F, int Rows>
@@ -118,6 +148,10 @@ void runRows(const Int8Problem &p, int64_t rows, int64_t panel,
   if constexpr (Rows > 1)
     if (rows < Rows)
       return runRows<F, Rows - 1>(p, rows, panel, tile, out);
+  // Without a dot product the sums of weights come off, too.
+  if constexpr (kAddedToA<F> == 0)
+    if (tile.whole)
+      return tileWhole<F, Rows>(p, panel, tile, out);
   tilePanel<F, Rows>(p, panel, tile, out);
 }
 
@@ -197,7 +231,8 @@ template <Form F> void gemm(const MicroCall *call) {
     const int64_t cols = minOf(group, n1 - n);
     for (int64_t t = 0; t < tiles; ++t) {
       const int64_t r0 = rows * t / tiles, mr = rows * (t + 1) / tiles - r0;
-      TileRows<F> tile;
+      TileRows<F> tile = {};
+      tile.whole = p.steps() == 1 && !p.zero;
       if constexpr (kInPlace<F>)
         tile.a = a + r0 * q[ARow], tile.aRow = q[ARow];
       else
@@ -205,6 +240,9 @@ template <Form F> void gemm(const MicroCall *call) {
       for (int64_t r = 0; r < mr; ++r) {
         tile.scales[r] = aScale + (r0 + r) * q[SRow];
         tile.sums[r] = sums + (r0 + r) * p.steps();
+        tile.scale[r] = *tile.scales[r];
+        if (kAddedToWeight<F> != 0.0f)
+          tile.added[r] = int32_t(kAddedToWeight<F> * *tile.sums[r]);
       }
       for (int64_t c = 0; c < cols; c += kPanel)
         runRows<F>(p, mr, (n + c) / kPanel, tile, out + c);

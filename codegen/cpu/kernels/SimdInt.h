@@ -99,6 +99,7 @@ MMK_INLINE IVec iwiden8(const void *p) {
 MMK_INLINE IVec iand(IVec a, IVec b) { return _mm256_and_si256(a, b); }
 MMK_INLINE IVec ixor(IVec a, IVec b) { return _mm256_xor_si256(a, b); }
 MMK_INLINE IVec iadd32(IVec a, IVec b) { return _mm256_add_epi32(a, b); }
+MMK_INLINE IVec isub32(IVec a, IVec b) { return _mm256_sub_epi32(a, b); }
 MMK_INLINE IVec iadd16(IVec a, IVec b) { return _mm256_add_epi16(a, b); }
 template <int Bits> MMK_INLINE IVec ishr32(IVec a) {
   return _mm256_srli_epi32(a, Bits);
