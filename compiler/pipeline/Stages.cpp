@@ -153,7 +153,7 @@ static PassNames quantizePasses(const CompileOptions &options) {
                       (options.explain ? " explain=true}" : "}"),
                   "cse"});
   if (std::string operands = attentionOperands(options); operands != "f32")
-    names.push_back("mm-round-attention{to=" + operands + "}");
+    names.push_back("mm-round-operands{attention=" + operands + "}");
   if (options.optimize && options.kv != "off")
     names.push_back("mm-form-state{kv=" + options.kv + "}");
   return names;

@@ -83,6 +83,12 @@ LogicalResult ConvOp::inferReturnTypes(MLIRContext *, OptionalLocation location,
                                "dimension ",
                                i);
   }
+  // conv_c6
+  StringRef arithmetic = adaptor.getArithmetic();
+  if (arithmetic != "f32" &&
+      !(type.getElementType().isF32() && arithmetic == "bf16"))
+    return emitOptionalError(location, "'mm.conv' op arithmetic '", arithmetic,
+                             "' is neither f32 nor, for f32, bf16");
   results.push_back(makeTensorType(shape, type.getElementType()));
   return success();
 }

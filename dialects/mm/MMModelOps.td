@@ -58,6 +58,8 @@ def MM_ConvOp : MM_InferredOp<"conv"> {
       strides and dilations are positive.
     - C4: bias, if present, is [N].
     - C5: the kernel fits the padded input.
+    - C6: `arithmetic` is f32, or for f32 "bf16": input and weight may be rounded
+      to it, and are where that multiplies faster.
 
     ```mlir
     %p = mm.conv %x, %w {strides = array<i64: 16, 16>, pads = array<i64: 0, 0, 0, 0>,
@@ -66,7 +68,8 @@ def MM_ConvOp : MM_InferredOp<"conv"> {
     ```
   }];
   let arguments = (ins MM_Tensor:$input, MM_Tensor:$weight, Optional<MM_Tensor>:$bias, DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$pads,
-                       DenseI64ArrayAttr:$dilations, I64Attr:$groups, DefaultValuedAttr<BoolAttr, "false">:$channels_last);
+                       DenseI64ArrayAttr:$dilations, I64Attr:$groups, DefaultValuedAttr<BoolAttr, "false">:$channels_last,
+                       DefaultValuedAttr<StrAttr, "\"f32\"">:$arithmetic);
   let results = (outs MM_Tensor:$result);
   let assemblyFormat = "$input `,` $weight (`bias` $bias^ `:` type($bias))? attr-dict `:` type($input) `,` type($weight) `->` type($result)";
 }

@@ -123,6 +123,7 @@ void lowerConv(Lowering &lowering, mm::ConvOp op) {
   ConvCall call = makeConvCall(lowering, view, x, out, layout, groups);
   call.filter = filter;
   call.depthwise = depthwise;
+  call.rounds = op.getArithmetic() == "bf16";
   call.OH = flat ? symbols.constant(1) : out[first];
   call.OW = out[last];
   call.KH = flat ? 1 : *w[2].getConstant();

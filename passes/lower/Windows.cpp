@@ -100,7 +100,11 @@ void emitConv(Lowering &lowering, Location loc, const ConvCall &call,
     blocks.m_block = 112;
   Dim mBlock = constant(blocks.m_block), nBlock = constant(blocks.n_block);
 
-  Kernel kernel(lowering, call.depthwise ? "depthwise_f32" : "conv_f32", loc);
+  Kernel kernel(lowering,
+                call.depthwise ? "depthwise_f32"
+                : call.rounds  ? "conv_bf16"
+                               : "conv_f32",
+                loc);
   kernel.tensor(call.input.buffer);
   kernel.tensor(call.filter);
   SmallVector<Dim> domain{call.batch, pixels, call.N};
@@ -120,7 +124,8 @@ void emitConv(Lowering &lowering, Location loc, const ConvCall &call,
   Dim scratch = constant(
       call.depthwise
           ? cpu::depthwiseScratchBytes(call.KH, call.KW, blocks.n_block)
-          : cpu::convScratchBytes(c, groups, call.KH, call.KW));
+      : call.rounds ? cpu::convRoundedScratchBytes(c, groups, call.KH, call.KW)
+                    : cpu::convScratchBytes(c, groups, call.KH, call.KW));
   Dim perGroup = call.depthwise ? call.C : constant(n / groups);
   kernel.finish(domain, 3, params, {call.input.offset, constant(0)}, scratch,
                 call.batch * pixels * call.N * (taps * c / groups * 2),

@@ -31,11 +31,13 @@ mlir::Value guarded(Element &e, mlir::Value tensor,
 View channelsLastView(Lowering &lowering, mlir::Value input,
                       const Layout &layout);
 
-/// One launch of conv_f32 or, with a filter [taps, C], of depthwise_f32, over
-/// [batch, H, W, C] at strides of `input`.
+/// One launch of conv_f32, conv_bf16 or, with a filter [taps, C], of
+/// depthwise_f32, over [batch, H, W, C] at strides of `input`.
 struct ConvCall {
   mlir::Value filter;
   bool depthwise;
+  /// conv_bf16 instead of conv_f32.
+  bool rounds = false;
   View input;
   /// In elements, of `input`.
   Dim rowStride, columnStride;

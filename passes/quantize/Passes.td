@@ -168,12 +168,13 @@ def NarrowFloats : Pass<"mm-narrow-floats", "::mlir::ModuleOp"> {
     Statistic<"numTables", "tables", "embedding tables narrowed">];
 }
 
-def RoundAttention : Pass<"mm-round-attention", "::mlir::func::FuncOp"> {
-  let summary = "attention may round its operands";
+def RoundOperands : Pass<"mm-round-operands", "::mlir::func::FuncOp"> {
+  let summary = "attention and convolutions may round their operands";
   let description = [{
-    Runs where activations are narrow, too: `to` is bf16 beside layers whose
-    activations are, and where few bits of weights meet 8 of activations; i8
-    beside layers of 8 bits. Machines without such products keep f32.
+    Runs where activations are narrow, too. Convolutions round to bf16, attention
+    to what `attention` says: bf16 beside layers whose activations are, and where
+    few bits of weights meet 8 of activations; i8 beside layers of 8 bits.
+    Machines without such products keep f32.
 
     Before:
     ```mlir
@@ -184,9 +185,9 @@ def RoundAttention : Pass<"mm-round-attention", "::mlir::func::FuncOp"> {
     %0 = mm.attention %q, %k, %v {arithmetic = "bf16", scale = 0.125 : f64} : tensor<1x12x197x64xf32>, tensor<1x12x197x64xf32>, tensor<1x12x197x64xf32> -> tensor<1x12x197x64xf32>
     ```
   }];
-  let options = [Option<"to", "to", "std::string", "\"bf16\"", "bf16 or i8">];
+  let options = [Option<"attention", "attention", "std::string", "\"bf16\"", "bf16 or i8">];
   let statistics = [
-    Statistic<"numAttentions", "attentions", "attentions that may round">];
+    Statistic<"numRounded", "rounded", "operations that may round">];
 }
 
 #endif // MMCC_PASSES_QUANTIZE_PASSES

@@ -333,8 +333,15 @@ struct Bench {
   void conv(const char *model, int64_t H, int64_t W, int64_t C, int64_t N,
             int64_t KH, int64_t KW, int64_t stride, int64_t pad,
             int64_t G = 1) const {
+    for (const char *row : {"conv_f32", "conv_bf16"})
+      conv(row, model, H, W, C, N, KH, KW, stride, pad, G);
+  }
+
+  void conv(const char *row, const char *model, int64_t H, int64_t W, int64_t C,
+            int64_t N, int64_t KH, int64_t KW, int64_t stride, int64_t pad,
+            int64_t G) const {
     char name[96];
-    std::snprintf(name, sizeof name, "conv %s %ldx%ldx%ld>%ld %ldx%ld/%ld",
+    std::snprintf(name, sizeof name, "%s %s %ldx%ldx%ld>%ld %ldx%ld/%ld", row,
                   model, long(H), long(W), long(C), long(N), long(KH), long(KW),
                   long(stride));
     if (!wanted(name))
@@ -345,7 +352,7 @@ struct Bench {
     int64_t K = KH * KW * C / G, Ng = N / G;
     Buffer x(H * W * C), w(G * ((Ng + 15) / 16 * 16) * K), out(M * N), bias(N);
     Blocks blocks = gemmBlocks(M, Ng, K, G, avx512);
-    run(name, "conv_f32",
+    run(name, row,
         {1,
          H,
          W,
@@ -369,7 +376,7 @@ struct Bench {
          blocks.n_block},
         {x.data, w.data}, blocking::ceilDivide(Ng, blocks.n_block),
         blocking::ceilDivide(M, blocks.m_block), G,
-        convScratchBytes(C, G, KH, KW), {out.data, bias.data, M, N, 1},
+        convRoundedScratchBytes(C, G, KH, KW), {out.data, bias.data, M, N, 1},
         2.0 * M * N * K);
   }
 

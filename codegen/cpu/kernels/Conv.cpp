@@ -14,11 +14,13 @@
 //           scratch with its zeros when the image has few channels; with many,
 //           padded convolutions use taps.
 //
-// Which form is used depends on the shape alone.
+// Which form is used depends on the shape alone. conv_bf16 rounds x and w to
+// bf16 where an instruction multiplies these.
 //
 //===----------------------------------------------------------------------===//
 
 #include "codegen/cpu/kernels/Abi.h"
+#include "codegen/cpu/kernels/RoundedTile.h"
 #include "codegen/cpu/kernels/Tile.h"
 
 using namespace mmcc::cpu;
@@ -87,60 +89,140 @@ MMK_NOINLINE void mergedRuns(const Shape &s, const float *x, const float *zeros,
   }
 }
 
-} // namespace
-
-extern "C" void mmk_conv_f32(const MicroCall *call) {
-  const int64_t *p = call->params;
-  const int64_t C = p[3], OH = p[4], OW = p[5], N = p[6], G = p[7];
+/// One cell's view of the call, and its lists of runs.
+struct Cell {
   Shape s;
-  s.H = p[1], s.W = p[2], s.OW = OW, s.KH = p[8], s.KW = p[9];
-  s.strideH = p[10], s.strideW = p[11], s.dilationH = p[12];
-  s.dilationW = p[13], s.padTop = p[14], s.padLeft = p[15];
-  s.xRow = p[17], s.xCol = p[18], s.channels = C / G;
-  const int64_t mBlock = p[19], nBlock = p[20];
+  int64_t outer[1];
+  int64_t firstColumn; // of the group
+  int64_t m0, rows, n0, n1, depth;
+  const float *x, *w; // of the image and group
+  bool merge;
+  int64_t segs, segLen;
+  const float **pointers;
+  float *zeros, *edges;
 
-  const int64_t M = OH * OW, Ng = N / G;
-  const int64_t outer[1] = {call->z / G}, group = call->z % G;
-  const int64_t m0 = call->y * mBlock, rows = minOf(mBlock, M - m0);
-  const int64_t n0 = call->x * nBlock, n1 = minOf(n0 + nBlock, Ng);
-  const int64_t depth = s.KH * s.KW * s.channels;
-  const float *x = static_cast<const float *>(call->tensors[0]) +
-                   outer[0] * p[16] + group * s.channels;
-  const float *w = static_cast<const float *>(call->tensors[1]) +
-                   group * ceilDiv(Ng, kPanel) * depth * kPanel;
+  /// `scratch` is what convScratchBytes has behind the tile.
+  MMK_INLINE Cell(const MicroCall *call, float *scratch) {
+    const int64_t *p = call->params;
+    const int64_t C = p[3], OH = p[4], OW = p[5], N = p[6], G = p[7];
+    s.H = p[1], s.W = p[2], s.OW = OW, s.KH = p[8], s.KW = p[9];
+    s.strideH = p[10], s.strideW = p[11], s.dilationH = p[12];
+    s.dilationW = p[13], s.padTop = p[14], s.padLeft = p[15];
+    s.xRow = p[17], s.xCol = p[18], s.channels = C / G;
+    const int64_t mBlock = p[19], nBlock = p[20];
+    const int64_t Ng = N / G, group = call->z % G;
+    outer[0] = call->z / G;
+    firstColumn = group * Ng;
+    m0 = call->y * mBlock, rows = minOf(mBlock, OH * OW - m0);
+    n0 = call->x * nBlock, n1 = minOf(n0 + nBlock, Ng);
+    depth = s.KH * s.KW * s.channels;
+    x = static_cast<const float *>(call->tensors[0]) + outer[0] * p[16] +
+        group * s.channels;
+    w = static_cast<const float *>(call->tensors[1]) +
+        group * ceilDiv(Ng, kPanel) * depth * kPanel;
+    const bool never = s.padLeft == 0 && (OW - 1) * s.strideW + s.KW <= s.W;
+    merge = convRowsMerge(C, G, s.dilationW, s.xCol) &&
+            (never || s.channels < kConvEdgeCopyChannels);
+    segs = merge ? s.KH : s.KH * s.KW;
+    segLen = merge ? s.KW * s.channels : s.channels;
+    pointers = reinterpret_cast<const float **>(scratch);
+    zeros = reinterpret_cast<float *>(pointers +
+                                      roundUp(s.KH * s.KW * kScratchRows, 8));
+    edges = zeros + roundUp(segLen, 16);
+    zeroRun(zeros, segLen);
+  }
 
-  bool never = s.padLeft == 0 && (OW - 1) * s.strideW + s.KW <= s.W;
-  bool merge = convRowsMerge(C, G, s.dilationW, s.xCol) &&
-               (never || s.channels < kConvEdgeCopyChannels);
-  const int64_t segs = merge ? s.KH : s.KH * s.KW;
-  const int64_t segLen = merge ? s.KW * s.channels : s.channels;
+  /// Lists the runs of the cell's rows r0 .. r0 + mr.
+  MMK_INLINE void list(int64_t r0, int64_t mr) const {
+    if (merge)
+      mergedRuns(s, x, zeros, edges, m0 + r0, mr, pointers);
+    else
+      tapRuns(s, x, zeros, m0 + r0, mr, pointers);
+  }
+};
 
+void convolve(const MicroCall *call) {
   auto *out = static_cast<float *>(call->args->scratch);
-  auto *pointers =
-      reinterpret_cast<const float **>(out + kScratchRows * kPostCols);
-  auto *zeros = reinterpret_cast<float *>(
-      pointers + roundUp(s.KH * s.KW * kScratchRows, 8));
-  float *edges = zeros + roundUp(segLen, 16);
-  zeroRun(zeros, segLen);
-
-  const int64_t tiles = rowTiles(rows, s.strideW * s.xCol);
-  const int64_t groupCols = panelsPerGroup(depth) * kPanel;
-  for (int64_t n = n0; n < n1; n += groupCols) {
-    int64_t cols = minOf(groupCols, n1 - n);
-    int64_t panels = ceilDiv(cols, kPanel);
-    const float *b = w + n * depth;
+  const Cell c(call, out + kScratchRows * kPostCols);
+  const int64_t step = c.s.strideW * c.s.xCol;
+  const int64_t tiles = rowTiles(c.rows, step);
+  const int64_t groupCols = panelsPerGroup(c.depth) * kPanel;
+  for (int64_t n = c.n0; n < c.n1; n += groupCols) {
+    const int64_t cols = minOf(groupCols, c.n1 - n);
+    const int64_t panels = ceilDiv(cols, kPanel);
+    const float *b = c.w + n * c.depth;
     for (int64_t t = 0; t < tiles; ++t) {
-      int64_t r0 = tileBegin(rows, tiles, t);
-      int64_t mr = tileBegin(rows, tiles, t + 1) - r0;
-      if (merge)
-        mergedRuns(s, x, zeros, edges, m0 + r0, mr, pointers);
-      else
-        tapRuns(s, x, zeros, m0 + r0, mr, pointers);
-      runPanels(mr, panels, pointers, segs, segLen, b, out,
-                b + panels * depth * kPanel, t, tiles,
-                pointers[0] + mr * s.strideW * s.xCol, mr * s.strideW * s.xCol);
-      call->post(call->args, outer, m0 + r0, group * Ng + n, mr, cols, out,
-                 kPostCols);
+      const int64_t r0 = tileBegin(c.rows, tiles, t);
+      const int64_t mr = tileBegin(c.rows, tiles, t + 1) - r0;
+      c.list(r0, mr);
+      runPanels(mr, panels, c.pointers, c.segs, c.segLen, b, out,
+                b + panels * c.depth * kPanel, t, tiles,
+                c.pointers[0] + mr * step, mr * step);
+      call->post(call->args, c.outer, c.m0 + r0, c.firstColumn + n, mr, cols,
+                 out, kPostCols);
     }
   }
+}
+
+#if defined(__AVX512BF16__)
+/// As convolve with inputs and weights of bf16: some rows are rounded at a time
+/// into the matrix that convolve never builds, then panels for all of these.
+void convolveRounded(const MicroCall *call) {
+  auto *out = static_cast<float *>(call->args->scratch);
+  auto *matrix = reinterpret_cast<uint16_t *>(out + kScratchRows * kPostCols);
+  const int64_t most = kConvRoundedRows;
+  const int64_t depth =
+      call->params[8] * call->params[9] * (call->params[3] / call->params[7]);
+  const int64_t aRow = roundUp(depth, 2);
+  uint16_t *panels = matrix + roundUp(most * aRow, 32);
+  const int64_t groupCols = convRoundedPanels(depth) * kPanel;
+  const Cell c(
+      call, reinterpret_cast<float *>(panels + groupCols * roundUp(depth, 2)));
+  RoundedTile tile = {matrix, aRow, panels, depth};
+  for (int64_t m = 0; m < c.rows; m += most) {
+    const int64_t rows = minOf(most, c.rows - m);
+    const int64_t tiles = ceilDiv(rows, kScratchRows);
+    for (int64_t t = 0; t < tiles; ++t) {
+      const int64_t r0 = tileBegin(rows, tiles, t);
+      const int64_t mr = tileBegin(rows, tiles, t + 1) - r0;
+      c.list(m + r0, mr);
+      for (int64_t r = 0; r < mr; ++r) {
+        uint16_t *to = matrix + (r0 + r) * aRow;
+        for (int64_t i = 0; i < c.segs; ++i)
+          roundRow(c.pointers[i * mr + r], c.segLen, to + i * c.segLen,
+                   c.segLen);
+        if (depth < aRow)
+          to[depth] = 0;
+      }
+    }
+    for (int64_t n = c.n0; n < c.n1; n += groupCols) {
+      const int64_t cols = minOf(groupCols, c.n1 - n);
+      for (int64_t i = 0; i < cols; i += kPanel)
+        roundPanel(c.w + (n + i) * depth, depth, panels + i * depth);
+      for (int64_t t = 0; t < tiles; ++t) {
+        const int64_t r0 = tileBegin(rows, tiles, t);
+        const int64_t mr = tileBegin(rows, tiles, t + 1) - r0;
+        tile.a = matrix + r0 * aRow;
+        for (int64_t i = 0; i < cols; i += kPanel) {
+          tile.panel = panels + i * depth;
+          runRounded(mr, tile, out + i, kPostCols);
+        }
+        call->post(call->args, c.outer, c.m0 + m + r0, c.firstColumn + n, mr,
+                   cols, out, kPostCols);
+      }
+    }
+  }
+}
+#endif
+
+} // namespace
+
+extern "C" void mmk_conv_f32(const MicroCall *call) { convolve(call); }
+
+extern "C" void mmk_conv_bf16(const MicroCall *call) {
+#if defined(__AVX512BF16__)
+  convolveRounded(call);
+#else
+  convolve(call);
+#endif
 }

@@ -110,6 +110,21 @@ constexpr int64_t convScratchBytes(int64_t C, int64_t G, int64_t KH,
   return postTileBytes() + pointers + zeros + edges + 4 * 64;
 }
 
+/// conv_bf16: rows of the matrix that it builds, and the panels that are
+/// rounded for all of them, at a time.
+constexpr int64_t kConvRoundedRows = 112;
+constexpr int64_t convRoundedPanels(int64_t depth) {
+  int64_t panels = (int64_t(192) << 10) / (depth * 32 + 1);
+  return panels < 1 ? 1 : panels < kPostCols / 16 ? panels : kPostCols / 16;
+}
+
+constexpr int64_t convRoundedScratchBytes(int64_t C, int64_t G, int64_t KH,
+                                          int64_t KW) {
+  int64_t depth = KH * KW * (C / G);
+  int64_t numbers = kConvRoundedRows + convRoundedPanels(depth) * 16;
+  return convScratchBytes(C, G, KH, KW) + numbers * (depth + 1) * 2 + 2 * 64;
+}
+
 constexpr int64_t depthwiseScratchBytes(int64_t KH, int64_t KW,
                                         int64_t n_block) {
   int64_t pointers = KH * KW * kDepthwisePixels * 8;

@@ -342,3 +342,13 @@ func.func @attention_c6(%q: tensor<1x2x8x16xf32>) {
       : tensor<1x2x8x16xf32>, tensor<1x2x8x16xf32>, tensor<1x2x8x16xf32> -> tensor<1x2x8x16xf32>
   return
 }
+
+// -----
+
+func.func @conv_c6(%x: tensor<1x3x8xf32>, %w: tensor<8x3x3xf32>) {
+  // expected-error@+2 {{arithmetic 'i8' is neither f32 nor, for f32, bf16}}
+  // expected-error@+1 {{failed to infer returned types}}
+  %0 = mm.conv %x, %w {strides = array<i64: 1>, pads = array<i64: 0, 0>, dilations = array<i64: 1>, groups = 1 : i64, arithmetic = "i8"}
+      : tensor<1x3x8xf32>, tensor<8x3x3xf32> -> tensor<1x8x6xf32>
+  return
+}
