@@ -2,6 +2,7 @@
 
 #include "compiler/pipeline/Compilation.h"
 #include "compiler/pipeline/AccuracyContract.h"
+#include "compiler/pipeline/JointSearch.h"
 #include "compiler/pipeline/LayerNote.h"
 #include "compiler/pipeline/LayerStatistics.h"
 #include "compiler/pipeline/PrecisionSearch.h"
@@ -102,13 +103,18 @@ static void printArenas(mlir::ModuleOp module, llvm::raw_ostream &os) {
     os << line << "\n";
 }
 
+static bool searchesBits(const CompileOptions &options) {
+  return options.quantize && options.quantize->scheme == "auto";
+}
+
 /// Runs the model as it is, and whatever is to be known or chosen beforehand.
 static ExitCode prepareMeasuring(CompileOptions &options,
                                  AccuracyContract &contract,
-                                 LayerStatistics &statistics,
+                                 std::unique_ptr<LayerStatistics> &statistics,
                                  llvm::raw_ostream &messages) {
   bool searchesTokens = options.tome == "auto";
-  if (searchesTokens && options.quantize && options.quantize->needsStatistics())
+  if (searchesTokens && options.quantize && !searchesBits(options) &&
+      options.quantize->needsStatistics())
     return contract.fail(ExitCode::commandLine,
                          options.quantize->recorded() +
                              " looks at the samples of one model, --tome=auto "
@@ -116,15 +122,17 @@ static ExitCode prepareMeasuring(CompileOptions &options,
   if (ExitCode code = contract.learn(); code != ExitCode::done)
     return code;
   if (searchesTokens)
-    return searchTokens(contract, options, messages);
+    return searchesBits(options)
+               ? searchJointly(contract, options, statistics, messages)
+               : searchTokens(contract, options, messages);
   if (!options.quantize)
     return ExitCode::done;
-  if (ExitCode code = statistics.collect(options, messages);
+  statistics = std::make_unique<LayerStatistics>();
+  if (ExitCode code = statistics->collect(options, messages);
       code != ExitCode::done)
     return code;
-  return options.quantize->scheme == "auto"
-             ? searchPrecision(contract, options, messages)
-             : ExitCode::done;
+  return searchesBits(options) ? searchPrecision(contract, options, messages)
+                               : ExitCode::done;
 }
 
 ExitCode mmcc::compile(const CompileOptions &options,
@@ -142,7 +150,7 @@ ExitCode mmcc::compile(const CompileOptions &options,
                       options.precision != "f32";
   bool measures = !options.calibrate.empty() && approximates;
   AccuracyContract contract(chosen, messages);
-  LayerStatistics statistics;
+  std::unique_ptr<LayerStatistics> statistics;
   if (measures)
     if (ExitCode code =
             prepareMeasuring(chosen, contract, statistics, messages);
@@ -158,8 +166,9 @@ ExitCode mmcc::compile(const CompileOptions &options,
   if (options.stopAfter.value_or(Stage::emit) >= Stage::quantize &&
       (!options.from || *options.from < Stage::quantize)) {
     ExitCode code = compilation.run(Stage::quantize);
-    // A search for tokens has measured already.
-    if (code == ExitCode::done && measures && options.tome != "auto")
+    // A search for tokens alone has measured already.
+    if (code == ExitCode::done && measures &&
+        (options.tome != "auto" || searchesBits(options)))
       code = contract.check(compilation.module());
     if (code != ExitCode::done)
       return code;

@@ -77,12 +77,16 @@ public:
     return ExitCode::done;
   }
 
+  /// Of all layers, as they were chosen.
+  double cost() const { return bestCost; }
+
 private:
   /// Rounds every layer in every scheme that makes it faster.
   ExitCode weigh() {
     LayerRounder rounder(options.quantize->statistics);
     auto inputs = findLayerInputs(compilation.module());
     candidates.resize(inputs.size());
+    plainCosts.resize(inputs.size());
     llvm::DenseSet<mlir::Attribute> tables = tableKeys(compilation.module());
     for (size_t index = 0; index < inputs.size(); ++index) {
       LayerWeights weights{index, inputs[index].width, {}, {},
@@ -109,6 +113,7 @@ private:
       if (!findPastPairs(inputs[index].func()).empty())
         extents.rows = 1;
       double plainCost = costOf(extents, std::nullopt), cheapest = kWorthwhile;
+      plainCosts[index] = plainCost;
       for (const QuantizeRequest &scheme : searchedSchemes()) {
         double cost = costOf(extents, scheme) / plainCost;
         if (!std::isfinite(cost) || cost <= 0)
@@ -141,11 +146,11 @@ private:
                                   : timer.time(layer, scheme);
   }
 
-  LayerPlan planFor(double threshold, size_t &narrow) const {
+  LayerPlan planFor(double threshold, size_t &narrow, double &cost) const {
     LayerPlan plan;
-    for (const std::vector<Candidate> &some : candidates) {
+    for (size_t index = 0; index < candidates.size(); ++index) {
       const Candidate *fastest = nullptr;
-      for (const Candidate &candidate : some)
+      for (const Candidate &candidate : candidates[index])
         if (candidate.error <= threshold &&
             (!fastest || candidate.cost < fastest->cost))
           fastest = &candidate;
@@ -153,6 +158,7 @@ private:
           fastest ? std::optional<QuantizeRequest>(fastest->scheme)
                   : std::nullopt);
       narrow += fastest != nullptr;
+      cost += plainCosts[index] * (fastest ? fastest->cost : 1);
     }
     return plan;
   }
@@ -161,7 +167,8 @@ private:
   /// twice the standard error added.
   ExitCode attempt(double threshold, bool &keeps) {
     size_t narrow = 0;
-    LayerPlan plan = planFor(threshold, narrow);
+    double cost = 0;
+    LayerPlan plan = planFor(threshold, narrow, cost);
     messages << "mmcc: calibrate: layers whose error is below "
              << describePoints(10 * std::log10(std::max(threshold, 1e-20)))
              << " dB: " << narrow << " of " << plan.schemes.size()
@@ -180,8 +187,10 @@ private:
         code != ExitCode::done)
       return code;
     keeps = measured.lost + 2 * measured.error <= *options.maxDrop;
-    if (keeps)
+    if (keeps) {
       best = plan;
+      bestCost = cost;
+    }
     return ExitCode::done;
   }
 
@@ -195,13 +204,20 @@ private:
   /// By the module's layer inputs.
   std::vector<std::vector<Candidate>> candidates;
   std::vector<double> thresholds;
+  /// What they cost in f32; 0 for those that no sample reaches.
+  std::vector<double> plainCosts;
   LayerPlan best;
+  double bestCost = 0;
 };
 
 } // namespace
 
 ExitCode mmcc::searchPrecision(AccuracyContract &contract,
                                CompileOptions &options,
-                               llvm::raw_ostream &messages) {
-  return Search(contract, options, messages).run();
+                               llvm::raw_ostream &messages, double *cost) {
+  Search search(contract, options, messages);
+  ExitCode code = search.run();
+  if (cost)
+    *cost = search.cost();
+  return code;
 }

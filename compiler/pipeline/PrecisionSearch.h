@@ -16,9 +16,10 @@ namespace mmcc {
 /// bound, the contract is broken.
 ///
 /// `contract` has learned what the model gives as it is, and the folder
-/// `options.quantize->statistics` has what layers are given.
+/// `options.quantize->statistics` has what layers are given. `cost`, if there,
+/// is set to what the layers then take, to compare with that of other choices.
 ExitCode searchPrecision(AccuracyContract &contract, CompileOptions &options,
-                         llvm::raw_ostream &messages);
+                         llvm::raw_ostream &messages, double *cost = nullptr);
 
 } // namespace mmcc
 

@@ -139,13 +139,17 @@ def test_search_keeps_its_bound(tools, digits, tmp_path):
     assert (tmp_path / "again.mmcc").read_bytes() == artifact.read_bytes()
 
 
-@pytest.fixture
-def images(tmp_path):
+def images_of(tmp_path):
     folder = tmp_path / "images"
     folder.mkdir()
     with np.load(FOLDER / "vit.3.npz") as arrays:
         np.savez(folder / "one.npz", pixel_values=arrays["in:pixel_values"])
     return folder
+
+
+@pytest.fixture
+def images(tmp_path):
+    return images_of(tmp_path)
 
 
 @pytest.mark.parametrize("tome", ["--tome=r=16", "--tome=auto"])
@@ -219,6 +223,19 @@ def test_scenes_equal_pytorch(tools, tmp_path):
         np.testing.assert_allclose(got["logits"], arrays["out:logits"], rtol=1e-3, atol=1e-4)
 
 
+def scenes_right(tools, tmp_path, names: list[str]) -> dict[str, float]:
+    """Per cent of 1,024 held-out scenes that artifacts read right."""
+    right, samples = {}, sorted(scene_samples(tmp_path / "held-out", 1, 1024, half=1).glob("*.npz"))
+    for name in names:
+        count = 0
+        for sample in samples:
+            with np.load(sample) as arrays:
+                logits = tools.run(tmp_path / f"{name}.mmcc", {"pixel_values": arrays["pixel_values"]}, tmp_path)["logits"]
+                count += (logits.argmax(1) == arrays["label"]).sum()
+        right[name] = 100 * count / 1024
+    return right
+
+
 def test_the_bound_holds_on_handwriting_it_was_not_searched_on(tools, tmp_path):
     model = ROOT / "models" / "scenes" / "model.onnx"
     options = ["--max-drop=0.5", f"--calibrate={scene_samples(tmp_path / 'samples', 2, 512, half=0)}"]
@@ -226,14 +243,27 @@ def test_the_bound_holds_on_handwriting_it_was_not_searched_on(tools, tmp_path):
     tools.compile(model, tmp_path / "plain.mmcc")
     merged = sum(int(r) for r in notes(tools, tmp_path / "auto.mmcc")["tome"][2:].split("/"))
     assert merged >= 72  # half of the tokens and more
-    right = {}
-    for name in ("plain", "auto"):
-        count = 0
-        for sample in sorted(scene_samples(tmp_path / name, 1, 1024, half=1).glob("*.npz")):
-            with np.load(sample) as arrays:
-                logits = tools.run(tmp_path / f"{name}.mmcc", {"pixel_values": arrays["pixel_values"]}, tmp_path)["logits"]
-                count += (logits.argmax(1) == arrays["label"]).sum()
-        right[name] = 100 * count / 1024
+    right = scenes_right(tools, tmp_path, ["plain", "auto"])
     assert right["plain"] > 95
     # Half a point, and two standard deviations of a difference of that size on 1,024 scenes.
     assert right["plain"] - right["auto"] <= 0.5 + 0.9
+
+
+def test_tokens_and_bits_share_a_bound(tools, tmp_path):
+    model, samples = ROOT / "models" / "scenes" / "model.onnx", scene_samples(tmp_path / "samples", 2, 256, half=0)
+    options = ["--tome=auto", "--quantize=auto", f"--calibrate={samples}"]
+    done = tools.call("mmcc", "compile", model, "-o", tmp_path / "both.mmcc", *options, "--max-drop=1")
+    assert done.returncode == 0, done.stderr
+    recorded = notes(tools, tmp_path / "both.mmcc")
+    assert float(recorded["accuracy.drop"]) <= 1 and recorded["accuracy.rows"] == "256"
+    assert sum(int(r) for r in recorded["tome"][2:].split("/")) >= 72
+    assert "a8" in recorded["quantize.plan"] and "layer.0" in recorded
+    # Merged layers were weighed against those that nothing merges, and cost less.
+    costs = {line.split(" layers cost ")[0].split("calibrate: ")[1]: float(line.split()[-2]) for line in done.stderr.splitlines() if " layers cost " in line}
+    assert costs["without merging"] == 1 and min(costs.values()) == costs[f"--tome={recorded['tome']}"] < 0.9
+    tools.compile(model, tmp_path / "plain.mmcc")
+    right = scenes_right(tools, tmp_path, ["plain", "both"])
+    assert right["plain"] - right["both"] <= 1 + 0.9
+    done = tools.call("mmcc", "compile", FOLDER / "vit.onnx", "-o", tmp_path / "no.mmcc", *options[:2], f"--calibrate={images_of(tmp_path)}", "--max-drop=0")
+    assert done.returncode == 3 and "no choice of tokens and bits that was tried keeps --max-drop=0" in done.stderr, done.stderr
+    assert not (tmp_path / "no.mmcc").exists()
