@@ -2,6 +2,7 @@
 
 #include "compiler/pipeline/AccuracyContract.h"
 #include "compiler/pipeline/Messages.h"
+#include "compiler/pipeline/Target.h"
 #include "compiler/pipeline/Trial.h"
 #include "dialects/mm/MM.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -140,6 +141,8 @@ void AccuracyContract::note(const Measured &measured) {
   if (!options.tome.empty())
     add("tome", options.tome);
   add("accuracy.metric", judge.metric());
+  // Levels round what they may; this one has been measured.
+  add("accuracy.level", getHostLevel().str());
   add("accuracy.rows", std::to_string(judge.rows()));
   add("accuracy.before", describePoints(judge.baseline()));
   add("accuracy.after", describePoints(measured.points));

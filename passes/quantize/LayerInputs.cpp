@@ -20,7 +20,8 @@ std::string whyNot(mm::LinearOp layer) {
     return "it is not f32";
   int64_t depth = weight.getDimSize(0);
   if (depth == 0 || fitGroup(0, depth) == 0)
-    return "its depth of " + std::to_string(depth) + " is no multiple of 32";
+    return "its depth of " + std::to_string(depth) +
+           " is no multiple of 32, or above " + std::to_string(kMostDepth);
   if (!keyOf(layer.getWeight()))
     return "its weight is no constant of f32";
   return "";

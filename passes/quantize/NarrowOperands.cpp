@@ -4,6 +4,7 @@
 #include "passes/fuse/ConstantValues.h"
 #include "passes/lower/ConstantSource.h"
 #include "passes/quantize/NarrowMatrix.h"
+#include "passes/quantize/methods/NarrowWeight.h"
 
 #include <cstring>
 #include <numeric>
@@ -159,7 +160,8 @@ std::optional<NarrowOperands> makeOperands(OpBuilder &builder, Location loc,
   int64_t group = matrix.steps[0] >= in ? in : std::gcd(matrix.steps[0], in);
   bool isByColumn =
       matrix.steps[1] == 1 || getTensorType(matrix.scale).getDimSize(1) == 1;
-  if (in % 32 != 0 || group % 32 != 0 || !isByColumn)
+  if (in % 32 != 0 || in > quantize::kMostDepth || group % 32 != 0 ||
+      !isByColumn)
     return std::nullopt;
 
   NarrowOperands result;

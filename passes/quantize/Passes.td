@@ -11,7 +11,7 @@ def QuantizeLinears : Pass<"mm-quantize-linears", "::mlir::ModuleOp"> {
     Each column of a weight is cut into groups of `group` (0: one group) that
     have a scale, and with `asymmetric` a zero, of their own. A group that does
     not divide the column is halved until it does, down to 32. Layers whose
-    depth is no multiple of 32 stay as they are.
+    depth is no multiple of 32, or above 65536, stay as they are.
 
     With `format` e4m3 or e5m2 numbers are 8-bit floats, rounded to the nearest:
     a group's largest magnitude becomes the largest of the format, 448 or 57344.

@@ -291,7 +291,8 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
         cast<RankedTensorType>(op.getInput().getType()).getDimSize(1);
     if (fitGroup(0, width) != 0)
       return true;
-    stays(op, "its table's width of " + Twine(width) + " is no multiple of 32");
+    stays(op, "its table's width of " + Twine(width) +
+                  " is no multiple of 32, or above " + Twine(kMostDepth));
     return false;
   }
 

@@ -28,7 +28,7 @@ void limitPairs(NarrowWeight &narrow, const WeightMatrix &weight) {
 }
 
 int64_t fitGroup(int64_t group, int64_t in) {
-  if (in % 32 != 0)
+  if (in % 32 != 0 || in > kMostDepth)
     return 0;
   if (group == 0 || group >= in)
     return in;

@@ -68,8 +68,13 @@ struct NarrowWeight {
 /// that is rounded further up.
 void limitPairs(NarrowWeight &narrow, const WeightMatrix &weight);
 
+/// The longest column: 2^16 products of unsigned by signed bytes add up to what
+/// 32 bits hold.
+constexpr int64_t kMostDepth = int64_t(1) << 16;
+
 /// The largest of group, group / 2, ... that divides `in` and is a multiple of
-/// 32, else 32; `in` itself for group 0; 0 if 32 does not divide `in`.
+/// 32, else 32; `in` itself for group 0; 0 if 32 does not divide `in`, or it is
+/// above kMostDepth.
 int64_t fitGroup(int64_t group, int64_t in);
 
 } // namespace mmcc::quantize

@@ -80,3 +80,12 @@ func.func @keep_when_a_weight_is_not_finite(%x: tensor<8x32xf32>) -> tensor<8x16
   %y = mm.linear %x, %w : tensor<8x32xf32>, tensor<32x16xf32> -> tensor<8x16xf32>
   return %y : tensor<8x16xf32>
 }
+
+// Sums of so many products of bytes would not fit 32 bits.
+// CHECK-LABEL: func @keep_when_a_column_is_too_long
+func.func @keep_when_a_column_is_too_long(%x: tensor<1x65568xf32>) -> tensor<1x16xf32> {
+  %w = mm.constant dense<0.5> : tensor<65568x16xf32>
+  // CHECK: mm.linear {{.*}} tensor<65568x16xf32>
+  %y = mm.linear %x, %w : tensor<1x65568xf32>, tensor<65568x16xf32> -> tensor<1x16xf32>
+  return %y : tensor<1x16xf32>
+}
