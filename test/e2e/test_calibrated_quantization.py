@@ -257,6 +257,9 @@ def test_pairs_of_image_and_text_are_calibrated_together(options, tools, tmp_pat
         return
     told = json.loads(tools.call("mmcc", "inspect", tmp_path / "m.mmcc", "--json").stdout)
     assert any("SQNR" in value for key, value in told["notes"].items() if key.startswith("layer."))
+    if "auto" not in options[0]:  # which leaves some as they are
+        layers = {key: value.split()[0] for key, value in told["notes"].items() if key.startswith("component.")}
+        assert layers == {"component.image": "2", "component.decoder": "2", "component.chat": "4", "component.chat-without-image": "2"}
     got = tools.run(tmp_path / "m.mmcc", sample, tmp_path, "--entry", "chat")["decoder.logits"]
     seen = in_onnx_runtime(tmp_path / "image.onnx", pixels)["features"]
     past = {name.removeprefix("decoder."): a for name, a in past.items()}

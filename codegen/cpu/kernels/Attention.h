@@ -93,6 +93,7 @@ struct RowState {
 /// the last of an odd number of which has a zero behind it.
 struct Weights32 {
   float *row;
+  MMK_INLINE static Vec exp2(Vec t) { return vexp2NonPositive(t); }
   MMK_INLINE void store(int64_t j, Vec e) const { vstore(row + j, e); }
   MMK_INLINE void storePart(int64_t j, Vec e, int64_t n) const {
     vstorePart(row + j, e, n);
@@ -103,6 +104,9 @@ struct Weights16 {
   uint16_t *row;
   explicit Weights16(float *scores)
       : row(reinterpret_cast<uint16_t *>(scores)) {}
+  MMK_INLINE static Vec exp2(Vec t) {
+    return vexp2NonPositive(t, [](Vec f) { return vexp2SmallCoarse(f); });
+  }
   MMK_INLINE void store(int64_t j, Vec e) const {
     _mm256_storeu_si256((__m256i *)(row + j), (__m256i)_mm512_cvtneps_pbh(e));
   }
@@ -147,20 +151,20 @@ MMK_INLINE float softmaxRow(float *s, int64_t len, int64_t a, int64_t b,
 
   Vec f = vset(factor), d = vset(shift), s0 = vzero(), s1 = vzero();
   for (j = 0; j + 2 * kLanes <= full; j += 2 * kLanes) {
-    Vec e0 = vexp2NonPositive(vmul(vsub(vload(s + j), d), f));
-    Vec e1 = vexp2NonPositive(vmul(vsub(vload(s + j + kLanes), d), f));
+    Vec e0 = Weights::exp2(vmul(vsub(vload(s + j), d), f));
+    Vec e1 = Weights::exp2(vmul(vsub(vload(s + j + kLanes), d), f));
     weights.store(j, e0);
     weights.store(j + kLanes, e1);
     s0 = vadd(s0, e0);
     s1 = vadd(s1, e1);
   }
   if (j < full) {
-    Vec e0 = vexp2NonPositive(vmul(vsub(vload(s + j), d), f));
+    Vec e0 = Weights::exp2(vmul(vsub(vload(s + j), d), f));
     weights.store(j, e0);
     s0 = vadd(s0, e0);
   }
   if (rest) {
-    Vec e1 = vexp2NonPositive(vmul(vsub(vloadPart(s + full, rest), d), f));
+    Vec e1 = Weights::exp2(vmul(vsub(vloadPart(s + full, rest), d), f));
     e1 = vkeepPart(e1, vzero(), rest);
     weights.storePart(full, e1, rest);
     s1 = vadd(s1, e1);

@@ -110,22 +110,39 @@ MMK_INLINE float vmaxAcross(Vec v) {
 #error "microkernels need AVX2 with FMA, or AVX-512"
 #endif
 
-/// 2^t for t <= 0 to about 2 ulp; t under -126.5 (and -inf) gives zero, NaN
-/// stays NaN.
-MMK_INLINE Vec vexp2NonPositive(Vec t) {
+/// 2^f for |f| <= 1/2 to about 2 ulp.
+MMK_INLINE Vec vexp2Small(Vec f) {
+  Vec p = vset(0x1.5f769ap-10f);
+  p = vfma(p, f, vset(0x1.3ced92p-7f));
+  p = vfma(p, f, vset(0x1.c6ae68p-5f));
+  p = vfma(p, f, vset(0x1.ebf9b2p-3f));
+  p = vfma(p, f, vset(0x1.62e432p-1f));
+  return vfma(p, f, vset(1.0f));
+}
+
+/// To 8e-5, a twentieth of what rounding to bf16 may change.
+MMK_INLINE Vec vexp2SmallCoarse(Vec f) {
+  Vec p = vset(0x1.c3f70ap-5f);
+  p = vfma(p, f, vset(0x1.f0de1cp-3f));
+  p = vfma(p, f, vset(0x1.62f31cp-1f));
+  return vfma(p, f, vset(0x1.fff692p-1f));
+}
+
+/// 2^t for t <= 0, with 2^f of the fraction; t under -126.5 (and -inf) gives
+/// zero, NaN stays NaN.
+template <typename Small>
+MMK_INLINE Vec vexp2NonPositive(Vec t, const Small &small) {
   // Adding `magic` rounds t to an integer n and leaves n + 127 in the low bits,
   // which the shift makes the exponent field of 2^n; -127 makes it zero.
   const Vec magic = vset(12582912.0f + 127.0f);
   t = vmax(vset(-127.0f), t);
   Vec z = vadd(t, magic);
   Vec f = vsub(t, vsub(z, magic));
-  Vec p = vset(0x1.5f769ap-10f);
-  p = vfma(p, f, vset(0x1.3ced92p-7f));
-  p = vfma(p, f, vset(0x1.c6ae68p-5f));
-  p = vfma(p, f, vset(0x1.ebf9b2p-3f));
-  p = vfma(p, f, vset(0x1.62e432p-1f));
-  p = vfma(p, f, vset(1.0f));
-  return vmul(p, vexponent(z));
+  return vmul(small(f), vexponent(z));
+}
+
+MMK_INLINE Vec vexp2NonPositive(Vec t) {
+  return vexp2NonPositive(t, [](Vec f) { return vexp2Small(f); });
 }
 
 /// Copies n floats; neither side is touched beyond them.
