@@ -125,8 +125,9 @@ Status Artifact::chooseVariant(const std::string &level) {
     if (target.substr(0, prefix.size()) != prefix ||
         !parseCpuLevel(target.substr(prefix.size()), candidate))
       continue;
-    bool fits =
-        wanted.empty() ? machineHas(candidate) : serves(candidate, only);
+    // A system may keep tiles from its programs: the level below will do.
+    bool fits = wanted.empty() ? machineHas(candidate) && enable(candidate).ok()
+                               : serves(candidate, only);
     if (fits && (!best || int(candidate) > int(level_))) {
       best = variant;
       level_ = candidate;

@@ -471,7 +471,7 @@ struct Bench {
 bool machineHas(const Level &level) {
   mmcc::runtime::CpuLevel known;
   return mmcc::runtime::parseCpuLevel(level.name, known) &&
-         mmcc::runtime::machineHas(known);
+         mmcc::runtime::machineHas(known) && mmcc::runtime::enable(known).ok();
 }
 
 } // namespace

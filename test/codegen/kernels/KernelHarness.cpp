@@ -59,7 +59,8 @@ static bool machineHas(std::string_view name) {
     std::fprintf(stderr, "the runtime does not know %s\n", name.data());
     std::abort();
   }
-  return runtime::machineHas(level);
+  // Tiles must be asked for.
+  return runtime::machineHas(level) && runtime::enable(level).ok();
 }
 
 /// Whether what a level has beyond the machine's is emulated.
