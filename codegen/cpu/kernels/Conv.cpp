@@ -173,7 +173,7 @@ void convolveRounded(const MicroCall *call) {
   const int64_t most = kConvRoundedRows;
   const int64_t depth =
       call->params[8] * call->params[9] * (call->params[3] / call->params[7]);
-  const int64_t aRow = roundUp(depth, 2);
+  const int64_t aRow = roundedStride(depth);
   uint16_t *panels = matrix + roundUp(most * aRow, 32);
   const int64_t groupCols = convRoundedPanels(depth) * kPanel;
   const Cell c(
@@ -191,7 +191,7 @@ void convolveRounded(const MicroCall *call) {
         for (int64_t i = 0; i < c.segs; ++i)
           roundRow(c.pointers[i * mr + r], c.segLen, to + i * c.segLen,
                    c.segLen);
-        if (depth < aRow)
+        if (depth % 2)
           to[depth] = 0;
       }
     }

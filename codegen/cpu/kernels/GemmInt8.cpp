@@ -158,15 +158,25 @@ void runRows(const Int8Problem &p, int64_t rows, int64_t panel,
 /// Whether rows of a are read where they lie.
 template <Form F> constexpr bool kInPlace = std::is_same_v<NumberOf<F>, int8_t>;
 
+/// Rows that lie so far apart that a tile's would crowd a few sets of the first
+/// level cache are copied.
+template <Form F> bool needsCopy(int64_t row, int64_t rows) {
+  return !kInPlace<F> || (row % 2048 == 0 && rows > 8);
+}
+/// The stride of what is copied.
+int64_t copiedStride(int64_t depth) {
+  return depth % 1024 == 0 ? depth + 32 : depth;
+}
+
 /// The rows of a cell as F wants them.
 template <Form F>
 const NumberOf<F> *prepareRows(const int8_t *a, int64_t row, int64_t rows,
                                int64_t depth, void *scratch) {
   auto *to = static_cast<NumberOf<F> *>(scratch);
-  if constexpr (!kInPlace<F>)
-    for (int64_t r = 0; r < rows; ++r)
-      for (int64_t k = 0; k < depth; ++k)
-        to[r * depth + k] = NumberOf<F>(a[r * row + k] + kAddedToA<F>);
+  const int64_t stride = copiedStride(depth);
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t k = 0; k < depth; ++k)
+      to[r * stride + k] = NumberOf<F>(a[r * row + k] + kAddedToA<F>);
   return to;
 }
 
@@ -219,8 +229,14 @@ template <Form F> void gemm(const MicroCall *call) {
     return multiplyTiled<bitsOf(F)>(call, p, cell, numbers);
   }
 #endif
-  const NumberOf<F> *prepared =
-      prepareRows<F>(a, q[ARow], rows, p.depth, numbers);
+  const NumberOf<F> *from;
+  int64_t stride = q[ARow];
+  if (needsCopy<F>(stride, rows)) {
+    from = prepareRows<F>(a, stride, rows, p.depth, numbers);
+    stride = copiedStride(p.depth);
+  } else {
+    from = reinterpret_cast<const NumberOf<F> *>(a);
+  }
 
   // Panels of a group stay in the second level cache while all rows pass.
   const int64_t panelBytes = p.depth / kLineRows<bitsOf(F)> * kLineBytes;
@@ -233,10 +249,8 @@ template <Form F> void gemm(const MicroCall *call) {
       const int64_t r0 = rows * t / tiles, mr = rows * (t + 1) / tiles - r0;
       TileRows<F> tile = {};
       tile.whole = p.steps() == 1 && !p.zero;
-      if constexpr (kInPlace<F>)
-        tile.a = a + r0 * q[ARow], tile.aRow = q[ARow];
-      else
-        tile.a = prepared + r0 * p.depth, tile.aRow = p.depth;
+      tile.a = from + r0 * stride;
+      tile.aRow = stride;
       for (int64_t r = 0; r < mr; ++r) {
         tile.scales[r] = aScale + (r0 + r) * q[SRow];
         tile.sums[r] = sums + (r0 + r) * p.steps();

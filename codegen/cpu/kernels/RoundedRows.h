@@ -40,14 +40,15 @@ inline void multiplyRoundedTiled(const MicroCall *call, const NarrowCell &cell,
                                  const uint16_t *w) {
   const int64_t outer[1] = {call->z};
   const int64_t padded = roundUp(cell.depth, kTileBytes / 2);
+  const int64_t row = roundedStride(padded);
   auto *block = static_cast<float *>(call->args->scratch);
   float *out = block + kAmxRows * kAmxCols;
   auto *pairs = reinterpret_cast<uint16_t *>(out + cell.rows * kAmxCols);
   uint16_t *rounded = pairs + 2 * kPanel * padded;
   for (int64_t r = 0; r < cell.rows; ++r)
-    roundRow(cell.a + r * cell.aRow, cell.depth, rounded + r * padded, padded);
+    roundRow(cell.a + r * cell.aRow, cell.depth, rounded + r * row, padded);
   TileOperands o;
-  o.aRow = padded * 2;
+  o.aRow = row * 2;
   o.chunk = kTileBytes;
   o.chunks = padded * 2 / kTileBytes;
   int64_t shaped = 0;
@@ -64,7 +65,7 @@ inline void multiplyRoundedTiled(const MicroCall *call, const NarrowCell &cell,
       const int64_t rows = minOf(kAmxRows, cell.rows - r0);
       if (rows != shaped)
         shapeTiles(shaped = rows, o.chunk);
-      o.a = rounded + r0 * padded;
+      o.a = rounded + r0 * row;
       multiplyBlock<TileType::bf16>(rows, panels, o, out + r0 * kAmxCols);
     }
     call->post(call->args, outer, cell.m0, n, cell.rows, cols, out, kAmxCols);
@@ -85,10 +86,10 @@ inline void multiplyRounded(const MicroCall *call, const NarrowCell &cell,
   auto *rounded = reinterpret_cast<uint16_t *>(out + kScratchRows * kPostCols);
   RoundedTile tile;
   tile.depth = cell.depth;
-  tile.aRow = roundUp(cell.depth, 2);
+  tile.aRow = roundedStride(cell.depth);
   for (int64_t r = 0; r < cell.rows; ++r)
     roundRow(cell.a + r * cell.aRow, cell.depth, rounded + r * tile.aRow,
-             tile.aRow);
+             roundUp(cell.depth, 2));
   // Panels of a group stay in the second level cache while all rows pass.
   const int64_t panelBytes = maxOf(cell.depth, 1) * kPanel * 2;
   const int64_t group =

@@ -21,7 +21,14 @@
 
 namespace mmcc::cpu {
 
-/// n floats as bf16, and zeros up to `padded`, an even number.
+/// The row stride of `depth` numbers of bf16 in scratch: even, and not such
+/// that a tile's rows crowd a few sets of the first level cache.
+MMK_INLINE int64_t roundedStride(int64_t depth) {
+  const int64_t row = roundUp(depth, 2);
+  return row % 512 == 0 ? row + 32 : row;
+}
+
+/// n floats as bf16, and zeros up to `padded`.
 MMK_INLINE void roundRow(const float *from, int64_t n, uint16_t *to,
                          int64_t padded) {
   auto round = [](Vec v) { return (__m256i)_mm512_cvtneps_pbh(v); };

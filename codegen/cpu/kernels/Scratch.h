@@ -51,14 +51,15 @@ constexpr int64_t gemmNarrowScratchBytes(int64_t K, int64_t m_block) {
 /// gemm_f32_bf16 that rounds: the rows of a cell as bf16; and what tiles want,
 /// 32 columns of K as bf16, and of a block, and 32 results a row.
 constexpr int64_t gemmRoundedScratchBytes(int64_t K, int64_t m_block) {
-  return postTileBytes() + (m_block + 32) * (K + 32) * 2 + 32 * 128 +
+  return postTileBytes() + (m_block + 32) * (K + 64) * 2 + 32 * 128 +
          m_block * 128 + 64;
 }
 
 /// For each row, sums of 32 numbers; then the numbers in 16 bits, or what tiles
 /// want: 32 columns of K as bytes and of a block, and 32 results a row.
 constexpr int64_t gemmInt8ScratchBytes(int64_t K, int64_t m_block) {
-  int64_t numbers = m_block * K * 2, tiles = 32 * (K + 128) + m_block * 128;
+  int64_t numbers = m_block * (K + 32) * 2,
+          tiles = 32 * (K + 128) + m_block * 128;
   return postTileBytes() + m_block * (K / 32 * 4) +
          (numbers > tiles ? numbers : tiles) + 2 * 64;
 }
@@ -122,7 +123,7 @@ constexpr int64_t convRoundedScratchBytes(int64_t C, int64_t G, int64_t KH,
                                           int64_t KW) {
   int64_t depth = KH * KW * (C / G);
   int64_t numbers = kConvRoundedRows + convRoundedPanels(depth) * 16;
-  return convScratchBytes(C, G, KH, KW) + numbers * (depth + 1) * 2 + 2 * 64;
+  return convScratchBytes(C, G, KH, KW) + numbers * (depth + 33) * 2 + 2 * 64;
 }
 
 constexpr int64_t depthwiseScratchBytes(int64_t KH, int64_t KW,

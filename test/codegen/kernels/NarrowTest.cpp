@@ -22,6 +22,7 @@ struct Shape {
   int64_t B, M, N, K, group, aBlock, mBlock, nBlock;
   bool zeros;
   bool limited = false;
+  int64_t apart = 4; // rows of bytes lie so much further apart than they must
 };
 
 /// Numbers w[k, n] of `bits`, their scales, and zeros where they have some.
@@ -157,7 +158,7 @@ void checkIntegers(const Level &level, int bits, const Shape &s) {
                << " K" << s.K << " group " << s.group << " block " << s.aBlock
                << (s.zeros ? " zeros" : ""));
   NarrowWeights w(bits, s);
-  const int64_t aRow = s.K + 4, aBatch = s.M * aRow;
+  const int64_t aRow = s.K + s.apart, aBatch = s.M * aRow;
   const int64_t blocks = s.K / s.aBlock, sRow = blocks + 1, sBatch = s.M * sRow;
   GuardedFloats bytes(
       ceilDivide((s.B - 1) * aBatch + (s.M - 1) * aRow + s.K, 4));
@@ -222,6 +223,16 @@ TEST_P(NarrowTest, LimitedNeighbours) {
                     {2, M, 100, 768, 768, 768, 40, 64, zeros, true});
       checkIntegers(GetParam(), 8,
                     {1, M, 33, 4864, 4864, 128, M, 32, zeros, true});
+    }
+}
+
+TEST_P(NarrowTest, RowsAPageApart) {
+  for (int bits : {4, 8})
+    for (int64_t M : {3, 20}) {
+      checkIntegers(GetParam(), bits,
+                    {1, M, 40, 2048, 2048, 2048, M, 32, false, false, 0});
+      checkIntegers(GetParam(), bits,
+                    {1, M, 40, 1024, 128, 1024, M, 32, true, false, 1024});
     }
 }
 
