@@ -124,13 +124,12 @@ static std::string symbolOf(plan::KernelOp kernel, size_t number) {
 /// The level of a variant, or of the options.
 static const Level *levelOf(plan::VariantOp variant,
                             const CpuOptions &options) {
-  StringRef name = variant.getTarget();
-  name.consume_front("cpu:");
-  if (!options.level.empty())
-    name = options.level;
-  const Level *level = findLevel(name);
+  StringRef target = variant.getTarget();
+  const Level *level =
+      options.level.empty() ? findTarget(target) : findLevel(options.level);
   if (!level)
-    variant.emitError("there is no CPU level '") << name << "'";
+    variant.emitError("there is no CPU level '")
+        << (options.level.empty() ? target : StringRef(options.level)) << "'";
   return level;
 }
 

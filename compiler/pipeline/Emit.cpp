@@ -63,8 +63,7 @@ public:
 
 private:
   bool serves(plan::VariantOp variant) {
-    const cpu::Level *level =
-        cpu::findLevel(variant.getTarget().substr(StringRef("cpu:").size()));
+    const cpu::Level *level = cpu::findTarget(variant.getTarget());
     return level && level->base == generated.base &&
            OperationEquivalence::isRegionEquivalentTo(
                &variant.getBody(), &last.getBody(),

@@ -12,10 +12,6 @@ namespace mmcc {
 #include "passes/lower/Passes.h.inc"
 
 namespace {
-const cpu::Level *levelOf(llvm::StringRef target) {
-  return target.consume_front("cpu:") ? cpu::findLevel(target) : nullptr;
-}
-
 /// What `level` has beside its base's variant: the same, if a kernel has a form
 /// of its own there; else nothing, since the base's code is as good.
 void deriveVariant(mlir::OpBuilder &builder, plan::VariantOp base,
@@ -39,7 +35,7 @@ struct LowerToPlan : impl::LowerToPlanBase<LowerToPlan> {
     llvm::StringMap<plan::VariantOp> made;
     for (const std::string &target : targets) {
       builder.setInsertionPointToEnd(module.getBody());
-      if (const cpu::Level *level = levelOf(target))
+      if (const cpu::Level *level = cpu::findTarget(target))
         if (plan::VariantOp base =
                 made.lookup((llvm::Twine("cpu:") + level->base).str())) {
           deriveVariant(builder, base, *level, target);

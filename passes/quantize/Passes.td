@@ -173,8 +173,8 @@ def RoundOperands : Pass<"mm-round-operands", "::mlir::func::FuncOp"> {
   let description = [{
     Runs where activations are narrow, too. Convolutions round to bf16, attention
     to what `attention` says: bf16 beside layers whose activations are, and where
-    few bits of weights meet 8 of activations; i8 beside layers of 8 bits.
-    Machines without such products keep f32.
+    few bits of weights meet 8 of activations; i8 beside layers of 8 bits, both with
+    scales found at the call. Machines without such products keep f32.
 
     Before:
     ```mlir

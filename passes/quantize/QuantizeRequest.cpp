@@ -58,6 +58,9 @@ bool QuantizeRequest::needsGram() const {
 }
 
 std::string QuantizeRequest::attentionOperands() const {
+  // Scales that were found on samples go with what the samples saw.
+  if (activations == "static")
+    return "f32";
   // A plan names schemes, such as w4a8 and w8a8-dynamic.
   llvm::StringRef planned = plan;
   if (!activations.empty() ? bits == 8 : planned.contains("w8a8"))

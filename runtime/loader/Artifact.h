@@ -27,7 +27,8 @@ public:
 
   /// Picks the best CPU variant that this machine can run and maps its code.
   /// `level`, or else the environment's MMCC_ISA, when not empty, names the
-  /// only level that will do.
+  /// level to run: its code, or where there is none that of the level it
+  /// extends (serves() in CpuLevel.h).
   Status chooseVariant(const std::string &level);
 
   const schema::Program &program() const { return *program_; }

@@ -108,4 +108,9 @@ Status enable(CpuLevel level) {
   return {};
 }
 
+bool machineRuns(std::string_view name) {
+  CpuLevel level;
+  return parseCpuLevel(name, level) && machineHas(level) && enable(level).ok();
+}
+
 } // namespace mmcc::runtime

@@ -27,6 +27,8 @@ bool parseCpuLevel(std::string_view name, CpuLevel &level);
 
 /// True when the processor and the operating system can run the level.
 bool machineHas(CpuLevel level);
+/// Likewise by name, and enabled; false when `name` is no level.
+bool machineRuns(std::string_view name);
 
 /// True when code of `code` is what a machine of `level` is to run, where no
 /// better is at hand: the level itself, and those that it adds single

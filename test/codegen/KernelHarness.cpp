@@ -78,12 +78,9 @@ void Program::run(const std::string &kernel, std::array<int64_t, 3> grid,
 
 std::vector<std::string> runnableLevels() {
   std::vector<std::string> levels;
-  for (const cpu::Level &level : cpu::kLevels) {
-    runtime::CpuLevel known;
-    if (level.isBase() && runtime::parseCpuLevel(level.name, known) &&
-        runtime::machineHas(known))
+  for (const cpu::Level &level : cpu::kLevels)
+    if (level.isBase() && runtime::machineRuns(level.name))
       levels.emplace_back(level.name);
-  }
   return levels;
 }
 

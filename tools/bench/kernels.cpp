@@ -468,18 +468,12 @@ struct Bench {
   }
 };
 
-bool machineHas(const Level &level) {
-  mmcc::runtime::CpuLevel known;
-  return mmcc::runtime::parseCpuLevel(level.name, known) &&
-         mmcc::runtime::machineHas(known) && mmcc::runtime::enable(known).ok();
-}
-
 } // namespace
 
 int main(int argc, char **argv) {
   std::string name;
   for (const Level &level : kLevels)
-    if (machineHas(level))
+    if (mmcc::runtime::machineRuns(level.name))
       name = level.name;
   Bench bench;
   bench.seconds = 0.2;
@@ -498,7 +492,7 @@ int main(int argc, char **argv) {
     }
   }
   const Level *level = findLevel(name);
-  if (!level || !machineHas(*level)) {
+  if (!level || !mmcc::runtime::machineRuns(level->name)) {
     std::fprintf(stderr, "this machine has no level '%s'\n", name.c_str());
     return 1;
   }

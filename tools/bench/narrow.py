@@ -5,7 +5,8 @@
         [--openvino PYTHON] [--forms int8,w4]
 
 A folder holds model.onnx and ref.npz (arrays `in:NAME`). Engines take turns, each a process; printed are the median of the
-rounds' medians in milliseconds, and the spread. ONNX Runtime's int8: quantize_dynamic with signed weights by channel.
+rounds' medians in milliseconds, and the spread. The scheme `auto` is calibrated on that input, with --max-drop=10. ONNX
+Runtime's int8: quantize_dynamic with signed weights by channel.
 PYTHON has OpenVINO and NNCF: then those race, too, in these forms (openvino_narrow.py).
 """
 
@@ -59,10 +60,15 @@ def race(source: Path, folder: Path, options) -> None:
     with np.load(source / "ref.npz") as arrays:
         np.savez(folder / "in.npz", **{key[3:]: arrays[key] for key in arrays.files if key.startswith("in:")})
     inputs, model, engines = folder / "in.npz", source / "model.onnx", {}
+    samples = folder / "samples"
+    samples.mkdir()
+    (samples / "in.npz").write_bytes(inputs.read_bytes())
     for scheme in options.schemes.split(","):
         artifact = folder / f"{scheme}.mmcc"
-        option = f"--precision={scheme}" if scheme in ("f32", "bf16", "f16") else f"--quantize={scheme}"
-        command = [BIN / "mmcc", "compile", model, "-o", artifact, option, "--target=cpu:native"]
+        chosen = [f"--precision={scheme}" if scheme in ("f32", "bf16", "f16") else f"--quantize={scheme}"]
+        if scheme == "auto":
+            chosen += ["--max-drop=10", f"--calibrate={samples}"]
+        command = [BIN / "mmcc", "compile", model, "-o", artifact, *chosen, "--target=cpu:native"]
         subprocess.run([str(c) for c in command], check=True)
         engines[f"mmcc {scheme}, {artifact.stat().st_size / 1e6:.0f} MB"] = lambda path=artifact: in_mmcc(path, inputs, options)
     engines["ONNX Runtime f32"] = lambda: in_onnx_runtime(model, inputs, options)

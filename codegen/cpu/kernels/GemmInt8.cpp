@@ -220,11 +220,18 @@ template <Form F> void gemm(const MicroCall *call) {
   auto *out = static_cast<float *>(call->args->scratch);
   float *sums = out + kScratchRows * kPostCols;
   float *numbers = sums + roundUp(rows * p.steps(), 16);
-  if (kAddedToWeight<F> != 0.0f || p.zero)
+#if defined(__AMX_INT8__)
+  const bool tiled = rows >= kAmxLeastRows;
+#else
+  constexpr bool tiled = false;
+#endif
+  // Tiles multiply signed bytes: nothing is added to weights of 8 bits.
+  const bool added = kAddedToWeight<F> != 0.0f && !(tiled && bitsOf(F) == 8);
+  if (added || p.zero)
     for (int64_t r = 0; r < rows; ++r)
       sumSteps(a + r * q[ARow], p, sums + r * p.steps());
 #if defined(__AMX_INT8__)
-  if (rows >= kAmxLeastRows) {
+  if (tiled) {
     const Int8Cell cell = {a, q[ARow], aScale, q[SRow], sums, m0, rows, n0, n1};
     return multiplyTiled<bitsOf(F)>(call, p, cell, numbers);
   }

@@ -1,5 +1,4 @@
-//===- Int8Tiles.h - Bytes times 8-bit and 4-bit weights with AMX *- C++
-//-*-===//
+//===- Int8Tiles.h - Bytes times narrow weights with AMX --------*- C++ -*-===//
 //
 // Two panels at a time meet all rows of the cell, 32 by 32 results in tiles. A
 // line of 8-bit weights is a row of a tile as it lies; one of 4-bit weights

@@ -39,6 +39,14 @@ constexpr const Level *findLevel(std::string_view name) {
   return nullptr;
 }
 
+/// The level of a target, "cpu:x86-64-v4". Null for another device, or none.
+constexpr const Level *findTarget(std::string_view target) {
+  constexpr std::string_view device = "cpu:";
+  return target.substr(0, device.size()) == device
+             ? findLevel(target.substr(device.size()))
+             : nullptr;
+}
+
 } // namespace mmcc::cpu
 
 #endif // MMCC_CODEGEN_CPU_KERNELS_LEVELS_H

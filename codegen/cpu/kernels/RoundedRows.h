@@ -1,14 +1,6 @@
-//===- RoundedRows.h - bf16 times bf16 --------------------------*- C++ -*-===//
+//===- RoundedRows.h - Rows rounded to bf16 times weights of it -*- C++ -*-===//
 //
-// The rows of a cell are rounded to bf16 once. A lane of a dot product takes
-// two numbers of a row of a and a column of w, whose products and sum are of
-// f32. In a panel of bf16 (Stored.h) two rows of K are 64 bytes, which one
-// permutation makes pairs:
-//
-//     k+0: c0 c1 .. c15 | k+1: c0 c1 .. c15   ->   c0: k+0 k+1 | c1: k+0 k+1 ..
-//
-// The instruction takes numbers below the normal range for zero, in a, w and
-// the sums.
+// The rows of a cell are rounded once, and meet all its panels.
 //
 //===----------------------------------------------------------------------===//
 

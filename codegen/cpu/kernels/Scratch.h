@@ -48,7 +48,7 @@ constexpr int64_t gemmNarrowScratchBytes(int64_t K, int64_t m_block) {
   return postTileBytes() + few + many + 64;
 }
 
-/// gemm_f32_bf16 that rounds: the rows of a cell as bf16; and what tiles want,
+/// gemm_bf16_bf16: the rows of a cell as bf16; and what tiles want,
 /// 32 columns of K as bf16, and of a block, and 32 results a row.
 constexpr int64_t gemmRoundedScratchBytes(int64_t K, int64_t m_block) {
   return postTileBytes() + (m_block + 32) * (K + 64) * 2 + 32 * 128 +

@@ -53,22 +53,13 @@ void *Level::symbol(const char *symbolName) const {
   return address;
 }
 
-static bool machineHas(std::string_view name) {
-  runtime::CpuLevel level;
-  if (!runtime::parseCpuLevel(name, level)) {
-    std::fprintf(stderr, "the runtime does not know %s\n", name.data());
-    std::abort();
-  }
-  // Tiles must be asked for.
-  return runtime::machineHas(level) && runtime::enable(level).ok();
-}
-
 /// Whether what a level has beyond the machine's is emulated.
 static bool isEmulated(std::string_view name) {
   std::string_view rest = name == "x86-64-v3-avxvnni" ? "x86-64-v3"
                           : name == "x86-64-v4-amx"   ? "x86-64-v4-vnni-bf16"
                                                       : "";
-  return !rest.empty() && !machineHas(name) && machineHas(rest);
+  return !rest.empty() && !runtime::machineRuns(name) &&
+         runtime::machineRuns(rest);
 }
 
 static Level loadLevel(std::string_view name) {
@@ -84,7 +75,7 @@ static Level loadLevel(std::string_view name) {
 std::vector<Level> baseLevels() {
   std::vector<Level> levels;
   for (const cpu::Level &level : cpu::kLevels)
-    if (level.isBase() && machineHas(level.name))
+    if (level.isBase() && runtime::machineRuns(level.name))
       levels.push_back(loadLevel(level.name));
   return levels;
 }
@@ -94,7 +85,7 @@ std::vector<Level> allLevels() {
   for (const cpu::Level &level : cpu::kLevels) {
     if (isEmulated(level.name))
       emulateInstructions();
-    else if (!machineHas(level.name))
+    else if (!runtime::machineRuns(level.name))
       continue;
     levels.push_back(loadLevel(level.name));
   }

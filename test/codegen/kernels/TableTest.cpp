@@ -2,6 +2,7 @@
 
 #include "codegen/cpu/kernels/Bitcode.h"
 #include "codegen/cpu/kernels/Levels.h"
+#include "runtime/loader/CpuLevel.h"
 #include "test/codegen/kernels/KernelHarness.h"
 
 #include <dlfcn.h>
@@ -39,6 +40,9 @@ TEST(Table, BasesAreEmbedded) {
 TEST(Table, FormsAreRows) {
   for (const mmcc::cpu::Level &level : mmcc::cpu::kLevels) {
     ASSERT_NE(mmcc::cpu::findLevel(level.base), nullptr);
+    EXPECT_EQ(mmcc::cpu::findTarget("cpu:" + std::string(level.name)), &level);
+    mmcc::runtime::CpuLevel known;
+    EXPECT_TRUE(mmcc::runtime::parseCpuLevel(level.name, known)) << level.name;
     EXPECT_TRUE(mmcc::cpu::findLevel(level.base)->isBase());
     size_t rows = 0, forms = 0;
     for (std::string_view form : level.forms)
