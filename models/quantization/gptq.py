@@ -61,7 +61,7 @@ def gptq(w: torch.Tensor, x: torch.Tensor, scheme: Scheme, act_order: bool = Fal
     u = inverse_factor(h[order][:, order])
     w = w[:, order]
 
-    integers = torch.zeros(outputs, inputs, dtype=torch.int64)
+    integers = torch.zeros(outputs, inputs, dtype=torch.float64 if scheme.floats else torch.int64)
     for first in range(0, inputs, block):
         last = min(first + block, inputs)
         errors = torch.zeros(outputs, last - first, dtype=torch.float64)

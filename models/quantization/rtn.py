@@ -11,6 +11,10 @@ shorter; without g a row is one group), and each group has one scale and one zer
 
     what q means: (q - zero) scale
 
+With 8-bit floats instead of integers q is such a float, e4m3 (at most 448) or e5m2 (57,344), and the nearest to w / scale:
+
+    symmetric    scale = max|w| / the largest float      zero = 0
+
 The lowest integer of two's complement, -8 of 4 bits, is never used. A group of zeros has scale 1 and zero 0. Ties are
 rounded to even. Everything is computed in float64.
 """
@@ -25,18 +29,25 @@ class Scheme:
     bits: int
     group: int | None  # None: a group is a whole row
     symmetric: bool
+    floats: torch.dtype | None = None  # of 8 bits
 
     @property
-    def lowest(self) -> int:
+    def lowest(self) -> float:
+        if self.floats:
+            return -self.highest
         return -(2 ** (self.bits - 1) - 1) if self.symmetric else 0
 
     @property
-    def highest(self) -> int:
+    def highest(self) -> float:
+        if self.floats:
+            return torch.finfo(self.floats).max
         return 2 ** (self.bits - 1) - 1 if self.symmetric else 2**self.bits - 1
 
     @property
     def name(self) -> str:
         group = "row" if self.group is None else f"g{self.group}"
+        if self.floats:
+            return f"{'e4m3' if self.floats == torch.float8_e4m3fn else 'e5m2'}.{group}"
         return f"b{self.bits}.{group}.{'symmetric' if self.symmetric else 'asymmetric'}"
 
     def columns(self, inputs: int) -> list[slice]:
@@ -47,7 +58,7 @@ class Scheme:
 
 @dataclass
 class Quantized:
-    integers: torch.Tensor  # [out, in] int64
+    integers: torch.Tensor  # [out, in] int64, or float64 where these are floats
     scales: torch.Tensor  # [out, groups] float64
     zeros: torch.Tensor  # [out, groups] int64, 0 where symmetric
     scheme: Scheme
@@ -72,7 +83,10 @@ def grid(w: torch.Tensor, scheme: Scheme) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def to_grid(w: torch.Tensor, scale: torch.Tensor, zero: torch.Tensor, scheme: Scheme) -> torch.Tensor:
-    """[out, n] -> integers [out, n] int64; scale and zero [out]."""
+    """[out, n] -> integers [out, n] int64, or floats as float64; scale and zero [out]."""
+    if scheme.floats:
+        inside = (w / scale[:, None]).clamp(scheme.lowest, scheme.highest)
+        return inside.to(torch.float32).to(scheme.floats).to(torch.float64)
     rounded = torch.round(w / scale[:, None]).to(torch.int64) + zero[:, None]
     return rounded.clamp(scheme.lowest, scheme.highest)
 

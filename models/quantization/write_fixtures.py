@@ -18,6 +18,7 @@ from smoothquant import SmoothQuant, smoothquant
 
 HERE = Path(__file__).parent
 SEED, OUTPUTS, INPUTS, SAMPLES = 0, 24, 256, 160
+FLOATS = [Scheme(8, group, True, floats) for floats in (torch.float8_e4m3fn, torch.float8_e5m2) for group in (32, None)]
 OUTLIERS, DEAD = (3, 70, 71, 200, 255), 17  # columns of x
 
 
@@ -41,7 +42,8 @@ def schemes(bits: tuple[int, ...], groups: tuple[int | None, ...], symmetries: t
 
 
 def arrays_of(quantized: Quantized, name: str) -> dict[str, np.ndarray]:
-    arrays = {f"{name}:integers": quantized.integers.numpy(), f"{name}:scales": quantized.scales.numpy()}
+    numbers = quantized.integers.to(torch.float32) if quantized.scheme.floats else quantized.integers
+    arrays = {f"{name}:integers": numbers.numpy(), f"{name}:scales": quantized.scales.numpy()}
     if not quantized.scheme.symmetric:
         arrays[f"{name}:zeros"] = quantized.zeros.numpy()
     return arrays
@@ -133,6 +135,12 @@ def main() -> None:
         arrays |= awq_arrays(awq(w, x, scheme, clipping=False), f"{scheme.name}.scaled")
         arrays |= awq_arrays(awq(w, x, scheme), f"{scheme.name}.clipped")
     write("awq", arrays)
+    arrays = {}
+    for scheme in FLOATS:
+        arrays |= arrays_of(gptq(w, x, scheme), f"{scheme.name}.gptq")
+        arrays |= arrays_of(gptq(w, x, scheme, act_order=True), f"{scheme.name}.gptq.act_order")
+        arrays |= awq_arrays(awq(w, x, scheme), f"{scheme.name}.awq")
+    write("float8", arrays)
     arrays = {}
     for static in (False, True):
         arrays |= smoothquant_arrays(smoothquant(w, x, static), "static" if static else "dynamic")

@@ -1,7 +1,7 @@
 //===- Lowering.cpp - One entry from mm to plan ---------------------------===//
 
 #include "passes/lower/Lowering.h"
-#include "passes/lower/Kernel.h"
+#include "passes/lower/QuantizeRows.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -182,7 +182,10 @@ void Lowering::lowerOp(Operation *op, bool wanted) {
           return;
         View target = destination(value);
         done.insert(op);
-        emitMap(value, target);
+        if (auto rows = rowsOf(value))
+          lowerRowsWithBytes(*this, value, target, rows);
+        else
+          emitMap(value, target);
         views[value] = target;
       });
   if (!isComputable(op))

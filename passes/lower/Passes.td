@@ -13,6 +13,8 @@ def LowerToPlan : Pass<"mm-lower-to-plan", "mlir::ModuleOp"> {
     chain) and those that feed them. Data movement becomes index maps, the
     rotations (torch.roll) in a chain among them: windows that are shifted are
     partitioned and put back by the kernels that store them.
+    A norm or an activation whose rows become bytes (mm.quantize_rows) is one
+    kernel with that, too.
     Constants are recorded with the layout in which kernels read them.
 
     Before:

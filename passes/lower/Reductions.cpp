@@ -2,7 +2,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
-#include "passes/lower/Kernel.h"
+#include "passes/lower/QuantizeRows.h"
 #include <cmath>
 
 using namespace mlir;
@@ -248,6 +248,13 @@ struct Norm {
   std::function<SmallVector<AffineExpr>(Value, ArrayRef<AffineExpr>)> affineAt;
 };
 
+/// The index of a row's scale, which has one entry for the row's many.
+SmallVector<AffineExpr> scaleOfRow(ArrayRef<AffineExpr> at) {
+  SmallVector<AffineExpr> result(at);
+  result.back() = getAffineConstantExpr(0, at.back().getContext());
+  return result;
+}
+
 void lowerNormOver(
     Lowering &lowering, Location loc, const Norm &norm, const Domain &original,
     const Dim &count,
@@ -257,6 +264,15 @@ void lowerNormOver(
       lowering.prepare(operand);
   Type element = elementOf(norm.input), wide = accumulatorType(element);
   Chain chain = lowering.chain(norm.result);
+  bool isOfRows =
+      original.extents.size() == original.parallel + 1 && element.isF32();
+  std::optional<RowBytes> bytes;
+  if (auto rows =
+          isOfRows ? wholeRowsOf(norm.result, chain) : mm::QuantizeRowsOp())
+    bytes.emplace(lowering, rows);
+  // What only the bytes are made of is computed again for each pass over a row.
+  bool isStored =
+      !bytes || chain.last != norm.result || !norm.result.hasOneUse();
   buildLoops(
       lowering, loc, original,
       [&](Kernel &kernel, const Domain &domain, ArrayRef<AffineExpr> index) {
@@ -282,30 +298,45 @@ void lowerNormOver(
         squares.yield(
             {squares.builder.create<arith::MulFOp>(squares.loc, x, x)});
         sums.push_back(wide);
-        Element map(kernel, "map", "", domain.extents, sums);
-        map.define(norm.result, [&](ArrayRef<AffineExpr>) -> Value {
-          OpBuilder &b = map.builder;
+        auto normed = [&](Element &e) -> Value {
+          OpBuilder &b = e.builder;
           Value variance =
-              b.create<arith::AddFOp>(map.loc, mean(map, sums.size() - 1),
-                                      map.floatConstant(wide, norm.epsilon));
-          Value inverse = b.create<arith::DivFOp>(
-              map.loc, map.floatConstant(wide, 1.0),
-              b.create<math::SqrtOp>(map.loc, variance));
-          Value y = b.create<arith::MulFOp>(map.loc, centred(map), inverse);
+              b.create<arith::AddFOp>(e.loc, mean(e, sums.size() - 1),
+                                      e.floatConstant(wide, norm.epsilon));
+          Value inverse =
+              b.create<arith::DivFOp>(e.loc, e.floatConstant(wide, 1.0),
+                                      b.create<math::SqrtOp>(e.loc, variance));
+          Value y = b.create<arith::MulFOp>(e.loc, centred(e), inverse);
           if (norm.scale)
             y = b.create<arith::MulFOp>(
-                map.loc, y,
-                wideAt(map, norm.scale, norm.affineAt(norm.scale, at), wide));
+                e.loc, y,
+                wideAt(e, norm.scale, norm.affineAt(norm.scale, at), wide));
           if (norm.offset)
             y = b.create<arith::AddFOp>(
-                map.loc, y,
-                wideAt(map, norm.offset, norm.affineAt(norm.offset, at), wide));
-          return emitCast(b, map.loc, y, wide, element);
-        });
-        map.storeChain(chain, norm.result, at);
-        map.yield();
+                e.loc, y,
+                wideAt(e, norm.offset, norm.affineAt(norm.offset, at), wide));
+          return emitCast(b, e.loc, y, wide, element);
+        };
+        if (isStored) {
+          Element map(kernel, "map", "", domain.extents, sums);
+          map.define(norm.result,
+                     [&](ArrayRef<AffineExpr>) { return normed(map); });
+          map.storeChain(chain, norm.result, at);
+          map.yield();
+        }
+        if (bytes)
+          bytes->emit(kernel, domain, sums, at, scaleOfRow(at),
+                      [&](Element &e) {
+                        return isStored ? e.load(chain.destination, at, element)
+                                        : normed(e);
+                      });
       });
-  lowering.stored(chain);
+  if (bytes)
+    bytes->stored();
+  if (isStored)
+    lowering.stored(chain);
+  else
+    chain.destination.buffer.getDefiningOp()->erase();
 }
 
 /// Right-aligned broadcasting against the tensor's index.

@@ -92,9 +92,9 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
     bool isKind =
         activations.empty() || activations == "rows" || activations == "static";
     bool isFloat = format != "int";
-    // Floats have 8 bits, no zero, and are rounded to the nearest.
-    bool isPossible = !isFloat || (bits == 8 && !asymmetric &&
-                                   activations.empty() && method == "rtn");
+    // Floats have 8 bits and no zero.
+    bool isPossible =
+        !isFloat || (bits == 8 && !asymmetric && activations.empty());
     if ((bits != 3 && bits != 4 && bits != 8) || group < 0 || !isKind ||
         !isPossible || (isFloat && format != "e4m3" && format != "e5m2") ||
         !parseMethod(method) ||

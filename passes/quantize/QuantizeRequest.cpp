@@ -82,9 +82,10 @@ std::string QuantizeRequest::conflict() const {
     return "--method=smoothquant moves outliers of 8-bit activations, which "
            "--quantize=" +
            scheme + " does not have";
-  if (format != "int" && (asymmetric || method != "rtn"))
-    return "--asymmetric and --method are of integers; --quantize=" + scheme +
-           " rounds to the nearest float";
+  if (format != "int" && asymmetric)
+    return "--asymmetric is of integers, whose zero can be anywhere; that of "
+           "--quantize=" +
+           scheme + " is the float 0";
   if (activations == "static" && group != 0)
     return "--group-size goes with scales of the weight's groups; one scale "
            "for all activations has whole columns";

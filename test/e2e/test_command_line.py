@@ -44,7 +44,7 @@ def refused(done, code: int, *words: str) -> None:
         (["--precision=f64"], "f64"),
         (["--precision=bf16", "-O0"], "--precision takes effect when the model is optimised"),
         (["--precision=bf16", "--quantize=fp8"], "--precision=bf16 and --quantize=fp8 both say what weights are stored in"),
-        (["--quantize=fp8", "--asymmetric"], "--asymmetric and --method are of integers"),
+        (["--quantize=fp8", "--asymmetric"], "--asymmetric is of integers"),
         (["--tome=8"], "--tome=8: expected r=N"),
         (["--tome=r=-1"], "--tome=r=-1: expected r=N"),
         (["--tome=r=99999999999999999999"], "expected r=N"),

@@ -46,6 +46,9 @@ def images(digits, tmp_path_factory):
         ("w4a16", "awq", 0.5),
         ("w4a8", "rtn", 0.5),
         ("w4a8", "gptq", 0.5),
+        ("fp8", "gptq", 0.2),
+        ("fp8", "awq", 0.2),
+        ("fp8-e5m2", "gptq", 0.2),
     ],
 )
 def test_handwriting_is_read_as_well(scheme, method, points, digits, images, tools, tmp_path):

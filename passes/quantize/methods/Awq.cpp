@@ -93,8 +93,9 @@ NarrowWeight roundClipped(const WeightMatrix &weight,
             tried(k, n) = std::min(std::max(from[k], least), most);
           GroupScale scale = coverRange(&tried(0, n), size, format);
           for (int64_t k = 0; k < size; ++k)
-            error(k, n) =
-                scale.valueOf(scale.numberOf(tried(k, n), format)) - from[k];
+            error(k, n) = scale.valueOf<float>(
+                              scale.numberOf(tried(k, n), format), format) -
+                          from[k];
         }
         Columns outputs = x * error;
         for (int64_t n = 0; n < count; ++n) {

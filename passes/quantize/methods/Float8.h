@@ -3,10 +3,15 @@
 #ifndef MMCC_PASSES_QUANTIZE_METHODS_FLOAT8_H
 #define MMCC_PASSES_QUANTIZE_METHODS_FLOAT8_H
 
-#include "passes/quantize/methods/NarrowWeight.h"
 #include "llvm/ADT/bit.h"
 
+#include <algorithm>
+#include <cmath>
+
 namespace mmcc::quantize {
+
+/// What the numbers of a weight are.
+enum class NumberKind { integer, e4m3, e5m2 };
 
 /// Sign, exponent, `mantissa` bits (P. Micikevicius et al., 2022, arXiv
 /// 2209.05433).
@@ -50,11 +55,6 @@ struct Float8 {
     return uint8_t(sign | std::min<uint32_t>(code, largest));
   }
 };
-
-/// Every group's largest magnitude becomes the format's largest number, every
-/// number is rounded to the nearest.
-NarrowWeight roundToFloat8(const WeightMatrix &weight,
-                           const WeightFormat &format);
 
 } // namespace mmcc::quantize
 

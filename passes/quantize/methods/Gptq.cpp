@@ -112,8 +112,7 @@ void Gptq::roundColumns(const WeightMatrix &weight, NarrowWeight &narrow,
         const GroupScale &scale = narrow.scale(input / group, first + n);
         const int number = scale.numberOf(w(i, n), format);
         narrow.number(input, first + n) = int8_t(number);
-        error[n] =
-            (w(i, n) - double(number - scale.zero) * scale.scale) / u(i, i);
+        error[n] = (w(i, n) - scale.valueOf<double>(number, format)) / u(i, i);
       }
       for (int64_t j = i + 1; j < end; ++j)
         w.row(j) -= u(i, j) * error;

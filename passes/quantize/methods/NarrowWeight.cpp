@@ -2,9 +2,6 @@
 
 #include "passes/quantize/methods/NarrowWeight.h"
 
-#include <algorithm>
-#include <cmath>
-
 namespace mmcc::quantize {
 
 NarrowWeight::NarrowWeight(const WeightFormat &format, int64_t in, int64_t out)
@@ -20,8 +17,8 @@ void limitPairs(NarrowWeight &narrow, const WeightMatrix &weight) {
         int sign = *pair[0] + *pair[1] > 0 ? 1 : -1;
         float up[2];
         for (int i : {0, 1})
-          up[i] =
-              float(sign) * (scale.valueOf(*pair[i]) - weight.column(n)[k + i]);
+          up[i] = float(sign) * (scale.valueOf<float>(*pair[i], narrow.format) -
+                                 weight.column(n)[k + i]);
         *pair[up[1] > up[0]] -= int8_t(sign);
       }
     }

@@ -3,14 +3,10 @@
 #ifndef MMCC_PASSES_QUANTIZE_METHODS_NARROWWEIGHT_H
 #define MMCC_PASSES_QUANTIZE_METHODS_NARROWWEIGHT_H
 
+#include "passes/quantize/methods/Float8.h"
 #include "passes/quantize/methods/WeightMatrix.h"
 
-#include <algorithm>
-#include <cmath>
-
 namespace mmcc::quantize {
-
-enum class NumberKind { integer, e4m3, e5m2 };
 
 /// How a weight is written.
 struct WeightFormat {
@@ -28,13 +24,15 @@ struct WeightFormat {
   /// Floats (Float8.h) have 8 bits, no zero and no limit; a number is a code.
   NumberKind kind = NumberKind::integer;
 
+  bool isFloat() const { return kind != NumberKind::integer; }
   int low() const { return asymmetric ? 0 : -high(); }
   int high() const {
     return asymmetric ? (1 << bits) - 1 : (1 << (bits - 1)) - 1;
   }
 };
 
-/// Scale and zero of one group: w is about (number - zero) * scale.
+/// Scale and zero of one group: w is about (number - zero) * scale, or the
+/// float of that code times scale.
 struct GroupScale {
   float scale = 1;
   int zero = 0;
@@ -43,12 +41,21 @@ struct GroupScale {
   /// the precision of w / scale.
   template <typename Real>
   int numberOf(Real w, const WeightFormat &format) const {
+    if (format.isFloat())
+      return int8_t(Float8::of(format.kind).nearest(float(w / Real(scale))));
     Real number = std::nearbyint(w / Real(scale)) + Real(zero);
     // NaN compares false: it becomes the lowest number.
     return int(
         std::max(Real(format.low()), std::min(Real(format.high()), number)));
   }
-  float valueOf(int number) const { return float(number - zero) * scale; }
+  /// What a number means, in the same precision.
+  template <typename Real>
+  Real valueOf(int number, const WeightFormat &format) const {
+    Real steps = format.isFloat()
+                     ? Real(Float8::of(format.kind).valueOf(uint8_t(number)))
+                     : Real(number - zero);
+    return steps * Real(scale);
+  }
 };
 
 /// A weight [in, out] in a format.

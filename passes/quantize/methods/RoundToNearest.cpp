@@ -2,10 +2,8 @@
 
 #include "passes/quantize/methods/RoundToNearest.h"
 #include "passes/quantize/methods/Columns.h"
-#include "passes/quantize/methods/Float8.h"
 
-#include <algorithm>
-#include <cmath>
+#include <limits>
 
 namespace mmcc::quantize {
 
@@ -24,6 +22,13 @@ GroupScale coverRange(const float *numbers, int64_t count,
     return group;
   }
   float magnitude = std::max(-low, high);
+  if (format.isFloat()) {
+    // A scale below the normal range has too few bits to divide by.
+    if (magnitude > 0)
+      group.scale = std::max(magnitude / Float8::of(format.kind).most,
+                             std::numeric_limits<float>::min());
+    return group;
+  }
   if (magnitude > 0)
     group.scale = magnitude / float(format.high());
   if (format.limited)
@@ -36,8 +41,6 @@ GroupScale coverRange(const float *numbers, int64_t count,
 
 NarrowWeight roundToNearest(const WeightMatrix &weight,
                             const WeightFormat &format) {
-  if (format.kind != NumberKind::integer)
-    return roundToFloat8(weight, format);
   NarrowWeight narrow(format, weight.in, weight.out);
   forColumns(weight.out, [&](int64_t first, int64_t last) {
     for (int64_t n = first; n < last; ++n)

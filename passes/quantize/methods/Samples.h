@@ -3,7 +3,6 @@
 #ifndef MMCC_PASSES_QUANTIZE_METHODS_SAMPLES_H
 #define MMCC_PASSES_QUANTIZE_METHODS_SAMPLES_H
 
-#include "passes/quantize/methods/Float8.h"
 #include "passes/quantize/methods/InputStatistics.h"
 #include "passes/quantize/methods/NarrowWeight.h"
 
@@ -52,16 +51,10 @@ inline Columns meaningOf(const NarrowWeight &narrow, int64_t first,
     const GroupScale *scales =
         &narrow.scales[k / narrow.format.group * narrow.out];
     bool isUnsigned = narrow.format.asymmetric;
-    if (narrow.format.kind != NumberKind::integer) {
-      Float8 float8 = Float8::of(narrow.format.kind);
-      for (int64_t n = first; n < last; ++n)
-        values(k, n - first) =
-            float8.valueOf(uint8_t(numbers[n])) * scales[n].scale;
-      continue;
-    }
     for (int64_t n = first; n < last; ++n)
-      values(k, n - first) = scales[n].valueOf(
-          isUnsigned ? int(uint8_t(numbers[n])) : int(numbers[n]));
+      values(k, n - first) = scales[n].valueOf<float>(
+          isUnsigned ? int(uint8_t(numbers[n])) : int(numbers[n]),
+          narrow.format);
   }
   return values;
 }

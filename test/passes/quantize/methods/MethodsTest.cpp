@@ -110,7 +110,7 @@ std::vector<Configuration> configurations() {
   return all;
 }
 
-/// How many integers differ; scales and zeros must be equal where they are of
+/// How many numbers differ; scales and zeros must be equal where they are of
 /// the same weights.
 int64_t differences(const NarrowWeight &got, const Fixture &fixture,
                     const std::string &name, double tolerance = 1e-6) {
@@ -127,8 +127,13 @@ int64_t differences(const NarrowWeight &got, const Fixture &fixture,
         EXPECT_EQ(scale.zero, fixture.get(name + ":zeros")[n * groups + g]);
       }
     }
-    for (int64_t k = 0; k < kIn; ++k)
-      different += got.numbers[k * kOut + n] != integers[n * kIn + k];
+    for (int64_t k = 0; k < kIn; ++k) {
+      int8_t number = got.numbers[k * kOut + n];
+      double meant = got.format.isFloat()
+                         ? Float8::of(got.format.kind).valueOf(uint8_t(number))
+                         : number;
+      different += meant != integers[n * kIn + k];
+    }
   }
   return different;
 }
@@ -223,6 +228,34 @@ TEST(SmoothQuant, equals_the_rendering) {
                   1e-5 * wanted);
     }
   }
+}
+
+// float8.npz: what GPTQ and AWQ make of 8-bit floats, which they round to as
+// they do to integers.
+TEST(Floats, equal_the_rendering) {
+  Fixture fixture("float8");
+  for (NumberKind kind : {NumberKind::e4m3, NumberKind::e5m2})
+    for (int64_t group : {int64_t(32), kIn}) {
+      WeightFormat format{8, group, false, false, kind};
+      std::string name =
+          std::string(kind == NumberKind::e4m3 ? "e4m3" : "e5m2") +
+          (group == kIn ? ".row" : ".g32");
+      for (bool order : {false, true}) {
+        NarrowWeight got =
+            Gptq(layer().statistics, order).round(layer().weight, format);
+        EXPECT_EQ(differences(got, fixture,
+                              name + (order ? ".gptq.act_order" : ".gptq")),
+                  0)
+            << name << order;
+      }
+      std::vector<float> scales =
+          searchAwqScales({&layer().weight}, {format}, layer().statistics);
+      expectNear(fixture.get(name + ".awq:input_scales"), doubles(scales),
+                 1e-5);
+      NarrowWeight got = roundClipped(layer().weight, format, scales,
+                                      layer().statistics, nullptr);
+      EXPECT_EQ(differences(got, fixture, name + ".awq"), 0) << name;
+    }
 }
 
 /// Output error of what the integers mean, on all rows.

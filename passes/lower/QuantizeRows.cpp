@@ -1,0 +1,159 @@
+//===- QuantizeRows.cpp - Rows as bytes, in the kernel of the rows --------===//
+//
+// A row's scale is known once the whole row is. Where a norm or an activation
+// makes the row, the kernel that does goes over it twice more while it lies in
+// the first level cache, and the row's numbers need no launch of their own:
+//
+//     reduce  sum, squares      ┐ the norm
+//     map     y, if others read it ┘
+//     reduce  largest |y|
+//     finish  scale = largest / 127
+//     map     bytes = round(y / scale)
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/lower/QuantizeRows.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+
+using namespace mlir;
+
+namespace mmcc::lower {
+
+mm::QuantizeRowsOp rowsOf(Value value) {
+  mm::QuantizeRowsOp found;
+  for (Operation *user : value.getUsers())
+    if (auto rows = dyn_cast<mm::QuantizeRowsOp>(user)) {
+      if (found)
+        return {};
+      found = rows;
+    }
+  return found;
+}
+
+mm::QuantizeRowsOp wholeRowsOf(Value anchorResult, const Chain &chain) {
+  auto rows = rowsOf(chain.last);
+  if (!rows || chain.last.getType() != anchorResult.getType())
+    return {};
+  auto type = cast<RankedTensorType>(chain.last.getType());
+  if (int64_t(rows.getBlock()) != type.getShape().back())
+    return {};
+  // Of a chain without a rotation each member has the next as its only user.
+  for (Value value = anchorResult; value != chain.last;) {
+    Operation *user = *value.getUsers().begin();
+    if (!user->hasTrait<mm::Elementwise>() ||
+        user->getResult(0).getType() != type)
+      return {};
+    value = user->getResult(0);
+  }
+  return rows;
+}
+
+RowBytes::RowBytes(Lowering &lowering, mm::QuantizeRowsOp op)
+    : lowering(lowering), op(op), values(lowering.destination(op.getValues())),
+      scales(lowering.destination(op.getScales())) {}
+
+void RowBytes::emit(Kernel &kernel, const Domain &domain, ArrayRef<Type> known,
+                    ArrayRef<AffineExpr> at, ArrayRef<AffineExpr> scaleAt,
+                    function_ref<Value(Element &)> element) const {
+  Type f32 = Float32Type::get(lowering.symbols.context);
+  Type i8 = IntegerType::get(lowering.symbols.context, 8);
+  Element largest(kernel, "reduce", "max", domain.extents, known);
+  largest.yield(
+      {largest.builder.create<math::AbsFOp>(largest.loc, element(largest))});
+
+  unsigned index = known.size();
+  SmallVector<Type> results(known);
+  results.push_back(f32);
+  ArrayRef<Dim> parallel =
+      ArrayRef<Dim>(domain.extents).take_front(domain.parallel);
+  Element finish(kernel, "finish", "", parallel, results);
+  finish.store(finish.builder.create<arith::MulFOp>(
+                   finish.loc, finish.value(index),
+                   finish.floatConstant(f32, 1.0 / 127)),
+               scales, scaleAt);
+  finish.yield();
+
+  Element map(kernel, "map", "", domain.extents, results);
+  OpBuilder &b = map.builder;
+  Value zero = map.floatConstant(f32, 0);
+  Value inverse = b.create<arith::DivFOp>(map.loc, map.floatConstant(f32, 127),
+                                          map.value(index));
+  Value none = b.create<arith::CmpFOp>(map.loc, arith::CmpFPredicate::OEQ,
+                                       map.value(index), zero);
+  inverse = b.create<arith::SelectOp>(map.loc, none, zero, inverse);
+  Value number = b.create<math::RoundEvenOp>(
+      map.loc, b.create<arith::MulFOp>(map.loc, element(map), inverse));
+  map.store(b.create<arith::FPToSIOp>(map.loc, i8, number), values, at);
+  map.yield();
+}
+
+void RowBytes::stored() {
+  lowering.stored({op.getValues(), values, {}});
+  lowering.stored({op.getScales(), scales, {}});
+  lowering.markDone(op);
+}
+
+namespace {
+
+/// [..., blocks | numbers of a block]
+struct BlockDomain {
+  Domain domain;
+  int64_t block;
+
+  BlockDomain(const Symbols &symbols, mm::QuantizeRowsOp op)
+      : block(op.getBlock()) {
+    domain.extents = mm::getShape(op.getInput().getType());
+    int64_t size = *domain.extents.back().getConstant();
+    domain.parallel = domain.extents.size();
+    domain.extents.back() = symbols.constant(size / block);
+    domain.extents.push_back(symbols.constant(block));
+  }
+  /// The index of an element, and that of its scale.
+  SmallVector<AffineExpr> elementAt(ArrayRef<AffineExpr> index) const {
+    SmallVector<AffineExpr> at(index.drop_back());
+    at.back() = at.back() * block + index.back();
+    return at;
+  }
+  ArrayRef<AffineExpr> scaleAt(ArrayRef<AffineExpr> index) const {
+    return index.drop_back();
+  }
+};
+
+} // namespace
+
+void lowerQuantizeRows(Lowering &lowering, mm::QuantizeRowsOp op) {
+  Value input = op.getInput();
+  RowBytes bytes(lowering, op);
+  lowering.prepare(input);
+  BlockDomain blocks(lowering.symbols, op);
+  buildLoops(
+      lowering, op.getLoc(), blocks.domain,
+      [&](Kernel &kernel, const Domain &domain, ArrayRef<AffineExpr> index) {
+        SmallVector<AffineExpr> at = blocks.elementAt(index);
+        bytes.emit(kernel, domain, {}, at, blocks.scaleAt(index),
+                   [&](Element &e) { return e.at(input, at); });
+      });
+  bytes.stored();
+}
+
+void lowerRowsWithBytes(Lowering &lowering, Value value, const View &target,
+                        mm::QuantizeRowsOp op) {
+  Type element = cast<RankedTensorType>(value.getType()).getElementType();
+  RowBytes bytes(lowering, op);
+  BlockDomain blocks(lowering.symbols, op);
+  buildLoops(
+      lowering, op.getLoc(), blocks.domain,
+      [&](Kernel &kernel, const Domain &domain, ArrayRef<AffineExpr> index) {
+        SmallVector<AffineExpr> at = blocks.elementAt(index);
+        Element map(kernel, "map", "", domain.extents, {});
+        map.store(map.at(value, at), target, at);
+        map.yield();
+        bytes.emit(kernel, domain, {}, at, blocks.scaleAt(index),
+                   [&](Element &e) { return e.load(target, at, element); });
+      });
+  bytes.stored();
+}
+
+} // namespace mmcc::lower
