@@ -341,6 +341,17 @@ static bool isSplat(ArrayRef<char> bytes, int64_t width) {
                      bytes.size() - width) == 0;
 }
 
+/// A name that printed IR can hold: the parser of dense_resource takes neither
+/// "onnx::MatMul_368" nor "/encoder/norm", nor a string.
+static std::string resourceName(StringRef name) {
+  std::string result;
+  if (name.empty() || !llvm::isAlpha(name[0]))
+    result = "_";
+  for (char c : name)
+    result += llvm::isAlnum(c) || c == '_' || c == '.' ? c : '_';
+  return result;
+}
+
 ElementsAttr makeElements(const TensorContent &content, StringRef name) {
   RankedTensorType type = content.type;
   int64_t width = bytesPerElement(type.getElementType());
@@ -366,7 +377,7 @@ ElementsAttr makeElements(const TensorContent &content, StringRef name) {
       /*dataIsMutable=*/false);
   auto handle =
       DenseResourceElementsHandle::getManagerInterface(type.getContext())
-          .insert(name, std::move(blob));
+          .insert(resourceName(name), std::move(blob));
   return DenseResourceElementsAttr::get(type, handle);
 }
 

@@ -71,8 +71,8 @@ def test_same_bytes_in_two_folders(model, tools, artifact, tmp_path):
 
 
 @pytest.mark.parametrize("stage", ["import", "simplify", "optimize", "quantize", "lower", "schedule"])
-def test_printed_ir_is_taken_up_again(stage, tools, artifact, tmp_path):
-    model = "bert_base.dyn"
+@pytest.mark.parametrize("model", ["bert_base.dyn", "bert_base.legacy"])  # its weights are called onnx::MatMul_368
+def test_printed_ir_is_taken_up_again(model, stage, tools, artifact, tmp_path):
     printed = tools.call("mmcc", "compile", TINY / f"{model}.onnx", f"--stop-after={stage}")
     assert printed.returncode == 0 and printed.stderr == ""
     (tmp_path / "ir.mlir").write_text(printed.stdout)
