@@ -32,6 +32,13 @@ Program::Program(const std::string &kernels, const std::string &level) {
   if (!module)
     return;
   auto variant = *module->getBody()->getOps<plan::VariantOp>().begin();
+  if (level == kCuda) {
+    auto kernels = std::make_unique<HostKernels>(variant);
+    message += kernels->message;
+    if (message.empty())
+      host = std::move(kernels);
+    return;
+  }
   cpu::CpuOptions options;
   if (const char *folder = std::getenv("MMCC_TEST_DUMP"))
     options.dumpDir =
@@ -59,6 +66,11 @@ Program::~Program() {
 void Program::run(const std::string &kernel, std::array<int64_t, 3> grid,
                   std::vector<void *> buffers, std::vector<int64_t> sizes) {
   ASSERT_TRUE(compiled()) << message;
+  if (host) {
+    ASSERT_TRUE(host->run(kernel, grid, buffers, sizes))
+        << "no kernel " << kernel;
+    return;
+  }
   using Kernel = void (*)(const cpu::KernelArgs *, int64_t, int64_t, int64_t);
   Kernel function = nullptr;
   for (const cpu::CodeSymbol &symbol : image.kernels)
@@ -81,6 +93,7 @@ std::vector<std::string> runnableLevels() {
   for (const cpu::Level &level : cpu::kLevels)
     if (level.isBase() && runtime::machineRuns(level.name))
       levels.emplace_back(level.name);
+  levels.emplace_back(kCuda);
   return levels;
 }
 

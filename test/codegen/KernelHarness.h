@@ -5,6 +5,7 @@
 
 #include "codegen/cpu/CodeGen.h"
 #include "codegen/cpu/kernels/Abi.h"
+#include "test/codegen/cuda/HostKernels.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/MLIRContext.h"
@@ -19,6 +20,9 @@
 
 namespace mmcc::test {
 
+/// Stands for a GPU among the levels: CUDA C++ that a CPU runs (HostKernels.h).
+inline constexpr const char *kCuda = "cuda";
+
 /// Kernels compiled for one level and mapped executable.
 class Program {
 public:
@@ -28,7 +32,7 @@ public:
   Program(const Program &) = delete;
 
   /// False when compiling failed; `message` holds the diagnostics.
-  bool compiled() const { return mapping != nullptr; }
+  bool compiled() const { return mapping || host; }
   std::string message;
 
   /// Runs the kernel once per cell of the grid.
@@ -39,9 +43,10 @@ public:
 
 private:
   void *mapping = nullptr;
+  std::unique_ptr<HostKernels> host;
 };
 
-/// Levels that this machine can run.
+/// Levels that this machine can run, and CUDA.
 std::vector<std::string> runnableLevels();
 
 /// Reproducible values in [low, high).

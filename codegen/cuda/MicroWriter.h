@@ -1,0 +1,32 @@
+//===- MicroWriter.h - Rows of kernels.inc as CUDA C++ ----------*- C++ -*-===//
+
+#ifndef MMCC_CODEGEN_CUDA_MICROWRITER_H
+#define MMCC_CODEGEN_CUDA_MICROWRITER_H
+
+#include "codegen/cuda/BlockWriter.h"
+
+namespace mmcc::cuda {
+
+/// A row that has a template: kernels.inc says what it computes.
+struct MicroRow {
+  llvm::StringLiteral name;
+  /// In codegen/cuda/kernels.
+  llvm::StringLiteral header;
+  /// The function and its parameters' structure.
+  llvm::StringLiteral function, params;
+  unsigned tensors, paramCount;
+  /// Whether there is a score block, or one that changes nothing.
+  bool hasScore = false;
+};
+
+/// Null when there is no template yet.
+const MicroRow *findMicroRow(llvm::StringRef name);
+
+/// Writes the call of the row's template with the kernel's blocks as functions
+/// of their indices and number.
+mlir::LogicalResult writeMicro(plan::KernelOp kernel, const MicroRow &row,
+                               unsigned threads, llvm::raw_ostream &out);
+
+} // namespace mmcc::cuda
+
+#endif // MMCC_CODEGEN_CUDA_MICROWRITER_H

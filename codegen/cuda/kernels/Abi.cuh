@@ -1,0 +1,42 @@
+//===- Abi.cuh - What a kernel is, on a GPU -------------------------------===//
+//
+// A kernel is one __global__ function, launched once on the dispatch's grid: a
+// cell of the grid is a block of threads. It has one parameter, which the
+// runtime fills as the CPU's KernelArgs: addresses of the operands in the order
+// of the kernel's, then its symbols' values.
+//
+//     MMCC_KERNEL(loops_0, 256, mmcc::Arguments<3, 1>) {
+//       const float *x = args.buffer<const float>(0);
+//       ...
+//     }
+//
+// The layout of Arguments is part of the artifact format.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MMCC_CODEGEN_CUDA_KERNELS_ABI_CUH
+#define MMCC_CODEGEN_CUDA_KERNELS_ABI_CUH
+
+#include <cstdint>
+
+namespace mmcc {
+
+template <int Buffers, int Sizes> struct Arguments {
+  void *buffers[Buffers];
+  int64_t sizes[Sizes ? Sizes : 1];
+
+  template <typename T> __device__ T *buffer(int i) const {
+    return static_cast<T *>(buffers[i]);
+  }
+};
+
+} // namespace mmcc
+
+// Tests that run kernels on a CPU bring their own (test/codegen/cuda/shim).
+#ifndef MMCC_KERNEL
+#define MMCC_KERNEL(name, threads, ...)                                        \
+  extern "C" __global__ void __launch_bounds__(threads)                        \
+      name(const __grid_constant__ __VA_ARGS__ args)
+#endif
+
+#endif // MMCC_CODEGEN_CUDA_KERNELS_ABI_CUH

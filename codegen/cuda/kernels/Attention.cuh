@@ -1,0 +1,207 @@
+//===- Attention.cuh - attention_f32 --------------------------------------===//
+//
+// softmax(scale q k^T) v for one head, in single precision: no score is ever
+// written to memory (T. Dao, 2023, arXiv 2307.08691). A block takes 32 queries
+// and goes over the keys, 32 at a time:
+//
+//     scores  [32][32]   a warp has 4 queries, a lane one key of each; q and k
+//                        come through shared memory, 32 numbers of a head at a
+//                        time
+//     largest, sum       of a query so far, in the registers of its warp
+//     result  [32][Dv]   likewise: 4 queries, every 32nd number a lane
+//
+// A key tile that raises a query's largest score scales what it has so far.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MMCC_CODEGEN_CUDA_KERNELS_ATTENTION_CUH
+#define MMCC_CODEGEN_CUDA_KERNELS_ATTENTION_CUH
+
+#include "Team.cuh"
+
+namespace mmcc {
+
+/// As kernels.inc lists them; `scale` is the bits of a double.
+struct AttentionParams {
+  int64_t B, H, group, Sq, Skv, D, Dv, scale, causal, causal_offset, window,
+      q_batch, q_head, q_row, k_batch, k_head, k_row, v_batch, v_head, v_row,
+      q_block, stride, stride_offset, spans;
+
+  /// Whether query i sees key j, as far as positions tell.
+  __device__ bool sees(int64_t i, int64_t j) const {
+    const int64_t here = i + causal_offset;
+    if ((!causal || j <= here) && (window <= 0 || j > here - window))
+      return true;
+    return stride > 0 && j % stride == 0 && j <= i + stride_offset;
+  }
+};
+
+struct AttentionTiles {
+  static constexpr int kSide = 32, kThreads = 256;
+  float q[kSide][kSide + 1], k[kSide][kSide + 1], v[kSide][kSide + 1];
+  float weights[kSide][kSide + 1];
+};
+
+/// 32 queries from i0 on; Chunks = ceil(Dv / 32).
+template <int Chunks, typename Score, typename Post> class QueryTile {
+public:
+  static constexpr int kSide = AttentionTiles::kSide;
+  static constexpr int kRows = kSide * kSide / AttentionTiles::kThreads;
+
+  __device__ QueryTile(AttentionTiles &tiles, const AttentionParams &p,
+                       const float *q, const float *k, const float *v,
+                       int64_t i0, int64_t iEnd, Score score, Post post)
+      : tiles(tiles), p(p), q(q), k(k), v(v), i0(i0), iEnd(iEnd), score(score),
+        post(post), scale(float(__longlong_as_double(p.scale))) {
+    for (int r = 0; r < kRows; ++r) {
+      most[r] = -INFINITY;
+      sum[r] = 0;
+      for (int c = 0; c < Chunks; ++c)
+        result[r][c] = 0;
+    }
+  }
+
+  /// Keys [begin, end); of `whole` tiles the score block has nothing to say.
+  __device__ void attend(int64_t begin, int64_t end, bool whole) {
+    for (int64_t j0 = begin; j0 < end; j0 += kSide)
+      if (whole || anySees(j0, end))
+        attendTile(j0, least(end, j0 + kSide), whole);
+  }
+
+  __device__ void finish(int64_t batch, int64_t head) {
+    for (int r = 0; r < kRows; ++r) {
+      const int64_t i = i0 + row(r);
+      if (i >= iEnd)
+        continue;
+      const float inverse = sum[r] == 0 ? 0 : 1 / sum[r];
+      for (int c = 0; c < Chunks; ++c)
+        if (const int64_t d = c * kSide + lane(); d < p.Dv)
+          post(batch, head, i, d, result[r][c] * inverse);
+    }
+  }
+
+private:
+  static __device__ int lane() { return threadIdx.x % kWarp; }
+  static __device__ int row(int r) { return threadIdx.x / kWarp * kRows + r; }
+
+  /// Whether some query of the tile may see some key of [j0, j0 + 32): keys
+  /// beyond the last query's, or before the first one's window, are skipped.
+  __device__ bool anySees(int64_t j0, int64_t end) const {
+    const int64_t last = least(iEnd, i0 + kSide) - 1;
+    const int64_t jLast = least(end, j0 + kSide) - 1;
+    const bool isLate = p.causal && j0 > last + p.causal_offset;
+    const bool isEarly =
+        p.window > 0 && jLast <= i0 + p.causal_offset - p.window;
+    if (!isLate && !isEarly)
+      return true;
+    return p.stride > 0 && j0 <= last + p.stride_offset &&
+           jLast / p.stride * p.stride >= j0;
+  }
+
+  /// 32 tokens' numbers [d0, d0 + 32) of `size` to shared memory.
+  __device__ void read(float (&tile)[kSide][kSide + 1], const float *from,
+                       int64_t stride, int64_t first, int64_t end, int64_t d0,
+                       int64_t size) {
+    for (int r = 0; r < kRows; ++r) {
+      const int64_t token = first + row(r), d = d0 + lane();
+      tile[row(r)][lane()] =
+          token < end && d < size ? from[token * stride + d] : 0.0f;
+    }
+  }
+
+  __device__ void attendTile(int64_t j0, int64_t jEnd, bool whole) {
+    float scores[kRows] = {};
+    for (int64_t d0 = 0; d0 < p.D; d0 += kSide) {
+      __syncthreads(); // the chunk before has been multiplied
+      read(tiles.q, q, p.q_row, i0, iEnd, d0, p.D);
+      read(tiles.k, k, p.k_row, j0, jEnd, d0, p.D);
+      __syncthreads(); // this one is there
+#pragma unroll
+      for (int d = 0; d < kSide; ++d)
+#pragma unroll
+        for (int r = 0; r < kRows; ++r)
+          scores[r] += tiles.q[row(r)][d] * tiles.k[lane()][d];
+    }
+    for (int r = 0; r < kRows; ++r)
+      addTo(r, scoreOf(i0 + row(r), j0 + lane(), jEnd, scores[r], whole));
+    __syncwarp(); // the warp's weights are there
+    for (int c = 0; c < Chunks; ++c) {
+      __syncthreads(); // values of the chunk before have been used
+      read(tiles.v, v, p.v_row, j0, jEnd, c * kSide, p.Dv);
+      __syncthreads(); // these are there
+      for (int r = 0; r < kRows; ++r) {
+        float value = 0;
+#pragma unroll
+        for (int j = 0; j < kSide; ++j)
+          value += tiles.weights[row(r)][j] * tiles.v[j][lane()];
+        result[r][c] += value;
+      }
+    }
+  }
+
+  __device__ float scoreOf(int64_t i, int64_t j, int64_t jEnd, float product,
+                           bool whole) {
+    if (i >= iEnd || j >= jEnd)
+      return -INFINITY;
+    if (!p.sees(i, j))
+      return -INFINITY;
+    return whole ? product * scale : score(i, j, product * scale);
+  }
+
+  /// Weighs query r's key of this lane.
+  __device__ void addTo(int r, float value) {
+    const float before = most[r];
+    most[r] = maximum(before, acrossWarp<Largest<float>>(value));
+    // Nothing has been seen yet: infinities have no difference.
+    const bool isEmpty = most[r] == -INFINITY;
+    const float shrink = isEmpty ? 1.0f : expf(before - most[r]);
+    const float weight = isEmpty ? 0.0f : expf(value - most[r]);
+    sum[r] = sum[r] * shrink + acrossWarp<Sum<float>>(weight);
+    for (int c = 0; c < Chunks; ++c)
+      result[r][c] *= shrink;
+    tiles.weights[row(r)][lane()] = weight;
+  }
+
+  AttentionTiles &tiles;
+  const AttentionParams &p;
+  const float *q, *k, *v;
+  int64_t i0, iEnd;
+  Score score;
+  Post post;
+  float scale;
+  float most[kRows], sum[kRows], result[kRows][Chunks];
+};
+
+template <int Chunks, typename Score, typename Post>
+__device__ void
+attention(const float *__restrict__ q, const float *__restrict__ k,
+          const float *__restrict__ v, const void *__restrict__ spans,
+          const AttentionParams &p, Score score, Post post) {
+  __shared__ AttentionTiles tiles;
+  const int64_t batch = blockIdx.z, head = blockIdx.y, block = blockIdx.x;
+  const int64_t kvHead = head / p.group;
+  const int64_t iEnd = least(p.Sq, (block + 1) * p.q_block);
+  auto scoreOfHead = [&](int64_t i, int64_t j, float value) {
+    return score(batch, head, i, j, value);
+  };
+  for (int64_t i0 = block * p.q_block; i0 < iEnd; i0 += AttentionTiles::kSide) {
+    QueryTile<Chunks, decltype(scoreOfHead), Post> tile(
+        tiles, p, q + batch * p.q_batch + head * p.q_head,
+        k + batch * p.k_batch + kvHead * p.k_head,
+        v + batch * p.v_batch + kvHead * p.v_head, i0, iEnd, scoreOfHead, post);
+    if (p.spans == 0)
+      tile.attend(0, p.Skv, false);
+    for (int64_t s = 0; s < p.spans; ++s) {
+      const int32_t *part =
+          static_cast<const int32_t *>(spans) + (block * p.spans + s) * 3;
+      // A table that is wrong costs sense, never memory.
+      tile.attend(largest<int64_t>(part[0], 0), least<int64_t>(part[1], p.Skv),
+                  part[2] != 0);
+    }
+    tile.finish(batch, head);
+  }
+}
+
+} // namespace mmcc
+
+#endif // MMCC_CODEGEN_CUDA_KERNELS_ATTENTION_CUH

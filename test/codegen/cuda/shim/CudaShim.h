@@ -1,0 +1,90 @@
+//===- CudaShim.h - CUDA's words for a CPU ----------------------*- C++ -*-===//
+//
+// Included before a kernel's source, which then compiles as C++. The threads of
+// a block are fibers of one thread of the machine (Fibers.cpp), and blocks run
+// one after another; what is __shared__ is therefore static.
+//
+// Only what our kernels use is here.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MMCC_TEST_CODEGEN_CUDA_SHIM_CUDASHIM_H
+#define MMCC_TEST_CODEGEN_CUDA_SHIM_CUDASHIM_H
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#define __device__
+#define __host__
+#define __global__
+#define __shared__ static
+#define __forceinline__ inline
+
+/// The kernel is exported as a function of the address of its parameter.
+#define MMCC_KERNEL(name, threads, ...)                                        \
+  static void name##_body(const __VA_ARGS__ &args);                            \
+  extern "C" void name(const void *parameters) {                               \
+    name##_body(*static_cast<const __VA_ARGS__ *>(parameters));                \
+  }                                                                            \
+  static void name##_body(const __VA_ARGS__ &args)
+
+namespace mmcc::shim {
+
+struct Position {
+  unsigned x, y, z;
+};
+struct Place {
+  Position threadIdx, blockIdx, blockDim, gridDim;
+};
+
+} // namespace mmcc::shim
+
+// Of the thread that runs. In Fibers.cpp.
+extern "C" mmcc::shim::Place *mmcc_shim_place();
+/// Waits for all threads of the block that have not returned.
+extern "C" void mmcc_shim_sync_block();
+/// Waits for the lanes of `mask`, all of which must name it; gives lane
+/// `from`'s `value`. Lanes that are not in the mask give the caller's own.
+extern "C" uint64_t mmcc_shim_exchange(unsigned mask, uint64_t value,
+                                       unsigned from);
+
+#define threadIdx (mmcc_shim_place()->threadIdx)
+#define blockIdx (mmcc_shim_place()->blockIdx)
+#define blockDim (mmcc_shim_place()->blockDim)
+#define gridDim (mmcc_shim_place()->gridDim)
+
+inline void __syncthreads() { mmcc_shim_sync_block(); }
+inline void __syncwarp(unsigned mask = 0xffffffffu) {
+  mmcc_shim_exchange(mask, 0, 0);
+}
+template <typename T> T __shfl_xor_sync(unsigned mask, T value, int lanes) {
+  uint64_t bits = 0;
+  std::memcpy(&bits, &value, sizeof(T));
+  bits = mmcc_shim_exchange(mask, bits, (threadIdx.x % 32) ^ unsigned(lanes));
+  std::memcpy(&value, &bits, sizeof(T));
+  return value;
+}
+
+inline float __uint_as_float(unsigned bits) {
+  float value;
+  std::memcpy(&value, &bits, sizeof(value));
+  return value;
+}
+inline unsigned __float_as_uint(float value) {
+  unsigned bits;
+  std::memcpy(&bits, &value, sizeof(bits));
+  return bits;
+}
+inline double __longlong_as_double(long long bits) {
+  double value;
+  std::memcpy(&value, &bits, sizeof(value));
+  return value;
+}
+inline int __popcll(unsigned long long x) { return __builtin_popcountll(x); }
+inline int __clzll(long long x) { return x ? __builtin_clzll(x) : 64; }
+inline int __ffsll(long long x) { return __builtin_ffsll(x); }
+inline float rsqrtf(float x) { return 1 / std::sqrt(x); }
+inline double rsqrt(double x) { return 1 / std::sqrt(x); }
+
+#endif // MMCC_TEST_CODEGEN_CUDA_SHIM_CUDASHIM_H

@@ -1,0 +1,232 @@
+//===- Fibers.cpp - The threads of a block, one at a time -----------------===//
+//
+// Each thread has a stack of its own and runs until it waits; then the next one
+// that can go on does. What waits is a barrier of the block, or an exchange
+// among lanes of a warp, which is two: all have given, all have taken.
+//
+//===----------------------------------------------------------------------===//
+
+#include "test/codegen/cuda/shim/CudaShim.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <sys/mman.h>
+#include <vector>
+
+#undef threadIdx
+#undef blockIdx
+#undef blockDim
+#undef gridDim
+
+namespace {
+
+constexpr size_t kStackBytes = 256 << 10, kGuardBytes = 4096;
+
+extern "C" void mmcc_shim_switch(void **from, void *to);
+// Saves the registers that a called function must keep on the stack that is
+// left, and takes those of the one that is entered.
+asm(R"(
+.text
+.globl mmcc_shim_switch
+.hidden mmcc_shim_switch
+mmcc_shim_switch:
+  pushq %rbp
+  pushq %rbx
+  pushq %r12
+  pushq %r13
+  pushq %r14
+  pushq %r15
+  movq %rsp, (%rdi)
+  movq %rsi, %rsp
+  popq %r15
+  popq %r14
+  popq %r13
+  popq %r12
+  popq %rbx
+  popq %rbp
+  ret
+)");
+
+struct Fiber {
+  void *stack = nullptr; // where it goes on
+  mmcc::shim::Place place;
+  bool isDone = false;
+  /// It waits while *event has this value.
+  const uint64_t *event = nullptr;
+  uint64_t seen = 0;
+};
+
+/// A meeting of some threads; `count` meetings have taken place.
+struct Meeting {
+  unsigned arrived = 0;
+  uint64_t count = 0;
+};
+
+struct Warp {
+  Meeting meeting;
+  unsigned mask = 0;
+  uint64_t values[32];
+};
+
+class BlockRun {
+public:
+  void run(void (*kernel)(const void *), const void *parameters,
+           mmcc::shim::Position block, mmcc::shim::Position threads,
+           mmcc::shim::Position grid);
+
+  Fiber *current = nullptr;
+
+  void syncBlock() {
+    if (++block.arrived == alive)
+      release(block);
+    else
+      waitFor(block.count);
+  }
+
+  uint64_t exchange(unsigned mask, uint64_t value, unsigned from) {
+    const unsigned thread = current->place.threadIdx.x;
+    Warp &warp = warps[thread / 32];
+    meet(warp, mask);
+    warp.values[thread % 32] = value;
+    meet(warp, mask);
+    const uint64_t result = mask >> from & 1 ? warp.values[from] : value;
+    meet(warp, mask);
+    return result;
+  }
+
+private:
+  static void enter();
+  [[noreturn]] void fail(const char *what) const {
+    const auto &at = current->place;
+    std::fprintf(stderr, "CUDA shim: %s: block (%u, %u, %u), thread %u\n", what,
+                 at.blockIdx.x, at.blockIdx.y, at.blockIdx.z, at.threadIdx.x);
+    std::abort();
+  }
+  void release(Meeting &meeting) {
+    meeting.arrived = 0;
+    ++meeting.count;
+  }
+  void waitFor(const uint64_t &event) {
+    current->event = &event;
+    current->seen = event;
+    mmcc_shim_switch(&current->stack, scheduler);
+  }
+  void meet(Warp &warp, unsigned mask) {
+    const unsigned lane = 1u << current->place.threadIdx.x % 32;
+    if (!(mask & lane))
+      fail("a lane is not in its own mask");
+    if (warp.meeting.arrived == 0)
+      warp.mask = mask;
+    if (warp.mask != mask)
+      fail("lanes of a warp meet with different masks");
+    warp.meeting.arrived |= lane;
+    if (warp.meeting.arrived == mask)
+      release(warp.meeting);
+    else
+      waitFor(warp.meeting.count);
+  }
+  char *stackOf(size_t thread);
+
+  void *scheduler = nullptr;
+  std::vector<Fiber> fibers;
+  std::vector<Warp> warps;
+  std::vector<char *> stacks;
+  Meeting block;
+  unsigned alive = 0;
+  void (*kernel)(const void *) = nullptr;
+  const void *parameters = nullptr;
+};
+
+BlockRun &running() {
+  static BlockRun run;
+  return run;
+}
+
+char *BlockRun::stackOf(size_t thread) {
+  while (stacks.size() <= thread) {
+    void *memory =
+        mmap(nullptr, kGuardBytes + kStackBytes, PROT_READ | PROT_WRITE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED || mprotect(memory, kGuardBytes, PROT_NONE)) {
+      std::perror("CUDA shim: a thread's stack");
+      std::abort();
+    }
+    stacks.push_back(static_cast<char *>(memory) + kGuardBytes);
+  }
+  return stacks[thread];
+}
+
+/// A fiber's first function; nobody called it.
+void BlockRun::enter() {
+  BlockRun &run = running();
+  run.kernel(run.parameters);
+  run.current->isDone = true;
+  // Those who wait for the block do not wait for who has left.
+  if (--run.alive && run.block.arrived == run.alive)
+    run.release(run.block);
+  void *nowhere;
+  mmcc_shim_switch(&nowhere, run.scheduler);
+  std::abort();
+}
+
+void BlockRun::run(void (*function)(const void *), const void *arguments,
+                   mmcc::shim::Position at, mmcc::shim::Position threads,
+                   mmcc::shim::Position grid) {
+  kernel = function;
+  parameters = arguments;
+  alive = threads.x;
+  block = {};
+  fibers.assign(threads.x, {});
+  warps.assign((threads.x + 31) / 32, {});
+  for (unsigned i = 0; i < threads.x; ++i) {
+    fibers[i].place = {{i, 0, 0}, at, threads, grid};
+    // Six registers, then where to return to; behind that, the stack is as a
+    // call leaves it: 8 above a multiple of 16.
+    auto *top = reinterpret_cast<uint64_t *>(stackOf(i) + kStackBytes);
+    top -= 1;
+    *--top = reinterpret_cast<uint64_t>(&BlockRun::enter);
+    fibers[i].stack = top - 6;
+  }
+  // A missing barrier shows when threads run in the other order.
+  const char *order = std::getenv("MMCC_SHIM_ORDER");
+  const bool isReverse = order && std::strcmp(order, "reverse") == 0;
+  while (alive) {
+    bool hasMoved = false;
+    for (unsigned i = 0; i < threads.x; ++i) {
+      Fiber &fiber = fibers[isReverse ? threads.x - 1 - i : i];
+      if (fiber.isDone || (fiber.event && *fiber.event == fiber.seen))
+        continue;
+      hasMoved = true;
+      fiber.event = nullptr;
+      current = &fiber;
+      mmcc_shim_switch(&scheduler, fiber.stack);
+    }
+    if (!hasMoved)
+      fail("all threads wait for others (a barrier that not all reach)");
+  }
+}
+
+} // namespace
+
+extern "C" mmcc::shim::Place *mmcc_shim_place() {
+  return &running().current->place;
+}
+extern "C" void mmcc_shim_sync_block() { running().syncBlock(); }
+extern "C" uint64_t mmcc_shim_exchange(unsigned mask, uint64_t value,
+                                       unsigned from) {
+  return running().exchange(mask, value, from);
+}
+
+/// Runs a kernel on a grid, its blocks in order. One launch at a time.
+extern "C" void mmcc_shim_launch(void (*kernel)(const void *),
+                                 const unsigned grid[3],
+                                 const unsigned block[3], size_t,
+                                 const void *parameters) {
+  for (unsigned z = 0; z < grid[2]; ++z)
+    for (unsigned y = 0; y < grid[1]; ++y)
+      for (unsigned x = 0; x < grid[0]; ++x)
+        running().run(kernel, parameters, {x, y, z},
+                      {block[0], block[1], block[2]},
+                      {grid[0], grid[1], grid[2]});
+}
