@@ -69,28 +69,30 @@ LogicalResult fromPlan(ModuleOp module, ArrayRef<KernelOffsets> offsets,
       return op.emitOpError("has no code");
     auto variant = std::make_unique<schema::VariantT>();
     variant->target = op.getTarget().str();
-    llvm::StringMap<uint64_t> offsetOf;
-    for (const auto &[name, offset] : offsets[number])
-      offsetOf[name] = offset;
+    llvm::StringMap<const KernelCode *> codeOf;
+    for (const KernelCode &code : offsets[number])
+      codeOf[code.name] = &code;
     EntryBuilder::Indices kernelIndices;
     for (auto kernelOp : op.getBody().getOps<plan::KernelOp>()) {
-      auto offset = offsetOf.find(kernelOp.getSymName());
-      if (offset == offsetOf.end())
+      const KernelCode *code = codeOf.lookup(kernelOp.getSymName());
+      if (!code)
         return kernelOp.emitOpError("has no code");
       auto kernel = std::make_unique<schema::KernelT>();
       kernel->name = kernelOp.getSymName().str();
-      kernel->entry_offset = offset->second;
+      kernel->entry_offset = code->offset;
+      kernel->code_bytes = code->bytes;
+      kernel->threads = code->threads;
       if (kernelOp.getScratch().isSingleConstant())
         kernel->scratch_bytes = kernelOp.getScratch().getSingleConstantResult();
       kernelIndices[kernel->name] = uint32_t(variant->kernels.size());
       variant->kernels.push_back(std::move(kernel));
     }
-    for (const auto &[name, offset] : offsets[number++]) {
-      if (kernelIndices.contains(name))
+    for (const KernelCode &code : offsets[number++]) {
+      if (kernelIndices.contains(code.name))
         continue;
       auto function = std::make_unique<schema::KernelT>();
-      function->name = name;
-      function->entry_offset = offset;
+      function->name = code.name;
+      function->entry_offset = code.offset;
       variant->functions.push_back(std::move(function));
     }
     for (auto entryOp : op.getBody().getOps<plan::EntryOp>()) {

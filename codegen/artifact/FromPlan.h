@@ -22,8 +22,16 @@
 
 namespace mmcc::artifact {
 
-/// Where a variant's kernels, and what they call, start in its image, by name.
-using KernelOffsets = std::vector<std::pair<std::string, uint64_t>>;
+/// Where the code of a kernel, or of what kernels call, starts in its variant's
+/// image.
+struct KernelCode {
+  std::string name;
+  uint64_t offset = 0;
+  /// On a GPU: of the code, and of a block.
+  uint64_t bytes = 0;
+  uint32_t threads = 0;
+};
+using KernelOffsets = std::vector<KernelCode>;
 
 /// Fills in `program` (constants, variants, entries) from `module`, and
 /// `constants` with what writeArtifact() takes. `offsets` has an element for

@@ -3,13 +3,13 @@
 #include "codegen/cuda/LoopsWriter.h"
 #include "codegen/cuda/MicroWriter.h"
 #include "codegen/cuda/Text.h"
+#include "codegen/cuda/kernels/Blocking.cuh"
 
 using namespace mlir;
 
 namespace mmcc::cuda {
 
 namespace {
-constexpr unsigned kThreads = 256;
 constexpr StringLiteral kSymbol = "mmcc_kernel";
 } // namespace
 

@@ -12,7 +12,26 @@ static constexpr MicroRow kRows[] = {
     {"conv_f32", "Conv.cuh", "conv", "ConvParams", 2, 21},
     {"depthwise_f32", "Conv.cuh", "depthwise", "DepthwiseParams", 2, 19},
     {"attention_f32", "Attention.cuh", "attention", "AttentionParams", 4, 24,
-     true},
+     "", true},
+#define MMCC_STATE_ROWS(SUFFIX, TYPE)                                          \
+  {"state_append_" SUFFIX,                                                     \
+   "State.cuh",                                                                \
+   "stateAppend",                                                              \
+   "StateAppendParams",                                                        \
+   2,                                                                          \
+   8,                                                                          \
+   TYPE,                                                                       \
+   false,                                                                      \
+   false},                                                                     \
+  {                                                                            \
+    "attention_state_" SUFFIX, "State.cuh", "stateAttention",                  \
+        "StateAttentionParams", 3, 16, TYPE, true                              \
+  }
+    MMCC_STATE_ROWS("f32", "float"),
+    MMCC_STATE_ROWS("f16", "f16"),
+    MMCC_STATE_ROWS("i8", "int8_t"),
+    MMCC_STATE_ROWS("f8", "f8e4m3"),
+#undef MMCC_STATE_ROWS
 };
 
 const MicroRow *findMicroRow(StringRef name) {
@@ -47,24 +66,28 @@ static LogicalResult writeBlock(plan::BlockOp block, llvm::raw_ostream &out) {
   return success();
 }
 
-/// What templates take beside types: the width of a head in warps, the number
-/// of threads.
+/// What templates take: the width of a head in warps, the number of threads,
+/// the type that a state keeps.
 static FailureOr<std::string> templateArguments(plan::KernelOp kernel,
                                                 const MicroRow &row,
                                                 unsigned threads) {
+  SmallVector<std::string> arguments;
   if (row.name == "depthwise_f32")
-    return "<" + std::to_string(threads) + ">";
-  if (row.name != "attention_f32")
-    return std::string();
-  constexpr unsigned kHeadWidth = 6; // Dv in kernels.inc
-  constexpr int64_t kWidest = 512;
-  auto width =
-      dyn_cast<AffineConstantExpr>(kernel.getParams().getResult(kHeadWidth));
-  if (!width || width.getValue() > kWidest)
-    return kernel.emitError("CUDA code generation: heads of attention must "
-                            "have a known width of at most ")
-           << kWidest;
-  return "<" + std::to_string((width.getValue() + 31) / 32) + ">";
+    arguments.push_back(std::to_string(threads));
+  if (row.hasScore) {
+    constexpr unsigned kHeadWidth = 6; // Dv in kernels.inc
+    constexpr int64_t kWidest = 512;
+    auto width =
+        dyn_cast<AffineConstantExpr>(kernel.getParams().getResult(kHeadWidth));
+    if (!width || width.getValue() > kWidest)
+      return kernel.emitError("CUDA code generation: heads of attention must "
+                              "have a known width of at most ")
+             << kWidest;
+    arguments.push_back(std::to_string((width.getValue() + 31) / 32));
+  }
+  if (!row.type.empty())
+    arguments.push_back(row.type.str());
+  return arguments.empty() ? "" : "<" + llvm::join(arguments, ", ") + ">";
 }
 
 LogicalResult writeMicro(plan::KernelOp kernel, const MicroRow &row,
@@ -90,8 +113,9 @@ LogicalResult writeMicro(plan::KernelOp kernel, const MicroRow &row,
   plan::BlockOp post, score;
   for (auto block : kernel.getBody().getOps<plan::BlockOp>())
     (block.getRole() == "score" ? score : post) = block;
-  if (!post)
-    return kernel.emitOpError("needs a post block");
+  if (bool(post) != row.hasPost)
+    return kernel.emitOpError("needs a post block if and only if row '")
+           << row.name << "' has one";
   if (row.hasScore) {
     out << ",\n";
     if (score) {
@@ -102,9 +126,11 @@ LogicalResult writeMicro(plan::KernelOp kernel, const MicroRow &row,
              "value; }";
     }
   }
-  out << ",\n";
-  if (failed(writeBlock(post, out)))
-    return failure();
+  if (post) {
+    out << ",\n";
+    if (failed(writeBlock(post, out)))
+      return failure();
+  }
   out << ");\n";
   return success();
 }

@@ -15,8 +15,11 @@ struct MicroRow {
   /// The function and its parameters' structure.
   llvm::StringLiteral function, params;
   unsigned tensors, paramCount;
+  /// Template arguments beside those that templateArguments() finds.
+  llvm::StringLiteral type = "";
   /// Whether there is a score block, or one that changes nothing.
   bool hasScore = false;
+  bool hasPost = true;
 };
 
 /// Null when there is no template yet.

@@ -3,6 +3,7 @@
 #include "codegen/artifact/FromPlan.h"
 #include "codegen/cpu/CodeGen.h"
 #include "codegen/cpu/kernels/Levels.h"
+#include "codegen/cuda/CodeGen.h"
 #include "compiler/pipeline/Stages.h"
 #include "dialects/plan/Plan.h"
 #include "mlir/IR/OperationSupport.h"
@@ -75,6 +76,25 @@ private:
 };
 } // namespace
 
+/// Code of a variant for a GPU.
+static StageResult emitCuda(plan::VariantOp variant, const std::string &dumpDir,
+                            artifact::KernelOffsets &offsets,
+                            std::vector<artifact::ByteSource> &images) {
+  cuda::CudaOptions code;
+  code.dumpDir = dumpDir;
+  cuda::Failure blame;
+  FailureOr<cuda::CodeImage> image = cuda::emitImage(variant, code, blame);
+  // A model may ask for what has no form on a GPU yet.
+  if (failed(image))
+    return blame == cuda::Failure::environment ? StageResult::environment
+                                               : StageResult::rejected;
+  for (const cuda::KernelCode &kernel : image->kernels)
+    offsets.push_back(
+        {kernel.name, kernel.offset, kernel.bytes, kernel.threads});
+  images.push_back(artifact::ByteSource::fromVector(std::move(image->bytes)));
+  return StageResult::done;
+}
+
 StageResult mmcc::runEmit(ModuleOp module, const CompileOptions &options) {
   std::vector<artifact::KernelOffsets> offsets;
   std::vector<artifact::ByteSource> images, constants;
@@ -89,14 +109,21 @@ StageResult mmcc::runEmit(ModuleOp module, const CompileOptions &options) {
             << code.dumpDir << ": " << failure.message();
         return StageResult::environment;
       }
+    offsets.emplace_back();
+    if (variant.getTarget().starts_with("cuda:")) {
+      StageResult result =
+          emitCuda(variant, code.dumpDir, offsets.back(), images);
+      if (result != StageResult::done)
+        return result;
+      continue;
+    }
     // What lowering made must have code; only IR that was read can be at fault.
     FailureOr<cpu::CodeImage> image = variants.emit(variant, code);
     if (failed(image))
       return options.from ? StageResult::rejected : StageResult::invalid;
-    offsets.emplace_back();
     for (const auto *symbols : {&image->kernels, &image->functions})
       for (const cpu::CodeSymbol &symbol : *symbols)
-        offsets.back().emplace_back(symbol.name, symbol.offset);
+        offsets.back().push_back({symbol.name, symbol.offset});
     images.push_back(artifact::ByteSource::fromVector(std::move(image->bytes)));
   }
   if (images.empty()) {

@@ -2,6 +2,7 @@
 
 #include "compiler/pipeline/Target.h"
 #include "codegen/cpu/kernels/Levels.h"
+#include "codegen/cuda/Architectures.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringExtras.h"
@@ -71,17 +72,35 @@ static bool addCpuLevels(StringRef levels, std::vector<StringRef> &chosen,
   return true;
 }
 
+/// Of cuda:NAME,NAME...
+static bool addArchitectures(StringRef value, StringRef names,
+                             std::vector<StringRef> &chosen,
+                             std::string &error) {
+  llvm::SmallVector<StringRef> split;
+  names.split(split, ',');
+  for (StringRef name : split) {
+    if (!cuda::isArchitecture(name)) {
+      error = ("--target=" + value + ": unknown architecture '" + name +
+               "' (known: " +
+               llvm::join(llvm::ArrayRef(cuda::kArchitectures), ", ") + ")")
+                  .str();
+      return false;
+    }
+    chosen.push_back(name);
+  }
+  return true;
+}
+
 std::vector<std::string> mmcc::parseTargets(llvm::ArrayRef<std::string> values,
                                             std::string &error) {
   const std::vector<StringRef> levels = getCpuLevels();
-  std::vector<StringRef> chosen;
+  std::vector<StringRef> chosen, architectures;
   for (StringRef value : values) {
     auto [device, named] = value.split(':');
     if (device == "cuda") {
-      error = ("not supported yet: --target=" + value +
-               " (this build generates CPU code only)")
-                  .str();
-      return {};
+      if (!addArchitectures(value, named, architectures, error))
+        return {};
+      continue;
     }
     if (device != "cpu") {
       error = ("--target=" + value + ": unknown device '" + device +
@@ -98,5 +117,8 @@ std::vector<std::string> mmcc::parseTargets(llvm::ArrayRef<std::string> values,
   for (StringRef level : levels)
     if (values.empty() || llvm::is_contained(chosen, level))
       targets.push_back(("cpu:" + level).str());
+  for (StringRef architecture : cuda::kArchitectures)
+    if (llvm::is_contained(architectures, architecture))
+      targets.push_back(("cuda:" + architecture).str());
   return targets;
 }

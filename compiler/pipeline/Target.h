@@ -21,8 +21,9 @@ std::vector<llvm::StringRef> getCpuLevels();
 llvm::StringRef getHostLevel();
 
 /// Reads the values of `--target`: `cpu` (all levels), `cpu:native`,
-/// `cpu:LEVEL,LEVEL...`. Returns targets like "cpu:x86-64-v3", each once, in
-/// the order of getCpuLevels(), or sets `error`. No value means `cpu`.
+/// `cpu:LEVEL,LEVEL...`, `cuda:ARCHITECTURE,...`. Returns targets like
+/// "cpu:x86-64-v3" and "cuda:sm_80", each once, in the order of getCpuLevels()
+/// and of the architectures, or sets `error`. No value means `cpu`.
 std::vector<std::string> parseTargets(llvm::ArrayRef<std::string> values,
                                       std::string &error);
 

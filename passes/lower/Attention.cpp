@@ -3,6 +3,7 @@
 #include "passes/lower/Attention.h"
 #include "codegen/cpu/kernels/Blocking.h"
 #include "codegen/cpu/kernels/Scratch.h"
+#include "codegen/cuda/kernels/Blocking.cuh"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "llvm/Support/MathExtras.h"
@@ -119,7 +120,8 @@ void lowerAttention(Lowering &lowering, mm::AttentionOp op) {
   addPost(kernel, chain, result);
 
   int64_t heads = B.getConstant().value_or(1) * H.getConstant().value_or(1);
-  int64_t block = op.getSpans() ? kSpanQueries
+  int64_t block = op.getSpans()       ? kSpanQueries
+                  : lowering.isCuda() ? cuda::kQueryTile
                   : Sq.getConstant()
                       ? cpu::attentionBlock(*Sq.getConstant(), heads)
                       : 128;

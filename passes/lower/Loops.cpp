@@ -1,5 +1,6 @@
 //===- Loops.cpp - Index spaces of loops kernels --------------------------===//
 
+#include "codegen/cuda/kernels/Blocking.cuh"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "passes/lower/Kernel.h"
 
@@ -152,9 +153,22 @@ void simplifyDomain(plan::KernelOp kernel, Domain &domain,
   }
 }
 
+/// [rows, columns] of a cell on a GPU, which has many: as much as keeps a block
+/// of threads busy.
+std::pair<int64_t, int64_t>
+cudaCell(int64_t perPoint, std::optional<int64_t> columns, bool hasRows) {
+  int64_t points = perPoint == 1
+                       ? cuda::kPointsPerCell
+                       : std::clamp(cuda::kNumbersPerCell / perPoint,
+                                    cuda::kRowsPerCell, cuda::kPointsPerCell);
+  if (!columns || *columns >= points || !hasRows)
+    return {1, points};
+  return {points / *columns, *columns};
+}
+
 /// [rows a cell, columns a cell] and the number of cells.
 std::pair<SmallVector<Dim>, Dim> cellsOf(const Domain &domain,
-                                         const Symbols &symbols) {
+                                         const Symbols &symbols, bool isCuda) {
   Dim rows = symbols.constant(1), reduced = symbols.constant(1);
   for (unsigned i = 0; i + 1 < domain.parallel; ++i)
     rows = rows * domain.extents[i];
@@ -164,6 +178,19 @@ std::pair<SmallVector<Dim>, Dim> cellsOf(const Domain &domain,
   int64_t perColumn = reduced.getConstant().value_or(64);
   int64_t columnCount = columns.getConstant().value_or(1024);
   int64_t rowCount = rows.getConstant().value_or(1 << 20);
+  auto cells = [&](int64_t rowPiece, int64_t columnPiece) {
+    return std::pair(SmallVector<Dim>{symbols.constant(rowPiece),
+                                      symbols.constant(columnPiece)},
+                     rows.ceilDiv(rowPiece) * columns.ceilDiv(columnPiece));
+  };
+  if (isCuda) {
+    auto [rowPiece, columnPiece] =
+        cudaCell(domain.extents.size() == domain.parallel
+                     ? 1
+                     : std::max<int64_t>(perColumn, 2),
+                 columns.getConstant(), !rows.isConstant(1));
+    return cells(rowPiece, columnPiece);
+  }
   // Equal pieces whose number divides among two or four threads.
   int64_t cellCount = std::clamp<int64_t>(
       rowCount * columnCount * perColumn / kElementsPerCell, 1, kMostCells);
@@ -188,8 +215,7 @@ std::pair<SmallVector<Dim>, Dim> cellsOf(const Domain &domain,
   }
   rowPiece = std::max<int64_t>(rowPiece, 1);
   columnPiece = std::max<int64_t>(columnPiece, 1);
-  Dim cells = rows.ceilDiv(rowPiece) * columns.ceilDiv(columnPiece);
-  return {{symbols.constant(rowPiece), symbols.constant(columnPiece)}, cells};
+  return cells(rowPiece, columnPiece);
 }
 
 } // namespace
@@ -214,7 +240,8 @@ void buildLoops(
     // Splitting refines finitely often; the bound only guards against bugs.
     if (!split || domain.extents.size() > 24) {
       simplifyDomain(kernel.op, domain, lowering.symbols);
-      auto [params, cells] = cellsOf(domain, lowering.symbols);
+      auto [params, cells] =
+          cellsOf(domain, lowering.symbols, lowering.isCuda());
       Dim zero = lowering.symbols.constant(0);
       kernel.finish(domain.extents, domain.parallel, params, {}, zero, zero,
                     {cells});

@@ -35,6 +35,12 @@ struct LowerToPlan : impl::LowerToPlanBase<LowerToPlan> {
     llvm::StringMap<plan::VariantOp> made;
     for (const std::string &target : targets) {
       builder.setInsertionPointToEnd(module.getBody());
+      // A plan for a GPU is one for all; only its code differs.
+      bool isCuda = llvm::StringRef(target).starts_with("cuda:");
+      if (plan::VariantOp same = isCuda ? made.lookup("cuda") : nullptr) {
+        mlir::cast<plan::VariantOp>(builder.clone(*same)).setTarget(target);
+        continue;
+      }
       if (const cpu::Level *level = cpu::findTarget(target))
         if (plan::VariantOp base =
                 made.lookup((llvm::Twine("cpu:") + level->base).str())) {
@@ -49,7 +55,7 @@ struct LowerToPlan : impl::LowerToPlanBase<LowerToPlan> {
         if (mlir::failed(lowering.run()))
           return signalPassFailure();
       }
-      made[target] = variant;
+      made[isCuda ? "cuda" : target] = variant;
     }
     for (mlir::func::FuncOp func : funcs)
       func.erase();

@@ -163,6 +163,8 @@ public:
   bool failed = false;
 
   bool dependsOn(mlir::Value value, mlir::Operation *anchor);
+  /// Whether cells are blocks of threads on a GPU.
+  bool isCuda() const { return level.starts_with("cuda:"); }
   /// Operations that are part of a kernel already.
   bool isDone(mlir::Operation *op) const { return done.contains(op); }
   void markDone(mlir::Operation *op) { done.insert(op); }

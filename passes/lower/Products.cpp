@@ -114,9 +114,10 @@ void lowerLinear(Lowering &lowering, Operation *op) {
   Dim K = shape.back(), N = mm::getShape(result.getType()).back();
   Type stored = cast<RankedTensorType>(weight.getType()).getElementType();
   auto blocksOf = stored.isF32() ? cpu::gemmBlocks : cpu::narrowBlocks;
-  cpu::Blocks blocks = blocksOf(typical(rows.rows), typical(N), typical(K),
-                                typical(rows.batch), hasAvx512(lowering.level));
-  if (!rows.rows.getConstant())
+  cpu::Blocks blocks = blocksFor(
+      lowering, blocksOf(typical(rows.rows), typical(N), typical(K),
+                         typical(rows.batch), hasAvx512(lowering.level)));
+  if (!rows.rows.getConstant() && !lowering.isCuda())
     blocks.m_block = kTypicalRows;
   auto linear = dyn_cast<mm::LinearOp>(op);
   bool rounds = stored.isBF16() && linear && linear.getRound();
@@ -215,10 +216,11 @@ void lowerMatmul(Lowering &lowering, mm::MatmulOp op) {
     }
   }
   Dim M = out[out.size() - 2], N = out.back(), K = a.back();
-  cpu::Blocks blocks = cpu::batchGemmBlocks(
-      typical(M), typical(N), typical(K),
-      typical(extents[0]) * typical(extents[1]), hasAvx512(lowering.level));
-  if (!M.getConstant())
+  cpu::Blocks blocks = blocksFor(
+      lowering, cpu::batchGemmBlocks(typical(M), typical(N), typical(K),
+                                     typical(extents[0]) * typical(extents[1]),
+                                     hasAvx512(lowering.level)));
+  if (!M.getConstant() && !lowering.isCuda())
     blocks.m_block = kTypicalRows;
   Chain chain = lowering.chain(result);
   Kernel kernel(lowering, "batch_gemm_f32", op.getLoc());

@@ -26,7 +26,8 @@ constexpr int64_t kRows = 32;
 constexpr int64_t kCells = 4, kSmall = int64_t(1) << 16;
 
 mm::LinearOp findRowDot(Lowering &lowering, mm::LinearOp first) {
-  if (!getElementTypeOrSelf(first.getWeight()).isF32())
+  // On a GPU the second product does not wait for all of the first's columns.
+  if (!getElementTypeOrSelf(first.getWeight()).isF32() || lowering.isCuda())
     return {};
   mm::Shape shape = mm::getShape(first.getType());
   std::optional<int64_t> rows =

@@ -3,6 +3,8 @@
 #ifndef MMCC_PASSES_LOWER_ROWS_H
 #define MMCC_PASSES_LOWER_ROWS_H
 
+#include "codegen/cpu/kernels/Blocking.h"
+#include "codegen/cuda/kernels/Blocking.cuh"
 #include "passes/lower/Kernel.h"
 
 namespace mmcc::lower {
@@ -16,6 +18,13 @@ inline int64_t typical(const Dim &dim) {
 
 inline bool hasAvx512(llvm::StringRef level) {
   return level.contains("x86-64-v4");
+}
+
+/// The blocks of a product: on a GPU a cell is a tile, whatever the sizes.
+inline cpu::Blocks blocksFor(const Lowering &lowering,
+                             const cpu::Blocks &onCpu) {
+  return lowering.isCuda() ? cpu::Blocks{cuda::kProductTile, cuda::kProductTile}
+                           : onCpu;
 }
 
 /// The rows of a linear layer's input, one stride a batch and one a row.

@@ -3,7 +3,9 @@
 #include "passes/lower/Windows.h"
 #include "codegen/cpu/kernels/Blocking.h"
 #include "codegen/cpu/kernels/Scratch.h"
+#include "codegen/cuda/kernels/Blocking.cuh"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "passes/lower/Rows.h"
 
 using namespace mlir;
 
@@ -96,7 +98,11 @@ void emitConv(Lowering &lowering, Location loc, const ConvCall &call,
                            ? cpu::depthwiseBlocks(m, c, taps, batch)
                            : cpu::gemmBlocks(m, n / groups, taps * c / groups,
                                              batch * groups, avx512);
-  if (!pixels.getConstant() && blocks.m_block >= m)
+  if (lowering.isCuda() && call.depthwise)
+    blocks = {cuda::kDepthwisePixels, cuda::kDepthwiseChannels};
+  else
+    blocks = blocksFor(lowering, blocks);
+  if (!pixels.getConstant() && blocks.m_block >= m && !lowering.isCuda())
     blocks.m_block = 112;
   Dim mBlock = constant(blocks.m_block), nBlock = constant(blocks.n_block);
 

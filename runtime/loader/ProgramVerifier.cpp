@@ -102,11 +102,18 @@ static Status verifyVariant(const Program &program, const Variant &variant,
       variant.image_bytes() > segment.bytes())
     return invalid(where + ": its code is not within a code segment");
   constexpr uint64_t max_scratch = uint64_t(1) << 30;
+  constexpr uint32_t max_threads = 1024; // of a GPU's block
   for (uint32_t i = 0; i < lengthOf(variant.kernels()); ++i) {
     const Kernel &kernel = *variant.kernels()->Get(i);
     if (kernel.entry_offset() >= variant.image_bytes())
       return invalid(where + ": " + numbered("kernel", i) +
                      " begins outside the code");
+    if (kernel.code_bytes() > variant.image_bytes() - kernel.entry_offset())
+      return invalid(where + ": " + numbered("kernel", i) +
+                     " ends outside the code");
+    if (kernel.threads() > max_threads)
+      return invalid(where + ": " + numbered("kernel", i) +
+                     " asks for too many threads");
     if (kernel.scratch_bytes() > max_scratch)
       return invalid(where + ": " + numbered("kernel", i) +
                      " asks for too much scratch memory");

@@ -31,10 +31,10 @@ protected:
       offsets.emplace_back();
       uint64_t next = 64;
       for (auto kernel : variant.getBody().getOps<plan::KernelOp>()) {
-        offsets.back().emplace_back(kernel.getSymName().str(), next);
+        offsets.back().push_back({kernel.getSymName().str(), next});
         next += 128;
       }
-      offsets.back().emplace_back("helper", next);
+      offsets.back().push_back({"helper", next});
     }
     return mlir::succeeded(fromPlan(*module, offsets, program, constants));
   }

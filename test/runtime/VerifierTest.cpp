@@ -118,6 +118,16 @@ TEST(Verifier, constants_and_kernels) {
       "function 0 begins outside the code");
   expectRefused(
       [](TestArtifact &t) {
+        t.program.variants[0]->kernels[3]->code_bytes = ~0ull;
+      },
+      "kernel 3 ends outside the code");
+  expectRefused(
+      [](TestArtifact &t) {
+        t.program.variants[0]->kernels[3]->threads = 2048;
+      },
+      "kernel 3 asks for too many threads");
+  expectRefused(
+      [](TestArtifact &t) {
         t.program.variants[0]->kernels[3]->scratch_bytes = 1ull << 40;
       },
       "too much scratch");

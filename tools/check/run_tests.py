@@ -1,6 +1,6 @@
 """Runs every test of the project and counts them: ctest (GoogleTest, fuzzing), lit (IR), pytest (the rest).
 
-    python tools/check/run_tests.py [--build build] [--only ctest,lit,pytest]
+    python tools/check/run_tests.py [--build build] [--only ctest,lit,pytest] [--cuda-all]
 
 The last line is `N passed, N failed`; exit code 1 if any failed.
 """
@@ -45,11 +45,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", type=Path, default=ROOT / "build")
     parser.add_argument("--only", default="ctest,lit,pytest")
+    parser.add_argument("--cuda-all", action="store_true", help="every model for every GPU architecture")
     options = parser.parse_args()
     build = options.build.resolve()
     results = build / "results"
     results.mkdir(exist_ok=True)
-    environment = os.environ | {"MMCC_BUILD_DIR": str(build)}
+    environment = os.environ | {"MMCC_BUILD_DIR": str(build), "MMCC_CUDA_ALL": "1" if options.cuda_all else ""}
     passed = failed = 0
     for name, command in commands(build, results).items():
         if name not in options.only.split(","):

@@ -23,7 +23,7 @@ inline constexpr char kCompileHelp[] =
     R"(mmcc compile MODEL.onnx... | PROGRAM.json -o OUT.mmcc [options]
 An entry point each; {"entries": {"a": "A.onnx", "b": "B.onnx"}, "connect":
 [["a.y", "b.x"]], "missing": {"a": "zero"}} in PROGRAM.json joins them to one more.
-  --target=cpu | cpu:LEVEL,... | cpu:native    x86-64-v3, -v3-avxvnni, -v4, -v4-vnni-bf16, -v4-amx
+  --target=cpu | cpu:LEVEL,... | cpu:native | cuda:ARCH,...    x86-64-v3, -v4, more; sm_80, more
   --dim NAME=N | NAME=LO..HI    fixes or bounds a symbolic dimension
   --attention=auto | full | window=W | sparse=W,S    keys at most W tokens away, and every
                         S-th; N:window=W or N..M:... for layers; may be repeated
@@ -42,7 +42,7 @@ An entry point each; {"entries": {"a": "A.onnx", "b": "B.onnx"}, "connect":
   -O0 | --strict        switches every optimisation off; exit 3 if an attention stays in pieces
   --stop-after=STAGE    prints the IR after import, simplify, optimize, quantize, lower, schedule
   --from=STAGE          takes printed IR up again: mmcc compile X.mlir --from=...
-  --dump-code=DIR       writes the CPU kernels as .ll and .s; --time: seconds and memory by stage
+  --dump-code=DIR       kernels as .ll and .s, or .cu and .cubin; --time: seconds, memory by stage
   --report=FILE.html    a page about the artifact at work here, on the first sample of DIR
 )";
 

@@ -17,6 +17,7 @@
 #ifndef MMCC_CODEGEN_CUDA_KERNELS_ATTENTION_CUH
 #define MMCC_CODEGEN_CUDA_KERNELS_ATTENTION_CUH
 
+#include "Blocking.cuh"
 #include "Team.cuh"
 
 namespace mmcc {
@@ -37,20 +38,32 @@ struct AttentionParams {
 };
 
 struct AttentionTiles {
-  static constexpr int kSide = 32, kThreads = 256;
+  static constexpr int kSide = cuda::kQueryTile, kThreads = cuda::kThreads;
   float q[kSide][kSide + 1], k[kSide][kSide + 1], v[kSide][kSide + 1];
   float weights[kSide][kSide + 1];
 };
 
-/// 32 queries from i0 on; Chunks = ceil(Dv / 32).
-template <int Chunks, typename Score, typename Post> class QueryTile {
+/// Number d of a head's token t, where tokens are strided.
+struct StridedTokens {
+  const float *__restrict__ numbers;
+  int64_t stride;
+  __device__ float operator()(int64_t t, int64_t d) const {
+    return numbers[t * stride + d];
+  }
+};
+
+/// 32 queries from i0 on; Chunks = ceil(Dv / 32). Keys and values are functions
+/// of a token and a number's place, as StridedTokens is.
+template <int Chunks, typename Keys, typename Values, typename Score,
+          typename Post>
+class QueryTile {
 public:
   static constexpr int kSide = AttentionTiles::kSide;
   static constexpr int kRows = kSide * kSide / AttentionTiles::kThreads;
 
   __device__ QueryTile(AttentionTiles &tiles, const AttentionParams &p,
-                       const float *q, const float *k, const float *v,
-                       int64_t i0, int64_t iEnd, Score score, Post post)
+                       StridedTokens q, Keys k, Values v, int64_t i0,
+                       int64_t iEnd, Score score, Post post)
       : tiles(tiles), p(p), q(q), k(k), v(v), i0(i0), iEnd(iEnd), score(score),
         post(post), scale(float(__longlong_as_double(p.scale))) {
     for (int r = 0; r < kRows; ++r) {
@@ -99,13 +112,12 @@ private:
   }
 
   /// 32 tokens' numbers [d0, d0 + 32) of `size` to shared memory.
-  __device__ void read(float (&tile)[kSide][kSide + 1], const float *from,
-                       int64_t stride, int64_t first, int64_t end, int64_t d0,
-                       int64_t size) {
+  template <typename Tokens>
+  __device__ void read(float (&tile)[kSide][kSide + 1], const Tokens &from,
+                       int64_t first, int64_t end, int64_t d0, int64_t size) {
     for (int r = 0; r < kRows; ++r) {
       const int64_t token = first + row(r), d = d0 + lane();
-      tile[row(r)][lane()] =
-          token < end && d < size ? from[token * stride + d] : 0.0f;
+      tile[row(r)][lane()] = token < end && d < size ? from(token, d) : 0.0f;
     }
   }
 
@@ -113,8 +125,8 @@ private:
     float scores[kRows] = {};
     for (int64_t d0 = 0; d0 < p.D; d0 += kSide) {
       __syncthreads(); // the chunk before has been multiplied
-      read(tiles.q, q, p.q_row, i0, iEnd, d0, p.D);
-      read(tiles.k, k, p.k_row, j0, jEnd, d0, p.D);
+      read(tiles.q, q, i0, iEnd, d0, p.D);
+      read(tiles.k, k, j0, jEnd, d0, p.D);
       __syncthreads(); // this one is there
 #pragma unroll
       for (int d = 0; d < kSide; ++d)
@@ -127,7 +139,7 @@ private:
     __syncwarp(); // the warp's weights are there
     for (int c = 0; c < Chunks; ++c) {
       __syncthreads(); // values of the chunk before have been used
-      read(tiles.v, v, p.v_row, j0, jEnd, c * kSide, p.Dv);
+      read(tiles.v, v, j0, jEnd, c * kSide, p.Dv);
       __syncthreads(); // these are there
       for (int r = 0; r < kRows; ++r) {
         float value = 0;
@@ -164,7 +176,9 @@ private:
 
   AttentionTiles &tiles;
   const AttentionParams &p;
-  const float *q, *k, *v;
+  StridedTokens q;
+  Keys k;
+  Values v;
   int64_t i0, iEnd;
   Score score;
   Post post;
@@ -185,10 +199,11 @@ attention(const float *__restrict__ q, const float *__restrict__ k,
     return score(batch, head, i, j, value);
   };
   for (int64_t i0 = block * p.q_block; i0 < iEnd; i0 += AttentionTiles::kSide) {
-    QueryTile<Chunks, decltype(scoreOfHead), Post> tile(
-        tiles, p, q + batch * p.q_batch + head * p.q_head,
-        k + batch * p.k_batch + kvHead * p.k_head,
-        v + batch * p.v_batch + kvHead * p.v_head, i0, iEnd, scoreOfHead, post);
+    QueryTile<Chunks, StridedTokens, StridedTokens, decltype(scoreOfHead), Post>
+        tile(tiles, p, {q + batch * p.q_batch + head * p.q_head, p.q_row},
+             {k + batch * p.k_batch + kvHead * p.k_head, p.k_row},
+             {v + batch * p.v_batch + kvHead * p.v_head, p.v_row}, i0, iEnd,
+             scoreOfHead, post);
     if (p.spans == 0)
       tile.attend(0, p.Skv, false);
     for (int64_t s = 0; s < p.spans; ++s) {

@@ -9,7 +9,8 @@
   extern "C" const char mmcc_cuda_##NAME##_end[];
 
 #define MMCC_HEADERS(X)                                                        \
-  X(Abi) X(Scalar) X(Team) X(Product) X(Gemm) X(Conv) X(Attention)
+  X(Abi)                                                                       \
+  X(Blocking) X(Scalar) X(Team) X(Product) X(Gemm) X(Conv) X(Attention) X(State)
 MMCC_HEADERS(MMCC_EMBED)
 
 namespace mmcc::cuda {

@@ -18,11 +18,14 @@
 #ifndef MMCC_CODEGEN_CUDA_KERNELS_PRODUCT_CUH
 #define MMCC_CODEGEN_CUDA_KERNELS_PRODUCT_CUH
 
+#include "Blocking.cuh"
 #include "Scalar.cuh"
 
 namespace mmcc {
 
-constexpr int kTile = 128, kSlice = 8, kTileThreads = 256;
+constexpr int kTile = cuda::kProductTile, kSlice = 8;
+static_assert(kTile == 128 && cuda::kThreads == 256,
+              "each thread has 8 x 8 numbers");
 /// Rows of a slice are kept apart, so that columns of a do not share a bank.
 constexpr int kTilePitch = kTile + 4;
 

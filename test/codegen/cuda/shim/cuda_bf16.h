@@ -2,7 +2,7 @@
 
 #pragma once
 
-#include "CudaShim.h"
+// CudaShim.h comes first.
 
 struct __nv_bfloat16 {
   unsigned short bits;

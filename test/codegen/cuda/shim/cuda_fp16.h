@@ -2,7 +2,7 @@
 
 #pragma once
 
-#include "CudaShim.h"
+// CudaShim.h comes first.
 
 using __half = _Float16;
 

@@ -1,0 +1,84 @@
+#include "codegen/cuda/CodeGen.h"
+
+#include "codegen/cuda/CubinCompiler.h"
+#include "codegen/cuda/KernelSource.h"
+#include "llvm/ADT/StringMap.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace mlir;
+
+namespace mmcc::cuda {
+
+/// Cubins are ELF files, which are read in place.
+constexpr size_t kAlignment = 64;
+
+static LogicalResult dump(plan::VariantOp variant, StringRef folder,
+                          const llvm::Twine &name, StringRef text) {
+  llvm::SmallString<128> path(folder);
+  llvm::sys::path::append(path, name);
+  std::error_code error;
+  llvm::raw_fd_ostream out(path, error);
+  if (!error) {
+    out << text;
+    out.close();
+    error = out.error();
+    out.clear_error();
+  }
+  if (error)
+    return variant.emitError("cannot write ")
+           << path << ": " << error.message();
+  return success();
+}
+
+FailureOr<CodeImage> emitImage(plan::VariantOp variant,
+                               const CudaOptions &options, Failure &blame) {
+  blame = Failure::program;
+  CodeImage image;
+  std::vector<std::string> sources;
+  std::vector<size_t> sourceOf;
+  llvm::StringMap<size_t> known;
+  for (auto kernel : variant.getBody().getOps<plan::KernelOp>()) {
+    FailureOr<KernelSource> source = writeKernel(kernel);
+    if (failed(source))
+      return failure();
+    auto [same, isNew] = known.try_emplace(source->text, sources.size());
+    if (isNew)
+      sources.push_back(source->text);
+    sourceOf.push_back(same->second);
+    image.kernels.push_back({kernel.getSymName().str(), 0, 0, source->threads});
+  }
+  blame = Failure::environment;
+  if (!options.dumpDir.empty())
+    for (auto [kernel, source] : llvm::zip(image.kernels, sourceOf))
+      if (failed(dump(variant, options.dumpDir, kernel.name + ".cu",
+                      sources[source])))
+        return failure();
+  StringRef architecture = variant.getTarget().split(':').second;
+  llvm::Expected<CubinCompiler> compiler = CubinCompiler::find(architecture);
+  if (!compiler)
+    return variant.emitError(llvm::toString(compiler.takeError()));
+  auto codes = compiler->compile(sources, options.threads);
+  if (!codes)
+    return variant.emitError(llvm::toString(codes.takeError()));
+
+  std::vector<uint64_t> offsets;
+  for (const std::string &code : *codes) {
+    image.bytes.resize((image.bytes.size() + kAlignment - 1) / kAlignment *
+                       kAlignment);
+    offsets.push_back(image.bytes.size());
+    image.bytes.insert(image.bytes.end(), code.begin(), code.end());
+  }
+  for (auto [kernel, source] : llvm::zip(image.kernels, sourceOf)) {
+    kernel.offset = offsets[source];
+    kernel.bytes = (*codes)[source].size();
+    if (!options.dumpDir.empty() &&
+        failed(dump(variant, options.dumpDir, kernel.name + ".cubin",
+                    (*codes)[source])))
+      return failure();
+  }
+  return image;
+}
+
+} // namespace mmcc::cuda

@@ -1,0 +1,164 @@
+"""Code for GPUs, on machines without one: nvcc compiles it, and this CPU runs it (test/codegen/cuda/HostKernels.h)."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import ROOT
+
+TINY = ROOT / "models" / "tiny"
+TOOLKIT = next(Path(sys.prefix).glob("lib/python*/site-packages/nvidia/cu13/bin"))
+ALL = bool(os.environ.get("MMCC_CUDA_ALL"))
+EVERY = sorted(path.stem for path in TINY.glob("*.onnx"))
+ARCHITECTURES = ["sm_80", "sm_86", "sm_89", "sm_90a", "sm_100"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiler(tmp_path_factory):
+    """The nvcc that is pinned, and a cache of this run."""
+    saved = dict(os.environ)
+    os.environ["MMCC_NVCC"] = str(TOOLKIT / "nvcc")
+    os.environ["MMCC_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    os.environ.clear()
+    os.environ.update(saved)
+
+
+def case(name: str) -> tuple[dict, dict]:
+    """Inputs, and what PyTorch made of them."""
+    with np.load(TINY / f"{name}.npz") as arrays:
+        part = lambda prefix: {k[len(prefix) :]: arrays[k] for k in arrays.files if k.startswith(prefix)}
+        return part("in:"), part("out:")
+
+
+def on_cuda(name: str, inputs: dict, tools, folder: Path, *options) -> dict:
+    """What the kernels for a GPU make of a model, run on this CPU."""
+    plan = tools.call("mmcc", "compile", TINY / f"{name}.onnx", "--target=cuda:sm_80", "--kv=off", "--stop-after=schedule", *options)
+    assert plan.returncode == 0, plan.stderr
+    (folder / "plan.mlir").write_text(plan.stdout)
+    np.savez(folder / "in.npz", **inputs)
+    done = tools.call("cuda_run", folder / "plan.mlir", folder / "in.npz", folder / "out.npz")
+    assert done.returncode == 0, done.stderr
+    with np.load(folder / "out.npz") as got:
+        return dict(got)
+
+
+# Together they have every row that lowering makes of f32 models, and every form of loops.
+RUN = ["bert_base.dyn", "blip_fusion", "convnext_t", "qwen2_decode.dyn", "resnet50", "swin_t", "vit_b16", "w2v2_conformer.legacy", "whisper_step"]
+
+
+@pytest.mark.parametrize("name", [n for n in EVERY if (TINY / f"{n}.npz").exists()] if ALL else RUN)
+def test_kernels_compute_what_pytorch_does(name, tools, tmp_path):
+    inputs, expected = case(name)
+    got = on_cuda(name, inputs, tools, tmp_path)
+    for key, want in expected.items():
+        assert got[key].shape == want.shape and got[key].dtype == want.dtype
+        np.testing.assert_allclose(got[key], want, rtol=1e-4, atol=1e-5 * max(1, np.abs(want).max()), err_msg=key)
+
+
+@pytest.mark.parametrize("options", ["--attention=window=6", "--attention=sparse=4,5"])
+def test_sparse_attention_is_the_processors(options, tools, tmp_path):
+    """Which keys a query sees; the processor's own is judged in test_attention_forms.py."""
+    inputs, _ = case("qwen2_prefill")
+    tools.compile(TINY / "qwen2_prefill.onnx", tmp_path / "cpu.mmcc", options, "--target=cpu:x86-64-v3")
+    want = tools.run(tmp_path / "cpu.mmcc", inputs, tmp_path)
+    got = on_cuda("qwen2_prefill", inputs, tools, tmp_path, options)
+    for key in want:
+        np.testing.assert_allclose(got[key], want[key], rtol=1e-4, atol=1e-5, err_msg=key)
+
+
+COMPILED = [(name, "sm_80") for name in ("clip_b32.dyn", "mobilenetv3", "qwen2_chat.dyn", "whisper_enc")]
+COMPILED += [("vit_b16", architecture) for architecture in ARCHITECTURES]
+
+
+@pytest.mark.parametrize("name, architecture", [(n, a) for n in EVERY for a in ARCHITECTURES] if ALL else COMPILED)
+def test_nvcc_compiles_every_kernel(name, architecture, tools, tmp_path):
+    tools.compile(TINY / f"{name}.onnx", tmp_path / "m.mmcc", f"--target=cuda:{architecture}")
+    inspected = json.loads(tools.call("mmcc", "inspect", tmp_path / "m.mmcc", "--json").stdout)
+    assert [v["target"] for v in inspected["variants"]] == [f"cuda:{architecture}"]
+
+
+def test_one_file_for_a_processor_and_a_gpu(tools, tmp_path):
+    """The processor's code is as it was, weights are there once, and no CUDA library is opened."""
+    model, options = ROOT / "models" / "text_decoder" / "model.onnx", ["--dim", "past=0..256", "--target=cpu:x86-64-v3"]
+    tools.compile(model, tmp_path / "cpu.mmcc", *options)
+    tools.compile(model, tmp_path / "both.mmcc", *options, "--target=cuda:sm_80")
+    cpu, both = (json.loads(tools.call("mmcc", "inspect", tmp_path / f, "--json").stdout) for f in ("cpu.mmcc", "both.mmcc"))
+    assert [v["target"] for v in both["variants"]] == ["cpu:x86-64-v3", "cuda:sm_80"]
+    assert both["constants"] == cpu["constants"]
+    inputs, _ = case("vit_b16")
+    outputs = []
+    for target in (["--target=cpu:x86-64-v3"], ["--target=cpu:x86-64-v3", "--target=cuda:sm_80"]):
+        tools.compile(TINY / "vit_b16.onnx", tmp_path / "m.mmcc", *target)
+        outputs.append(tools.run(tmp_path / "m.mmcc", inputs, tmp_path)["logits"].tobytes())
+    assert outputs[0] == outputs[1]
+    needed = subprocess.run(["ldd", tools.binaries / "mmcc-run"], capture_output=True, text=True, check=True).stdout
+    assert "cuda" not in needed.lower()
+
+
+def test_a_gpu_alone_is_no_processor(tools, tmp_path):
+    tools.compile(TINY / "vit_b16.onnx", tmp_path / "m.mmcc", "--target=cuda:sm_80")
+    np.savez(tmp_path / "in.npz", **case("vit_b16")[0])
+    done = tools.call("mmcc-run", tmp_path / "m.mmcc", "--inputs", tmp_path / "in.npz", "--outputs", tmp_path / "out.npz")
+    assert done.returncode == 4 and "nothing in it runs on this processor (it has: cuda:sm_80)" in done.stderr
+
+
+def test_equal_kernels_are_compiled_once(tools, tmp_path, monkeypatch):
+    """A compiler that counts its calls: each kernel once, then none; the same bytes either way."""
+    monkeypatch.setenv("MMCC_CACHE", str(tmp_path / "cache"))
+    script = tmp_path / "nvcc"
+    script.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/calls\nexec {TOOLKIT}/nvcc "$@"\n')
+    script.chmod(0o755)
+    monkeypatch.setenv("MMCC_NVCC", str(script))
+    calls = lambda: [c for c in (tmp_path / "calls").read_text().splitlines() if "-cubin" in c]
+    tools.compile(TINY / "bert_base.onnx", tmp_path / "a.mmcc", "--target=cuda:sm_80", f"--dump-code={tmp_path / 'code'}")
+    sources = {path.read_text() for path in (tmp_path / "code" / "cuda-sm_80").glob("*.cu")}
+    assert len(calls()) == len(sources) > 3
+    tools.compile(TINY / "bert_base.onnx", tmp_path / "b.mmcc", "--target=cuda:sm_80", f"--dump-code={tmp_path / 'code'}")
+    assert len(calls()) == len(sources)
+    assert (tmp_path / "a.mmcc").read_bytes() == (tmp_path / "b.mmcc").read_bytes()
+
+
+@pytest.mark.parametrize("nvcc, word", [("/no/such/nvcc", "/no/such/nvcc"), ("/bin/false", "/bin/false --version fails")])
+def test_without_a_compiler(nvcc, word, tools, tmp_path, monkeypatch):
+    monkeypatch.setenv("MMCC_NVCC", nvcc)
+    done = tools.call("mmcc", "compile", TINY / "bert_base.onnx", "-o", tmp_path / "m.mmcc", "--target=cuda:sm_80")
+    assert done.returncode == 4 and word in done.stderr, done.stderr
+    assert not (tmp_path / "m.mmcc").exists()
+
+
+def test_what_a_compiler_says_is_passed_on(tools, tmp_path, monkeypatch):
+    script = tmp_path / "nvcc"
+    script.write_text('#!/bin/sh\n[ "$1" = --version ] && exit 0\necho "no such sorcery" >&2\nexit 1\n')
+    script.chmod(0o755)
+    monkeypatch.setenv("MMCC_NVCC", str(script))
+    done = tools.call("mmcc", "compile", TINY / "bert_base.onnx", "-o", tmp_path / "m.mmcc", "--target=cuda:sm_80")
+    assert done.returncode == 4 and "no such sorcery" in done.stderr and "sm_80" in done.stderr
+
+
+def test_rows_without_a_form_are_refused(tools, tmp_path):
+    done = tools.call("mmcc", "compile", TINY / "vit_b16.onnx", "-o", tmp_path / "m.mmcc", "--target=cuda:sm_80", "--tome=r=2")
+    assert done.returncode == 1 and "CUDA code generation has no form of row 'token_match_f32' yet" in done.stderr
+
+
+# Row: registers of a thread and bytes of shared memory at most (sm_80). Nothing may spill.
+RESOURCES = {"gemm_f32": (176, 16896), "conv_f32": (176, 16896), "depthwise_f32": (64, 0), "attention_f32": (96, 16896), "loops": (80, 1024)}
+
+
+@pytest.mark.parametrize("name", ["convnext_t", "swin_t"])
+def test_nothing_spills(name, tools, tmp_path):
+    tools.compile(TINY / f"{name}.onnx", tmp_path / "m.mmcc", "--target=cuda:sm_80", f"--dump-code={tmp_path}")
+    seen = set()
+    for cubin in (tmp_path / "cuda-sm_80").glob("*.cubin"):
+        row = re.sub(r"_\d+$", "", cubin.stem)
+        said = subprocess.run([TOOLKIT / "cuobjdump", "--dump-resource-usage", cubin], capture_output=True, text=True, check=True)
+        usage = {key: int(value) for key, value in re.findall(r"(REG|STACK|SHARED|LOCAL):(\d+)", said.stdout)}
+        registers, shared = RESOURCES[row]
+        assert usage["STACK"] == usage["LOCAL"] == 0 and usage["REG"] <= registers and usage["SHARED"] <= shared, (cubin, usage)
+        seen.add(row)
+    assert seen >= {"gemm_f32", "conv_f32", "loops"}
