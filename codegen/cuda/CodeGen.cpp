@@ -32,6 +32,26 @@ static LogicalResult dump(plan::VariantOp variant, StringRef folder,
   return success();
 }
 
+/// NAME.cu, NAME.ptx and NAME.cubin of each kernel.
+static LogicalResult
+dumpAll(plan::VariantOp variant, const CudaOptions &options,
+        const CubinCompiler &compiler, ArrayRef<std::string> sources,
+        ArrayRef<size_t> sourceOf, ArrayRef<std::string> codes) {
+  auto assembly = compiler.compile(sources, Output::ptx, options.threads);
+  if (!assembly)
+    return variant.emitError(llvm::toString(assembly.takeError()));
+  for (auto [kernel, source] :
+       llvm::zip(variant.getBody().getOps<plan::KernelOp>(), sourceOf)) {
+    StringRef name = kernel.getSymName();
+    if (failed(dump(variant, options.dumpDir, name + ".cu", sources[source])) ||
+        failed(dump(variant, options.dumpDir, name + ".ptx",
+                    (*assembly)[source])) ||
+        failed(dump(variant, options.dumpDir, name + ".cubin", codes[source])))
+      return failure();
+  }
+  return success();
+}
+
 FailureOr<CodeImage> emitImage(plan::VariantOp variant,
                                const CudaOptions &options, Failure &blame) {
   blame = Failure::program;
@@ -50,18 +70,16 @@ FailureOr<CodeImage> emitImage(plan::VariantOp variant,
     image.kernels.push_back({kernel.getSymName().str(), 0, 0, source->threads});
   }
   blame = Failure::environment;
-  if (!options.dumpDir.empty())
-    for (auto [kernel, source] : llvm::zip(image.kernels, sourceOf))
-      if (failed(dump(variant, options.dumpDir, kernel.name + ".cu",
-                      sources[source])))
-        return failure();
   StringRef architecture = variant.getTarget().split(':').second;
   llvm::Expected<CubinCompiler> compiler = CubinCompiler::find(architecture);
   if (!compiler)
     return variant.emitError(llvm::toString(compiler.takeError()));
-  auto codes = compiler->compile(sources, options.threads);
+  auto codes = compiler->compile(sources, Output::cubin, options.threads);
   if (!codes)
     return variant.emitError(llvm::toString(codes.takeError()));
+  if (!options.dumpDir.empty() &&
+      failed(dumpAll(variant, options, *compiler, sources, sourceOf, *codes)))
+    return failure();
 
   std::vector<uint64_t> offsets;
   for (const std::string &code : *codes) {
@@ -73,10 +91,6 @@ FailureOr<CodeImage> emitImage(plan::VariantOp variant,
   for (auto [kernel, source] : llvm::zip(image.kernels, sourceOf)) {
     kernel.offset = offsets[source];
     kernel.bytes = (*codes)[source].size();
-    if (!options.dumpDir.empty() &&
-        failed(dump(variant, options.dumpDir, kernel.name + ".cubin",
-                    (*codes)[source])))
-      return failure();
   }
   return image;
 }

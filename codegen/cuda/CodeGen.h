@@ -38,7 +38,7 @@ struct CodeImage {
 };
 
 struct CudaOptions {
-  /// Where to write .cu and .cubin files; empty: nowhere.
+  /// Where to write .cu, .ptx and .cubin files; empty: nowhere.
   std::string dumpDir;
   /// Compilers that run at once. The image does not depend on it.
   unsigned threads = 2;

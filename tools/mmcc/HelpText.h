@@ -42,7 +42,7 @@ An entry point each; {"entries": {"a": "A.onnx", "b": "B.onnx"}, "connect":
   -O0 | --strict        switches every optimisation off; exit 3 if an attention stays in pieces
   --stop-after=STAGE    prints the IR after import, simplify, optimize, quantize, lower, schedule
   --from=STAGE          takes printed IR up again: mmcc compile X.mlir --from=...
-  --dump-code=DIR       kernels as .ll and .s, or .cu and .cubin; --time: seconds, memory by stage
+  --dump-code=DIR       kernels as .ll and .s, or .cu and .ptx; --time: seconds, memory by stage
   --report=FILE.html    a page about the artifact at work here, on the first sample of DIR
 )";
 

@@ -144,13 +144,13 @@ private:
       }
       return group;
     }
-    const uint64_t joined = join(arrivals[first].call, group, first);
+    const uint64_t joined = joinAll(arrivals[first].call, group, first);
     for (unsigned rest = group; rest; rest &= rest - 1)
       results[__builtin_ctz(rest)] = joined;
     return group;
   }
 
-  uint64_t join(WarpCall call, unsigned group, unsigned first) const {
+  uint64_t joinAll(WarpCall call, unsigned group, unsigned first) const {
     if (call == WarpCall::Sync)
       return 0;
     unsigned ballot = 0;
