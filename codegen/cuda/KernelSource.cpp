@@ -26,39 +26,53 @@ static unsigned symbolCount(plan::KernelOp kernel) {
   return count;
 }
 
+/// Numbers of this size and more are too far for 32 bits.
+static constexpr int64_t kFar = int64_t(1) << 30;
+
+/// The largest magnitude of an expression and of its parts, at most kFar.
+/// `most` are those of its dimensions.
+static int64_t reachOf(AffineExpr expr, ArrayRef<int64_t> most) {
+  if (auto constant = dyn_cast<AffineConstantExpr>(expr))
+    return std::min(std::abs(constant.getValue()), kFar);
+  if (auto dim = dyn_cast<AffineDimExpr>(expr))
+    return most[dim.getPosition()];
+  auto binary = dyn_cast<AffineBinaryOpExpr>(expr);
+  if (!binary)
+    return kFar;
+  int64_t lhs = reachOf(binary.getLHS(), most);
+  int64_t rhs = reachOf(binary.getRHS(), most);
+  if (lhs >= kFar || rhs >= kFar)
+    return kFar;
+  if (expr.getKind() == AffineExprKind::Add)
+    return std::min(lhs + rhs, kFar);
+  // A quotient or a rest is no farther than what is divided.
+  return expr.getKind() == AffineExprKind::Mul ? std::min(lhs * rhs, kFar)
+                                               : std::max(lhs, rhs);
+}
+
 /// Whether every index of the kernel is known to fit 32 bits: sizes are known,
 /// nothing computes an index, and no access is far.
 static bool hasShortIndices(plan::KernelOp kernel) {
-  constexpr int64_t kFar = int64_t(1) << 30;
   if (symbolCount(kernel))
     return false;
-  SmallVector<AffineExpr> last;
+  SmallVector<int64_t> last;
   int64_t points = 1;
   for (AffineExpr extent : kernel.getExtents().getResults()) {
     auto constant = dyn_cast<AffineConstantExpr>(extent);
     if (!constant || constant.getValue() > kFar ||
         (points *= std::max<int64_t>(constant.getValue(), 1)) > kFar)
       return false;
-    last.push_back(extent - 1);
+    last.push_back(std::max<int64_t>(constant.getValue() - 1, 0));
   }
   bool isShort = true;
   auto visit = [&](AffineMap map, ValueRange indices) {
-    SmallVector<AffineExpr> at;
+    SmallVector<int64_t> most;
     for (Value index : indices) {
       auto argument = dyn_cast<BlockArgument>(index);
-      if (!argument || argument.getArgNumber() >= last.size()) {
-        isShort = false;
-        return;
-      }
-      at.push_back(last[argument.getArgNumber()]);
+      isShort &= argument && argument.getArgNumber() < last.size();
+      most.push_back(isShort ? last[argument.getArgNumber()] : kFar);
     }
-    // Strides are not negative, but by steps of slices that go back.
-    auto end = dyn_cast<AffineConstantExpr>(map.getResult(0).replaceDims(at));
-    auto begin = dyn_cast<AffineConstantExpr>(
-        map.getResult(0).replaceDims(SmallVector<AffineExpr>(
-            at.size(), getAffineConstantExpr(0, map.getContext()))));
-    isShort &= end && begin && std::abs(end.getValue()) < kFar &&
-               std::abs(begin.getValue()) < kFar;
+    isShort &= reachOf(map.getResult(0), most) < kFar;
   };
   kernel.walk([&](Operation *op) {
     if (auto load = dyn_cast<plan::LoadOp>(op))
