@@ -2,6 +2,7 @@
 
 #include "test/codegen/KernelHarness.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace mmcc::test {
@@ -330,6 +331,59 @@ TEST_P(Reduction, softmaxOverMiddle) {
     }
   program.run("k", {1, 1, 1}, {x.data(), y.data()});
   expectClose(y, want);
+}
+
+// Rows so long that a GPU gives each to a whole block of threads: largest, its
+// place, the sum of what is left, and y = (x - largest) / sum.
+TEST_P(Reduction, longRows) {
+  Program program(R"(
+    plan.kernel @k row "loops" extents affine_map<() -> (3, 5003)> parallel 1
+        params affine_map<() -> (1, 2)> offsets affine_map<() -> ()>
+        scratch affine_map<() -> (0)> written [1, 2] {
+    ^bb0(%x: !plan.buffer<f32>, %y: !plan.buffer<f32>, %place: !plan.buffer<i64>):
+      plan.block "reduce" combine "argmax" {
+      ^bb0(%i: index, %j: index):
+        %0 = plan.load %x[affine_map<(d0, d1) -> (d0 * 5003 + d1)>(%i, %j)] : !plan.buffer<f32> -> f32
+        plan.yield %0 : f32
+      }
+      plan.block "reduce" combine "sum" {
+      ^bb0(%i: index, %j: index, %most: f32, %at: i64):
+        %0 = plan.load %x[affine_map<(d0, d1) -> (d0 * 5003 + d1)>(%i, %j)] : !plan.buffer<f32> -> f32
+        %1 = arith.subf %0, %most : f32
+        plan.yield %1 : f32
+      }
+      plan.block "finish" {
+      ^bb0(%i: index, %most: f32, %at: i64, %sum: f32):
+        plan.store %at, %place[affine_map<(d0) -> (d0)>(%i)] : i64, !plan.buffer<i64>
+        plan.yield
+      }
+      plan.block "map" {
+      ^bb0(%i: index, %j: index, %most: f32, %at: i64, %sum: f32):
+        %0 = plan.load %x[affine_map<(d0, d1) -> (d0 * 5003 + d1)>(%i, %j)] : !plan.buffer<f32> -> f32
+        %1 = arith.subf %0, %most : f32
+        %2 = arith.divf %1, %sum : f32
+        plan.store %2, %y[affine_map<(d0, d1) -> (d0 * 5003 + d1)>(%i, %j)] : f32, !plan.buffer<f32>
+        plan.yield
+      }
+    })",
+                  GetParam());
+  auto x = randomFloats(3 * 5003);
+  x[5003 + 4999] = x[5003 + 17] = 2; // of equal ones the first
+  std::vector<float> y(x.size());
+  std::vector<int64_t> place(3);
+  program.run("k", {2, 1, 1}, {x.data(), y.data(), place.data()});
+  std::vector<double> want(x.size());
+  for (int i = 0; i < 3; ++i) {
+    auto row = x.begin() + i * 5003;
+    auto most = std::max_element(row, row + 5003);
+    EXPECT_EQ(place[i], most - row);
+    double sum = 0;
+    for (int j = 0; j < 5003; ++j)
+      sum += double(row[j]) - *most;
+    for (int j = 0; j < 5003; ++j)
+      want[i * 5003 + j] = (double(row[j]) - *most) / sum;
+  }
+  expectClose(y, want, 1e-5, 1e-9);
 }
 
 MMCC_AT_EACH_LEVEL(Reduction);

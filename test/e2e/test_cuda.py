@@ -36,9 +36,9 @@ def case(name: str) -> tuple[dict, dict]:
         return part("in:"), part("out:")
 
 
-def on_cuda(name: str, inputs: dict, tools, folder: Path, *options) -> dict:
+def on_cuda(model: Path, inputs: dict, tools, folder: Path, *options) -> dict:
     """What the kernels for a GPU make of a model, run on this CPU."""
-    plan = tools.call("mmcc", "compile", TINY / f"{name}.onnx", "--target=cuda:sm_80", "--kv=off", "--stop-after=schedule", *options)
+    plan = tools.call("mmcc", "compile", model, "--target=cuda:sm_80", "--kv=off", "--stop-after=schedule", *options)
     assert plan.returncode == 0, plan.stderr
     (folder / "plan.mlir").write_text(plan.stdout)
     np.savez(folder / "in.npz", **inputs)
@@ -48,17 +48,29 @@ def on_cuda(name: str, inputs: dict, tools, folder: Path, *options) -> dict:
         return dict(got)
 
 
-# Together they have every row that lowering makes of f32 models, and every form of loops.
+# With the model that ships they have every row that lowering makes of f32 models (teams: ReductionTest.cpp).
 RUN = ["bert_base.dyn", "blip_fusion", "convnext_t", "qwen2_decode.dyn", "resnet50", "swin_t", "vit_b16", "w2v2_conformer.legacy", "whisper_step"]
 
 
 @pytest.mark.parametrize("name", [n for n in EVERY if (TINY / f"{n}.npz").exists()] if ALL else RUN)
 def test_kernels_compute_what_pytorch_does(name, tools, tmp_path):
     inputs, expected = case(name)
-    got = on_cuda(name, inputs, tools, tmp_path)
+    got = on_cuda(TINY / f"{name}.onnx", inputs, tools, tmp_path)
     for key, want in expected.items():
         assert got[key].shape == want.shape and got[key].dtype == want.dtype
         np.testing.assert_allclose(got[key], want, rtol=1e-4, atol=1e-5 * max(1, np.abs(want).max()), err_msg=key)
+
+
+def test_the_shipped_model_reads_handwriting(tools, tmp_path):
+    folder = ROOT / "models" / "digits_clip"
+    sys.path.insert(0, str(folder))
+    import captions
+
+    with np.load(folder / "samples.npz") as samples:
+        inputs = {"pixel_values": captions.pixels(samples["images"][:6]), "input_ids": samples["input_ids"]}
+        want = samples["logits_per_image"][:6]
+    got = on_cuda(folder / "model.onnx", inputs, tools, tmp_path)["logits_per_image"]
+    np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("options", ["--attention=window=6", "--attention=sparse=4,5"])
@@ -67,7 +79,7 @@ def test_sparse_attention_is_the_processors(options, tools, tmp_path):
     inputs, _ = case("qwen2_prefill")
     tools.compile(TINY / "qwen2_prefill.onnx", tmp_path / "cpu.mmcc", options, "--target=cpu:x86-64-v3")
     want = tools.run(tmp_path / "cpu.mmcc", inputs, tmp_path)
-    got = on_cuda("qwen2_prefill", inputs, tools, tmp_path, options)
+    got = on_cuda(TINY / "qwen2_prefill.onnx", inputs, tools, tmp_path, options)
     for key in want:
         np.testing.assert_allclose(got[key], want[key], rtol=1e-4, atol=1e-5, err_msg=key)
 
