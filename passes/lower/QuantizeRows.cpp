@@ -1,4 +1,4 @@
-//===- QuantizeRows.cpp - Rows as bytes, in the kernel of the rows --------===//
+//===- QuantizeRows.cpp - Rows as bytes, where they are made --------------===//
 //
 // A row's scale is known once the whole row is. Where a norm or an activation
 // makes the row, the kernel that does goes over it twice more while it lies in

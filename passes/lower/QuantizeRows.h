@@ -1,5 +1,4 @@
-//===- QuantizeRows.h - Rows as bytes, in the kernel of the rows -*- C++
-//-*-===//
+//===- QuantizeRows.h - Rows as bytes, where they are made ------*- C++ -*-===//
 
 #ifndef MMCC_PASSES_LOWER_QUANTIZEROWS_H
 #define MMCC_PASSES_LOWER_QUANTIZEROWS_H

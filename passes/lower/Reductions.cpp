@@ -264,8 +264,10 @@ void lowerNormOver(
       lowering.prepare(operand);
   Type element = elementOf(norm.input), wide = accumulatorType(element);
   Chain chain = lowering.chain(norm.result);
+  // Statistics of a group of channels are not those of a row.
   bool isOfRows =
-      original.extents.size() == original.parallel + 1 && element.isF32();
+      original.extents.size() == original.parallel + 1 && element.isF32() &&
+      original.extents.back() == mm::getShape(norm.input.getType()).back();
   std::optional<RowBytes> bytes;
   if (auto rows =
           isOfRows ? wholeRowsOf(norm.result, chain) : mm::QuantizeRowsOp())

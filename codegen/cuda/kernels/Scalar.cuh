@@ -188,6 +188,7 @@ template <typename To, typename From> __device__ To bitcast(From x) {
 /// Numbers in memory that are computed with as float.
 struct f16 {
   uint16_t code;
+  f16() = default;
   __device__ f16(float x) : code(__half_as_ushort(__float2half_rn(x))) {}
   __device__ operator float() const {
     return __half2float(__ushort_as_half(code));
@@ -196,6 +197,7 @@ struct f16 {
 // NaN has the code that it has on the CPU.
 struct bf16 {
   uint16_t code;
+  bf16() = default;
   __device__ bf16(float x)
       : code(x != x ? 0x7fc0 : __bfloat16_as_ushort(__float2bfloat16_rn(x))) {}
   __device__ operator float() const {
@@ -204,11 +206,13 @@ struct bf16 {
 };
 struct f8e4m3 {
   __nv_fp8_e4m3 code;
+  f8e4m3() = default;
   __device__ f8e4m3(float x) : code(x) {}
   __device__ operator float() const { return float(code); }
 };
 struct f8e5m2 {
   uint8_t code;
+  f8e5m2() = default;
   __device__ f8e5m2(float x)
       : code(x != x ? 0x7e : bitcast<uint8_t>(__nv_fp8_e5m2(x))) {}
   __device__ operator float() const {
@@ -218,6 +222,7 @@ struct f8e5m2 {
 /// Without infinities or negative zero; 0x80 is NaN. No GPU has them.
 template <int Mantissa, int Bias> struct Float8Z {
   uint8_t code;
+  Float8Z() = default;
   __device__ Float8Z(float x) {
     const uint32_t bits = __float_as_uint(x);
     const float size = fabsf(x);

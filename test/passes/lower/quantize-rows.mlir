@@ -54,10 +54,12 @@ func.func @activation(%x: tensor<5x64xf32>, %g: tensor<5x64xf32>) -> (tensor<5x6
 }
 
 // A block is less than the row that the norm goes over, and rows that were
-// turned are no rows of the norm: two launches.
+// turned are no rows of the norm, nor are groups of channels: two launches.
 // CHECK: plan.entry @blocks_of_a_norm
 // CHECK-COUNT-2: plan.dispatch
 // CHECK: plan.entry @turned
+// CHECK-COUNT-2: plan.dispatch
+// CHECK: plan.entry @groups_of_channels
 // CHECK-COUNT-2: plan.dispatch
 func.func @blocks_of_a_norm(%x: tensor<5x64xf32>) -> (tensor<5x64xi8>, tensor<5x2xf32>) {
   %0 = mm.rms_norm %x {axis = 1 : i64, epsilon = 1.0e-5 : f64} : tensor<5x64xf32> -> tensor<5x64xf32>
@@ -69,4 +71,9 @@ func.func @turned(%x: tensor<64x64xf32>) -> (tensor<64x64xi8>, tensor<64x1xf32>)
   %1 = mm.transpose %0 [1, 0] : tensor<64x64xf32> -> tensor<64x64xf32>
   %q, %s = mm.quantize_rows %1 {block = 64 : i64} : tensor<64x64xf32> -> tensor<64x64xi8>, tensor<64x1xf32>
   return %q, %s : tensor<64x64xi8>, tensor<64x1xf32>
+}
+func.func @groups_of_channels(%x: tensor<5x64xf32>) -> (tensor<5x64xi8>, tensor<5x1xf32>) {
+  %0 = mm.group_norm %x {groups = 4 : i64, epsilon = 1.0e-5 : f64} : tensor<5x64xf32> -> tensor<5x64xf32>
+  %q, %s = mm.quantize_rows %0 {block = 64 : i64} : tensor<5x64xf32> -> tensor<5x64xi8>, tensor<5x1xf32>
+  return %q, %s : tensor<5x64xi8>, tensor<5x1xf32>
 }
