@@ -209,11 +209,11 @@ FailureOr<Packed<PanelRead>> readPanels(plan::ConstantOp op, int64_t width) {
 }
 
 LogicalResult checkBytes(plan::ConstantOp op, const PanelRead &panels,
-                         int64_t bits) {
+                         int64_t rows, int64_t bits) {
   int64_t bytes = op.getBytes();
   int64_t panelCount = (panels.n + kPanelColumns - 1) / kPanelColumns;
   if (bytes < 0 || bytes > INT64_MAX / 8 ||
-      productUpTo({panels.groups, panelCount, panels.k, kPanelColumns, bits},
+      productUpTo({panels.groups, panelCount, rows, kPanelColumns, bits},
                   bytes * 8) != bytes * 8)
     return op.emitOpError("has pieces that do not make ") << bytes << " bytes";
   return success();
@@ -221,9 +221,25 @@ LogicalResult checkBytes(plan::ConstantOp op, const PanelRead &panels,
 
 FailureOr<ByteSource> packPanels(plan::ConstantOp op, int64_t width) {
   FailureOr<Packed<PanelRead>> packed = readPanels(op, width);
-  if (failed(packed) || failed(checkBytes(op, packed->read, width * 8)))
+  if (failed(packed) ||
+      failed(checkBytes(op, packed->read, packed->read.k, width * 8)))
     return failure();
   return serve(std::move(*packed), op.getBytes(), width, kPanelColumns);
+}
+
+/// What `lines` makes of panels, line by line.
+template <typename Lines>
+ByteSource serveLines(plan::ConstantOp op, Packed<PanelRead> packed,
+                      Lines lines) {
+  auto shared = std::make_shared<Packed<PanelRead>>(std::move(packed));
+  return {uint64_t(op.getBytes()),
+          [=](uint64_t offset, uint8_t *into, size_t count) {
+            if (offset % kLineBytes != 0 || count % kLineBytes != 0)
+              return false;
+            lines.read(shared->read, int64_t(offset / kLineBytes),
+                       int64_t(count / kLineBytes), into);
+            return true;
+          }};
 }
 
 FailureOr<ByteSource> packLines(plan::ConstantOp op) {
@@ -231,19 +247,26 @@ FailureOr<ByteSource> packLines(plan::ConstantOp op) {
   lines.bits = op.getLayout() == "lines8" ? 8 : 4;
   lines.offset = op.getLayout() == "lines4" ? 8 : 0;
   FailureOr<Packed<PanelRead>> packed = readPanels(op, 1);
-  if (failed(packed) || failed(checkBytes(op, packed->read, lines.bits)))
+  if (failed(packed) ||
+      failed(checkBytes(op, packed->read, packed->read.k, lines.bits)))
     return failure();
   if (packed->read.k % (32 / lines.bits))
     return op.emitOpError("has lines that are not whole");
-  auto shared = std::make_shared<Packed<PanelRead>>(std::move(*packed));
-  return ByteSource{uint64_t(op.getBytes()),
-                    [=](uint64_t offset, uint8_t *into, size_t count) {
-                      if (offset % kLineBytes != 0 || count % kLineBytes != 0)
-                        return false;
-                      lines.read(shared->read, int64_t(offset / kLineBytes),
-                                 int64_t(count / kLineBytes), into);
-                      return true;
-                    }};
+  return serveLines(op, std::move(*packed), lines);
+}
+
+FailureOr<ByteSource> packPairs(plan::ConstantOp op, int64_t width) {
+  if (width != 2)
+    return op.emitOpError("has pairs of ") << op.getElementType();
+  FailureOr<Packed<PanelRead>> packed = readPanels(op, width);
+  if (failed(packed))
+    return failure();
+  const PanelRead &panels = packed->read;
+  if (failed(checkBytes(op, panels, (panels.k + 1) / 2 * 2, width * 8)))
+    return failure();
+  if (panels.groups != 1)
+    return op.emitOpError("has pairs in groups");
+  return serveLines(op, std::move(*packed), PairRead());
 }
 
 } // namespace
@@ -258,6 +281,8 @@ FailureOr<ByteSource> packConstant(plan::ConstantOp op) {
     return packDense(op, width);
   if (op.getLayout() == "panels16")
     return packPanels(op, width);
+  if (op.getLayout() == "pairs16")
+    return packPairs(op, width);
   if (isLines(op))
     return packLines(op);
   return op.emitOpError("has unknown layout '") << op.getLayout() << "'";

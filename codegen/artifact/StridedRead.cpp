@@ -135,6 +135,26 @@ void LineRead::read(const PanelRead &panels, int64_t first, int64_t count,
   }
 }
 
+void PairRead::read(const PanelRead &panels, int64_t first, int64_t count,
+                    uint8_t *into) {
+  const int64_t lines = (panels.k + 1) / 2;
+  while (count > 0) {
+    const int64_t panel = first / lines, line = first % lines;
+    // Sixteen lines at a time use up each cache line of the source.
+    const int64_t some = std::min({count, lines - line, kPanelColumns});
+    const int64_t rows = std::min(some * 2, panels.k - line * 2);
+    uint16_t numbers[2 * kPanelColumns][kPanelColumns] = {};
+    panels.read<uint16_t>(panel * panels.k + line * 2, rows,
+                          reinterpret_cast<char *>(numbers));
+    for (int64_t i = 0; i < some; ++i)
+      for (int64_t c = 0; c < kPanelColumns; ++c)
+        for (int64_t j = 0; j < 2; ++j, into += 2)
+          std::memcpy(into, &numbers[2 * i + j][c], 2);
+    first += some;
+    count -= some;
+  }
+}
+
 template void DenseRead::read<uint8_t>(int64_t, int64_t, char *) const;
 template void DenseRead::read<uint16_t>(int64_t, int64_t, char *) const;
 template void DenseRead::read<uint32_t>(int64_t, int64_t, char *) const;

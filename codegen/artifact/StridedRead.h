@@ -51,6 +51,13 @@ struct PanelRead {
   void read(int64_t first, int64_t count, char *into) const;
 };
 
+/// Matrices [K, N] of 16-bit elements as [ceil(N/16)][ceil(K/2)][16][2].
+struct PairRead {
+  /// Writes lines of two rows, [first, first + count) of all of them.
+  static void read(const PanelRead &panels, int64_t first, int64_t count,
+                   uint8_t *into);
+};
+
 constexpr int64_t kLineBytes = 64;
 
 /// Matrices of small numbers, a byte each, as lines of panels (see

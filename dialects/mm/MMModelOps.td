@@ -27,21 +27,21 @@ def MM_LinearOp : MM_InferredOp<"linear"> {
     input `[..., in]`, weight `[in, out]`, bias `[out]`, result `[..., out]`.
     The weight comes from constants through data movement only, so that it can
     be packed at compile time. One of f16 or bf16 beside an input of f32 is
-    widened as it is read: products and sums are of f32. With `round` the input
-    may be rounded to bf16, and is where that multiplies faster.
+    widened as it is read: products and sums are of f32. With `wide` input and
+    weight are of bf16, and bias and result of f32, as sums are.
 
     - C1: the last dimension of input is the first of weight.
     - C2: bias, if present, has one dimension, `out`.
     - C3: weight has the input's element type, or is f16 or bf16 and input f32.
-    - C4: `round` only beside a weight of bf16.
+    - C4: `wide` only with an input of bf16.
 
     ```mlir
     %y = mm.linear %x, %w bias %b : tensor<768xf32> : tensor<1x197x768xf32>, tensor<768x3072xf32> -> tensor<1x197x3072xf32>
     ```
   }];
-  let arguments = (ins MM_Tensor:$input, MM_Tensor:$weight, Optional<MM_Tensor>:$bias, UnitAttr:$round);
+  let arguments = (ins MM_Tensor:$input, MM_Tensor:$weight, Optional<MM_Tensor>:$bias, UnitAttr:$wide);
   let results = (outs MM_Tensor:$result);
-  let assemblyFormat = "$input `,` $weight (`bias` $bias^ `:` type($bias))? (`round` $round^)? attr-dict `:` type($input) `,` type($weight) `->` type($result)";
+  let assemblyFormat = "$input `,` $weight (`bias` $bias^ `:` type($bias))? (`wide` $wide^)? attr-dict `:` type($input) `,` type($weight) `->` type($result)";
 }
 
 def MM_ConvOp : MM_InferredOp<"conv"> {

@@ -65,13 +65,13 @@ LogicalResult LinearOp::inferReturnTypes(MLIRContext *,
     return emitOptionalError(location, "'mm.linear' op weight of ", narrow,
                              " does not go with an input of ", element);
   // linear_c4
-  if (adaptor.getRound() && !(element.isF32() && narrow.isBF16()))
+  if (adaptor.getWide() && !element.isBF16())
     return emitOptionalError(
-        location, "'mm.linear' op rounds its input beside a weight of ",
-        narrow);
+        location, "'mm.linear' op is wide with an input of ", element);
   input.back() = weight[1];
-  results.push_back(
-      makeTensorType(input, tensorType(adaptor.getInput()).getElementType()));
+  if (adaptor.getWide())
+    element = Float32Type::get(element.getContext());
+  results.push_back(makeTensorType(input, element));
   return success();
 }
 

@@ -22,7 +22,8 @@ def Plan_ConstantOp : Plan_Op<"constant", [Symbol]> {
   let description = [{
     `layout` is "dense" (row-major elements of the one source, any element
     type), "panels16" (a matrix `[rows = K, columns = N]` as
-    `[ceil(N/16)][K][16]`, zero-filled), repeated `groups` times, or the lines of
+    `[ceil(N/16)][K][16]`, zero-filled), repeated `groups` times, "pairs16" (of 16
+    bits, with two rows side by side: `[ceil(N/16)][ceil(K/2)][16][2]`), or the lines of
     panels of numbers of 4 or 8 bits that codegen/cpu/kernels/NarrowPanel.h
     shows: "lines8" of i8, "lines4" of i4, "lines4u" of ui4.
     Each piece is a source tensor with the strides (in elements) at which it is

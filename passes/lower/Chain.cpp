@@ -257,11 +257,25 @@ Chain Lowering::chain(Value anchorResult) {
   for (Value member : members)
     result.locations.push_back(member.getLoc());
   result.destination = destination(result.last);
+  result.copies = copiesOf(result.last);
   return result;
+}
+
+SmallVector<std::pair<Value, View>, 1> Lowering::copiesOf(Value value) {
+  SmallVector<std::pair<Value, View>, 1> copies;
+  for (Operation *user : value.getUsers())
+    if (auto cast = dyn_cast<mm::CastOp>(user);
+        cast && !done.contains(cast) && !isInlined(cast.getResult())) {
+      done.insert(cast);
+      copies.emplace_back(cast.getResult(), destination(cast.getResult()));
+    }
+  return copies;
 }
 
 void Lowering::stored(const Chain &chain) {
   views[chain.last] = chain.destination;
+  for (auto &[value, view] : chain.copies)
+    views[value] = view;
 }
 
 SmallVector<AffineExpr>

@@ -108,8 +108,10 @@ Value Lowering::packedPanels(Value matrix) {
       !matrixPieces(matrix, sources, pieces))
     return {};
   int64_t k = type.getShape()[0], n = type.getShape()[1];
-  int64_t bytes = (n + 15) / 16 * 16 * k * elementBytes(element);
-  return internConstant(element, "panels16", bytes, 1, sources, pieces);
+  int64_t rows = element.isBF16() ? (k + 1) / 2 * 2 : k;
+  int64_t bytes = (n + 15) / 16 * 16 * rows * elementBytes(element);
+  return internConstant(element, element.isBF16() ? "pairs16" : "panels16",
+                        bytes, 1, sources, pieces);
 }
 
 Value Lowering::packedWeight(Value matrix) {

@@ -196,7 +196,11 @@ void Element::storeChain(const Chain &chain, Value anchorResult,
         cache.emplace_back(moved.to, SmallVector<AffineExpr>(moved.toIndex),
                            at(moved.from, moved.fromIndex));
       });
-  store(at(chain.last, at_), chain.destination, at_);
+  Value last = at(chain.last, at_);
+  store(last, chain.destination, at_);
+  define(chain.last, [=](ArrayRef<AffineExpr>) { return last; });
+  for (const auto &[value, view] : chain.copies)
+    store(at(value, at_), view, at_);
   // A launch names all nodes whose work it does, the one it stores last.
   SmallVector<Location> locations{kernel.loc};
   llvm::append_range(locations, chain.locations);

@@ -48,6 +48,8 @@ struct Chain {
   View destination;
   /// Where the members come from, in order.
   llvm::SmallVector<mlir::Location> locations;
+  /// Stored beside it: the value in another type, which products read.
+  llvm::SmallVector<std::pair<mlir::Value, View>, 1> copies = {};
 };
 
 /// A value that is `source` turned round along one axis: element i of the
@@ -118,6 +120,10 @@ public:
   View destination(mlir::Value value);
   /// Emits a loops kernel that stores `value` to `target`.
   void emitMap(mlir::Value value, const View &target);
+  /// Casts of a value, which others read, too, that want memory of their own:
+  /// whoever stores the value stores them.
+  llvm::SmallVector<std::pair<mlir::Value, View>, 1>
+  copiesOf(mlir::Value value);
   /// Adds a kernel unless an equal one exists; returns its symbol.
   mlir::FlatSymbolRefAttr intern(plan::KernelOp kernel);
   void dispatch(plan::KernelOp kernel, llvm::ArrayRef<mlir::Value> operands,

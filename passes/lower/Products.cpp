@@ -120,20 +120,19 @@ void lowerLinear(Lowering &lowering, Operation *op) {
   if (!rows.rows.getConstant() && !lowering.isCuda())
     blocks.m_block = kTypicalRows;
   auto linear = dyn_cast<mm::LinearOp>(op);
-  bool rounds = stored.isBF16() && linear && linear.getRound();
+  bool isWide = linear && linear.getWide();
   Chain chain = lowering.chain(result);
   Kernel kernel(lowering,
                 stored.isF32()    ? "gemm_f32"
-                : rounds          ? "gemm_bf16_bf16"
+                : isWide          ? "gemm_bf16_bf16"
                 : stored.isBF16() ? "gemm_f32_bf16"
                                   : "gemm_f32_f16",
                 op->getLoc());
   int64_t scratch = cpu::gemmScratchBytes();
   if (!stored.isF32())
     scratch = cpu::gemmNarrowScratchBytes(*K.getConstant(), blocks.m_block);
-  if (rounds)
-    scratch = std::max(scratch, cpu::gemmRoundedScratchBytes(*K.getConstant(),
-                                                             blocks.m_block));
+  if (isWide)
+    scratch = cpu::gemmRoundedScratchBytes(*K.getConstant(), blocks.m_block);
   kernel.tensor(rows.view.buffer);
   kernel.tensor(packed);
   SmallVector<Dim> extents{rows.batch, rows.rows, N};

@@ -27,6 +27,14 @@ Value Element::panelElement(Value panels, Value table, AffineExpr row,
                   shape[0].ceilDiv(panel));
   AffineExpr lane =
       computedDim(builder.create<arith::RemUIOp>(loc, number, width), panel);
+  if (elementOf(table).isBF16()) { // rows in pairs
+    Dim two = symbols.constant(2), pairs = shape[1].ceilDiv(two);
+    View view{panels,
+              symbols.constant(0),
+              {pairs * panel * two, panel * two, two, symbols.constant(1)}};
+    return load(view, {which, column.floorDiv(2), lane, column % 2},
+                elementOf(table));
+  }
   View view{panels,
             symbols.constant(0),
             {shape[1] * panel, panel, symbols.constant(1)}};

@@ -46,6 +46,7 @@ struct NarrowFloats : mmcc::impl::NarrowFloatsBase<NarrowFloats> {
     chosen.clear();
     constants.clear();
     values.clear();
+    inputs.clear();
     replaced.clear();
   }
 
@@ -120,6 +121,19 @@ struct NarrowFloats : mmcc::impl::NarrowFloatsBase<NarrowFloats> {
     return result;
   }
 
+  /// `value` as bf16, once for all layers that read it.
+  Value rounded(Value value) {
+    Value &result = inputs[value];
+    if (!result) {
+      OpBuilder builder(value.getContext());
+      builder.setInsertionPointAfterValue(value);
+      auto type = cast<RankedTensorType>(value.getType());
+      result = builder.create<mm::CastOp>(
+          value.getLoc(), type.clone(builder.getBF16Type()), value);
+    }
+    return result;
+  }
+
   void narrowLayer(mm::LinearOp op) {
     auto weight = cast<RankedTensorType>(op.getWeight().getType());
     if (!getElementTypeOrSelf(op.getInput()).isF32() ||
@@ -127,7 +141,10 @@ struct NarrowFloats : mmcc::impl::NarrowFloatsBase<NarrowFloats> {
       return stays(op, "it is not f32");
     if (std::optional<HalfFloat> type = typeOf(op, op.getWeight())) {
       op.getWeightMutable().assign(narrowed(op.getWeight(), *type));
-      op.setRound(*type == HalfFloat::bf16);
+      if (*type == HalfFloat::bf16) {
+        op.getInputMutable().assign(rounded(op.getInput()));
+        op.setWide(true);
+      }
       ++numLinears;
     }
   }
@@ -152,6 +169,7 @@ struct NarrowFloats : mmcc::impl::NarrowFloatsBase<NarrowFloats> {
   DenseMap<Attribute, std::optional<HalfFloat>> chosen;
   std::map<std::pair<const void *, HalfFloat>, ElementsAttr> constants;
   std::map<std::pair<const void *, HalfFloat>, Value> values;
+  DenseMap<Value, Value> inputs;
   llvm::SetVector<Operation *> replaced;
 };
 

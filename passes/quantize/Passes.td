@@ -139,10 +139,10 @@ def FormQuantizedLinear : Pass<"mm-form-quantized-linear", "::mlir::func::FuncOp
 def NarrowFloats : Pass<"mm-narrow-floats", "::mlir::ModuleOp"> {
   let summary = "weights of linear layers, and tables of embeddings, in 16 bits";
   let description = [{
-    Weights are rounded to the nearest bf16 or f16 and widened as they are read:
-    sums and all else stay f32. Beside bf16 the input of a product may be rounded,
-    too (its range is f32's, so that nothing overflows): machines with bf16
-    products do. A weight with a number beyond the type's range stays as it is.
+    Weights are rounded to the nearest bf16 or f16: sums and all else stay f32.
+    Beside bf16 the input of a product is rounded, too (its range is f32's, so that
+    nothing overflows), once for all layers that read it. A weight with a number
+    beyond the type's range stays as it is.
 
     `to` auto takes f16, which has three bits more, but for a weight that it
     does not hold, or with a column that it rounds worse than bf16 since its
@@ -157,7 +157,8 @@ def NarrowFloats : Pass<"mm-narrow-floats", "::mlir::ModuleOp"> {
     ```mlir
     %r = mm.gather %narrow[%i] axis 0 : tensor<2048x64xbf16>, tensor<1x5xi64> -> tensor<1x5x64xbf16>
     %x = mm.cast %r : tensor<1x5x64xbf16> -> tensor<1x5x64xf32>
-    %y = mm.linear %x, %v round : tensor<1x5x64xf32>, tensor<64x256xbf16> -> tensor<1x5x256xf32>
+    %z = mm.cast %x : tensor<1x5x64xf32> -> tensor<1x5x64xbf16>
+    %y = mm.linear %z, %v wide : tensor<1x5x64xbf16>, tensor<64x256xbf16> -> tensor<1x5x256xf32>
     ```
   }];
   let options = [

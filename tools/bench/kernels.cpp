@@ -96,9 +96,9 @@ struct Output {
   int64_t rows, cols, inner; // inner: extent of outer[1], or 1
 };
 
-void post(const KernelArgs *args, const int64_t *outer, int64_t row0,
-          int64_t col0, int64_t rows, int64_t cols, float *tile,
-          int64_t stride) {
+__attribute__((target_clones("avx512f", "avx2", "default"))) void
+post(const KernelArgs *args, const int64_t *outer, int64_t row0, int64_t col0,
+     int64_t rows, int64_t cols, float *tile, int64_t stride) {
   auto *o = static_cast<Output *>(args->buffers[0]);
   int64_t outerAt = outer[0] * o->inner + (o->inner > 1 ? outer[1] : 0);
   for (int64_t r = 0; r < rows; ++r) {
@@ -423,6 +423,7 @@ struct Bench {
         allNarrow(M, 896, 4864, cold);
       }
       allNarrow(128, 3072, 768, cold);
+      allNarrow(128, 768, 3072, cold);
       allNarrow(197, 3072, 768, cold);
       allNarrow(197, 768, 768, cold);
     }

@@ -16,6 +16,7 @@
 #ifndef MMCC_CODEGEN_CPU_KERNELS_AMXTILES_H
 #define MMCC_CODEGEN_CPU_KERNELS_AMXTILES_H
 
+#include "codegen/cpu/kernels/Scratch.h"
 #include "codegen/cpu/kernels/Simd.h"
 
 #if defined(__AMX_TILE__)
@@ -27,6 +28,14 @@ constexpr int64_t kTileRows = 16, kTileBytes = 64;
 constexpr int64_t kAmxRows = 2 * kTileRows, kAmxCols = 2 * kPanel;
 /// With fewer rows than this, tiles are mostly empty.
 constexpr int64_t kAmxLeastRows = 8;
+
+/// Columns whose weights stay in the second level cache, beside all rows and
+/// the columns that are fetched next.
+MMK_INLINE int64_t tileGroup(int64_t rows, int64_t columnBytes) {
+  const int64_t room = (int64_t(1536) << 10) - rows * columnBytes;
+  const int64_t cols = room / 2 / maxOf(columnBytes, 1) / kAmxCols * kAmxCols;
+  return minOf(maxOf(cols, kAmxCols), kPostCols);
+}
 
 enum class TileType { s8s8, s8u8, bf16 };
 
@@ -75,23 +84,40 @@ struct TileOperands {
   int64_t aRow; // bytes
   const uint8_t *b[2];
   int64_t chunk, chunks;
+  bool add = false; // to what c holds
+  /// What is fetched into the second level cache meanwhile, some bytes a chunk.
+  /// Need not be valid.
+  const char *ahead = nullptr;
+  int64_t aheadStep = 0;
 };
 
-/// c [32][32] of 32-bit lanes = a times b. Without Second, the rows, or the
-/// columns, behind the first 16 are left alone.
+/// Tile C as it begins: `from` c where it lies, or zero.
+template <int C>
+MMK_INLINE void beginTile(bool add, const char *from, int64_t row) {
+  if (add)
+    _tile_loadd(C, from, row);
+  else
+    _tile_zero(C);
+}
+
+/// c [32][32] of 32-bit lanes, cRow bytes apart, = a times b. Without Second,
+/// the rows, or the columns, behind the first 16 are left alone.
 template <TileType T, bool SecondRows, bool SecondCols>
-MMK_INLINE void multiplyBlock(const TileOperands &o, void *c) {
-  constexpr int64_t cRow = kAmxCols * 4;
-  _tile_zero(0);
+MMK_INLINE void multiplyBlock(const TileOperands &o, void *c, int64_t cRow) {
+  char *to = static_cast<char *>(c), *below = to + kTileRows * cRow;
+  beginTile<0>(o.add, to, cRow);
   if constexpr (SecondCols)
-    _tile_zero(1);
+    beginTile<1>(o.add, to + kTileBytes, cRow);
   if constexpr (SecondRows)
-    _tile_zero(2);
+    beginTile<2>(o.add, below, cRow);
   if constexpr (SecondRows && SecondCols)
-    _tile_zero(3);
+    beginTile<3>(o.add, below + kTileBytes, cRow);
   const char *a = static_cast<const char *>(o.a);
+  const char *ahead = o.ahead;
   for (int64_t i = 0; i < o.chunks; ++i, a += o.chunk) {
     const int64_t line = i * o.chunk / 4 * kTileBytes;
+    for (const char *end = ahead + o.aheadStep; ahead < end; ahead += 64)
+      _mm_prefetch(ahead, _MM_HINT_T1);
     _tile_loadd(6, o.b[0] + line, kTileBytes);
     _tile_loadd(4, a, o.aRow);
     multiplyTiles<T, 0, 4, 6>();
@@ -106,27 +132,27 @@ MMK_INLINE void multiplyBlock(const TileOperands &o, void *c) {
         multiplyTiles<T, 3, 5, 7>();
     }
   }
-  char *to = static_cast<char *>(c);
   _tile_stored(0, to, cRow);
   if constexpr (SecondCols)
     _tile_stored(1, to + kTileBytes, cRow);
   if constexpr (SecondRows)
-    _tile_stored(2, to + kTileRows * cRow, cRow);
+    _tile_stored(2, below, cRow);
   if constexpr (SecondRows && SecondCols)
-    _tile_stored(3, to + kTileRows * cRow + kTileBytes, cRow);
+    _tile_stored(3, below + kTileBytes, cRow);
 }
 
 /// Likewise for `rows` <= 32 rows, for which the tiles have their shapes, and
-/// one panel or two.
+/// one panel or more, of which two take part; c has row stride cRow in lanes.
 template <TileType T>
 MMK_INLINE void multiplyBlock(int64_t rows, int64_t panels,
-                              const TileOperands &o, void *c) {
+                              const TileOperands &o, void *c,
+                              int64_t cRow = kAmxCols) {
   if (rows > kTileRows)
-    panels > 1 ? multiplyBlock<T, true, true>(o, c)
-               : multiplyBlock<T, true, false>(o, c);
+    panels > 1 ? multiplyBlock<T, true, true>(o, c, cRow * 4)
+               : multiplyBlock<T, true, false>(o, c, cRow * 4);
   else
-    panels > 1 ? multiplyBlock<T, false, true>(o, c)
-               : multiplyBlock<T, false, false>(o, c);
+    panels > 1 ? multiplyBlock<T, false, true>(o, c, cRow * 4)
+               : multiplyBlock<T, false, false>(o, c, cRow * 4);
 }
 
 } // namespace mmcc::cpu

@@ -14,6 +14,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/cpu/kernels/AttentionNarrow.h"
+#include "codegen/cpu/kernels/AttentionTiles.h"
 #include "codegen/cpu/kernels/Pack.h"
 
 using namespace mmcc::cpu;
@@ -66,7 +67,7 @@ MMK_NOINLINE void attendMany(const AttentionCell &c, float *scratch,
   if (c.stride > 0)
     attendKeys<Numbers>(c, s, StridedKeys(c, c.stride), c.stride, 0,
                         ceilDiv(c.Skv, c.stride));
-  finishRows(c, s);
+  finishRows<Numbers>(c, s);
 }
 
 /// Numbers: what all but a few queries are multiplied as.
@@ -104,6 +105,16 @@ extern "C" void mmk_attention_f32(const MicroCall *call) {
   attend<Floats>(call);
 }
 extern "C" void mmk_attention_bf16(const MicroCall *call) {
+#if defined(__AMX_BF16__)
+  attend<Tiled>(call);
+#else
   attend<Rounded>(call);
+#endif
 }
-extern "C" void mmk_attention_i8(const MicroCall *call) { attend<Bytes>(call); }
+extern "C" void mmk_attention_i8(const MicroCall *call) {
+#if defined(__AMX_BF16__)
+  attend<Tiled>(call); // as fast: the softmax bounds it
+#else
+  attend<Bytes>(call);
+#endif
+}

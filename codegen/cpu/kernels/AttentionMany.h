@@ -25,24 +25,27 @@ namespace mmcc::cpu {
 /// Scratch areas of a cell.
 struct Areas {
   float *keys, *values, *scores, *q, *product, *out;
+  /// All queries of the cell in 16 bits, their depth in steps of 32.
+  float *queries;
+  /// A panel of floats before it is rounded, then a number each key and head
+  /// dim.
+  float *panel;
   RowState *state;
   int64_t dv; // row stride of product and out
 
-  /// Where a panel of floats lies before it is rounded: behind the keys as
-  /// bf16.
-  MMK_INLINE float *unrounded(const AttentionCell &c) const {
-    return keys + kKeyBlock / 2 * roundUp16(c.D);
-  }
-
   MMK_INLINE Areas(const AttentionCell &c, float *scratch) {
+    const int64_t d = roundUp16(c.D);
     dv = roundUp16(c.Dv);
     keys = scratch;
-    values = keys + kKeyBlock * roundUp16(c.D);
+    values = keys + kKeyBlock * d;
     scores = values + kKeyBlock * dv;
-    q = scores + kScratchRows * kScoreRow;
-    product = q + kScratchRows * roundUp16(c.D);
-    out = product + kScratchRows * dv;
-    state = reinterpret_cast<RowState *>(out + roundUp16(c.rows) * dv);
+    q = scores + kScoreRows * kScoreRow;
+    product = q + kScoreRows * d;
+    panel = product + kScoreRows * dv;
+    out = panel + kPanel * (d + 32) + kKeyBlock + d;
+    queries = out + roundUp(c.rows, kScoreRows) * dv;
+    state = reinterpret_cast<RowState *>(queries + roundUp(c.rows, kScoreRows) *
+                                                       roundUp(c.D, 32) / 2);
   }
 };
 
@@ -52,12 +55,48 @@ struct KeyTile {
   int64_t r0, mr, p0, len, blockKeys;
 };
 
+/// Turns the scores of a tile's rows into weights, in their place; their
+/// columns stand for the keys from `first` on, in steps. Returns whether
+/// anything was carried, and what is left of it by row.
+template <typename Weights>
+MMK_INLINE bool weighRows(const AttentionCell &c, const Areas &s,
+                          const KeyTile &tile, int64_t first, int64_t step,
+                          float *carry) {
+  bool carried = false;
+  for (int64_t r = 0; r < tile.mr; ++r) {
+    RowState &state = s.state[tile.r0 + r];
+    carried = carried || !(state.sum < 0.0f);
+    carry[r] =
+        softmaxKeys<Weights>(s.scores + r * kScoreRow, tile.len, first,
+                             c.keys(c.i0 + tile.r0 + r, step), c.factor, state);
+  }
+  return carried;
+}
+
+/// What was carried times `carry`, plus product.
+MMK_INLINE void addToCarried(const Areas &s, const KeyTile &tile,
+                             const float *carry) {
+  float *out = s.out + tile.r0 * s.dv;
+  const float *product = s.product;
+  for (int64_t r = 0; r < tile.mr; ++r, out += s.dv, product += s.dv) {
+    Vec f = vset(carry[r]);
+    for (int64_t e = 0; e < s.dv; e += kLanes)
+      vstore(out + e, vfma(vload(out + e), f, vload(product + e)));
+  }
+}
+
 /// Keys, values and softmax in f32.
 struct Floats {
-  using Weights = Weights32;
+  /// The most rows and keys of a tile; keys are packed by kKeyStep.
+  static constexpr int64_t kRows = kMaxRows, kKeys = kKeyBlock,
+                           kKeyStep = kPanel;
+  MMK_INLINE static int64_t firstRow(int64_t rows, int64_t tiles, int64_t t) {
+    return tileBegin(rows, tiles, t);
+  }
 
-  /// Before the first keys of a cell.
+  /// Before the first keys of a cell, and behind the last.
   MMK_INLINE static void begin(const AttentionCell &, const Areas &) {}
+  MMK_INLINE static void end() {}
 
   template <typename Source>
   MMK_INLINE static void pack(const AttentionCell &c, const Areas &s,
@@ -93,8 +132,17 @@ struct Floats {
     }
   }
 
-  MMK_INLINE static void sums(const AttentionCell &, const Areas &s,
-                              const KeyTile &tile, float *out) {
+  MMK_INLINE static bool weigh(const AttentionCell &c, const Areas &s,
+                               const KeyTile &tile, int64_t first, int64_t step,
+                               float *carry) {
+    return weighRows<Weights32>(c, s, tile, first, step, carry);
+  }
+
+  /// Adds the values times the weights to what is carried, of which `carry`
+  /// says what is left; null if there is nothing yet.
+  MMK_INLINE static void sums(const Areas &s, const KeyTile &tile,
+                              const float *carry) {
+    float *out = carry ? s.product : s.out + tile.r0 * s.dv;
     const float *pointers[kMaxRows];
     for (int64_t r = 0; r < tile.mr; ++r)
       pointers[r] = s.scores + r * kScoreRow;
@@ -107,6 +155,8 @@ struct Floats {
       t.out = out + p;
       runTile(tile.mr, minOf(kTilePanels, (s.dv - p) / kPanel), t);
     }
+    if (carry)
+      addToCarried(s, tile, carry);
   }
 
 private:
@@ -138,26 +188,9 @@ MMK_NOINLINE inline void attendTile(const AttentionCell &c, const Areas &s,
   Numbers::scores(c, s, tile);
   finishScores(c, i0, (base + p0) * step, mr, len, s.scores, step);
 
-  float carry[kMaxRows];
-  bool first = true;
-  for (int64_t r = 0; r < mr; ++r) {
-    RowState &state = s.state[r0 + r];
-    first = first && state.sum < 0.0f;
-    carry[r] = softmaxKeys<typename Numbers::Weights>(
-        s.scores + r * kScoreRow, len, base + p0, c.keys(i0 + r, step),
-        c.factor, state);
-  }
-
-  float *out = s.out + r0 * s.dv;
-  Numbers::sums(c, s, tile, first ? out : s.product);
-  if (first)
-    return;
-  const float *product = s.product;
-  for (int64_t r = 0; r < mr; ++r, out += s.dv, product += s.dv) {
-    Vec f = vset(carry[r]);
-    for (int64_t e = 0; e < s.dv; e += kLanes)
-      vstore(out + e, vfma(vload(out + e), f, vload(product + e)));
-  }
+  float carry[Numbers::kRows];
+  const bool carried = Numbers::weigh(c, s, tile, base + p0, step, carry);
+  Numbers::sums(s, tile, carried ? carry : nullptr);
 }
 
 /// All row tiles of the cell over the keys [from, to) that they see, in steps
@@ -178,7 +211,7 @@ MMK_NOINLINE void attendKeys(const AttentionCell &c, const Areas &s,
   const int64_t hi = minOf(c.keys(c.i0 + c.rows - 1, step).end, to);
   const int64_t blocks = ceilDiv(count, kKeyBlock);
   const int64_t each = roundUp(ceilDiv(count, maxOf(blocks, 1)), 32);
-  const int64_t tiles = rowTiles(c.rows, 1);
+  const int64_t tiles = ceilDiv(c.rows, Numbers::kRows);
   for (int64_t base = from; base < hi; base += each) {
     const int64_t end = minOf(base + each, hi);
     // Panels are laid out from the first pair that any row needs.
@@ -187,15 +220,20 @@ MMK_NOINLINE void attendKeys(const AttentionCell &c, const Areas &s,
       first = base + (lo - base) / 32 * 32;
     if (first >= end)
       continue;
-    const int64_t keys = roundUp(end - first, kPanel);
+    const int64_t keys = roundUp(end - first, Numbers::kKeyStep);
     Numbers::pack(c, s, source, first, end, keys);
     for (int64_t t = 0; t < tiles; ++t) {
-      int64_t r0 = tileBegin(c.rows, tiles, t);
-      int64_t r1 = tileBegin(c.rows, tiles, t + 1);
+      int64_t r0 = Numbers::firstRow(c.rows, tiles, t);
+      int64_t r1 = Numbers::firstRow(c.rows, tiles, t + 1);
       int64_t k0 = maxOf(c.keys(c.i0 + r0, step).begin, first);
       int64_t k1 = minOf(c.keys(c.i0 + r1 - 1, step).end, end);
-      if (k0 < k1)
-        attendTile<Numbers>(c, s, r0, r1 - r0, first, k0, k1, keys, step);
+      for (int64_t k = k0; k < k1;) {
+        // Cut where a pair of panels begins.
+        const int64_t next =
+            minOf(first + roundUp(k + 1 - first, 32) - 32 + Numbers::kKeys, k1);
+        attendTile<Numbers>(c, s, r0, r1 - r0, first, k, next, keys, step);
+        k = next;
+      }
     }
   }
 }
@@ -210,7 +248,9 @@ MMK_INLINE void beginRows(const AttentionCell &c, const Areas &s) {
 }
 
 /// After the last: divides by the sums and hands the rows over.
+template <typename Numbers>
 MMK_INLINE void finishRows(const AttentionCell &c, const Areas &s) {
+  Numbers::end();
   const int64_t tiles = rowTiles(c.rows, 1);
   for (int64_t t = 0; t < tiles; ++t) {
     int64_t r0 = tileBegin(c.rows, tiles, t);

@@ -17,22 +17,27 @@ namespace mmcc::cpu {
 #if defined(__AVX512BF16__) && defined(__AVX512VNNI__)
 /// Queries, keys, values and weights as bf16; scores and sums in f32.
 struct Rounded {
-  using Weights = Weights16;
+  static constexpr int64_t kRows = kMaxRows, kKeys = kKeyBlock,
+                           kKeyStep = kPanel;
+  MMK_INLINE static int64_t firstRow(int64_t rows, int64_t tiles, int64_t t) {
+    return tileBegin(rows, tiles, t);
+  }
 
   MMK_INLINE static void begin(const AttentionCell &, const Areas &) {}
+  MMK_INLINE static void end() {}
 
   /// Panels of f32 are rounded one after the other, values by kValueStep keys.
   template <typename Source>
   MMK_INLINE static void pack(const AttentionCell &c, const Areas &s,
                               const Source &source, int64_t first, int64_t end,
                               int64_t keys) {
-    float *panel = unrounded(c, s);
+    float *panel = s.panel;
     auto *to = reinterpret_cast<uint16_t *>(s.keys);
     for (int64_t j = first; j < end; j += kPanel) {
       source.keys(panel, j, minOf(kPanel, end - j));
-      roundPanel(panel, c.D, to + (j - first) * c.D);
+      pairFloats(panel, c.D, c.D, to + (j - first) * roundUp(c.D, 2));
     }
-    packValues(c, s, source, first, end, keys);
+    packValues(s, source, first, end, keys);
   }
 
   MMK_INLINE static void scores(const AttentionCell &c, const Areas &s,
@@ -45,13 +50,20 @@ struct Rounded {
     const auto *keys = reinterpret_cast<const uint16_t *>(s.keys);
     RoundedTile t = {rows, row, nullptr, c.D};
     for (int64_t j = 0; j < tile.len; j += kPanel) {
-      t.panel = keys + (tile.p0 + j) * c.D;
+      t.panel = keys + (tile.p0 + j) * roundUp(c.D, 2);
       runRounded(tile.mr, t, s.scores + j, kScoreRow);
     }
   }
 
-  MMK_INLINE static void sums(const AttentionCell &, const Areas &s,
-                              const KeyTile &tile, float *out) {
+  MMK_INLINE static bool weigh(const AttentionCell &c, const Areas &s,
+                               const KeyTile &tile, int64_t first, int64_t step,
+                               float *carry) {
+    return weighRows<Weights16>(c, s, tile, first, step, carry);
+  }
+
+  MMK_INLINE static void sums(const Areas &s, const KeyTile &tile,
+                              const float *carry) {
+    float *out = carry ? s.product : s.out + tile.r0 * s.dv;
     const auto *values = reinterpret_cast<const uint16_t *>(s.values);
     RoundedTile t = {reinterpret_cast<const uint16_t *>(s.scores),
                      2 * kScoreRow, nullptr, tile.len};
@@ -59,25 +71,21 @@ struct Rounded {
       t.panel = values + p * tile.blockKeys + tile.p0 * kPanel;
       runRounded(tile.mr, t, out + p, s.dv);
     }
+    if (carry)
+      addToCarried(s, tile, carry);
   }
 
 protected:
-  /// Where a panel of floats lies before it is rounded: behind the keys.
-  MMK_INLINE static float *unrounded(const AttentionCell &c, const Areas &s) {
-    return s.keys + kKeyBlock / 2 * roundUp16(c.D);
-  }
-
   template <typename Source>
-  MMK_INLINE static void packValues(const AttentionCell &c, const Areas &s,
-                                    const Source &source, int64_t first,
-                                    int64_t end, int64_t keys) {
-    float *panel = unrounded(c, s);
+  MMK_INLINE static void packValues(const Areas &s, const Source &source,
+                                    int64_t first, int64_t end, int64_t keys) {
+    float *panel = s.panel;
     auto *to = reinterpret_cast<uint16_t *>(s.values);
     for (int64_t p = 0; p < s.dv; p += kPanel)
       for (int64_t j = first; j < end; j += kValueStep) {
         const int64_t count = minOf(kValueStep, end - j);
         source.values(panel, j, j + count, p);
-        roundPanel(panel, count, to + p * keys + (j - first) * kPanel);
+        pairFloats(panel, count, count, to + p * keys + (j - first) * kPanel);
       }
   }
 
@@ -108,14 +116,14 @@ struct Bytes : Rounded {
   MMK_INLINE static void pack(const AttentionCell &c, const Areas &s,
                               const Source &source, int64_t first, int64_t end,
                               int64_t keys) {
-    float *panel = unrounded(c, s), *scales = scalesOf(c, s);
+    float *panel = s.panel, *scales = scalesOf(c, s);
     auto *to = reinterpret_cast<uint8_t *>(s.keys);
     for (int64_t j = first; j < end; j += kPanel) {
       source.keys(panel, j, minOf(kPanel, end - j));
       packKeys(c, panel, meanOf(c, s), to + (j - first) * depthOf(c),
                scales + (j - first));
     }
-    packValues(c, s, source, first, end, keys);
+    packValues(s, source, first, end, keys);
   }
 
   MMK_INLINE static void scores(const AttentionCell &c, const Areas &s,
@@ -134,7 +142,7 @@ private:
     return roundUp(c.D, 32);
   }
   MMK_INLINE static float *scalesOf(const AttentionCell &c, const Areas &s) {
-    return unrounded(c, s) + kPanel * maxOf(roundUp16(c.D), 32);
+    return s.panel + kPanel * (roundUp16(c.D) + 32);
   }
   MMK_INLINE static float *meanOf(const AttentionCell &c, const Areas &s) {
     return scalesOf(c, s) + kKeyBlock;

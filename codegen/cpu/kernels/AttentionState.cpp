@@ -167,7 +167,7 @@ MMK_NOINLINE void many(const AttentionCell &c, const StateTokens<Stored> &k,
   Areas s(c, scratch + kPanel * roundUp16(c.D));
   beginRows<Floats>(c, s);
   attendKeys<Floats>(c, s, source, 1, 0, c.Skv);
-  finishRows(c, s);
+  finishRows<Floats>(c, s);
 }
 
 template <typename Stored> MMK_INLINE void attend(const MicroCall *call) {

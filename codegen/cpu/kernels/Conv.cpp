@@ -20,6 +20,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/cpu/kernels/Abi.h"
+#include "codegen/cpu/kernels/AmxTiles.h"
 #include "codegen/cpu/kernels/RoundedTile.h"
 #include "codegen/cpu/kernels/Tile.h"
 
@@ -165,52 +166,105 @@ void convolve(const MicroCall *call) {
 }
 
 #if defined(__AVX512BF16__)
-/// As convolve with inputs and weights of bf16: some rows are rounded at a time
-/// into the matrix that convolve never builds, then panels for all of these.
-void convolveRounded(const MicroCall *call) {
-  auto *out = static_cast<float *>(call->args->scratch);
-  auto *matrix = reinterpret_cast<uint16_t *>(out + kScratchRows * kPostCols);
-  const int64_t most = kConvRoundedRows;
-  const int64_t depth =
-      call->params[8] * call->params[9] * (call->params[3] / call->params[7]);
-  const int64_t aRow = roundedStride(depth);
-  uint16_t *panels = matrix + roundUp(most * aRow, 32);
-  const int64_t groupCols = convRoundedPanels(depth) * kPanel;
-  const Cell c(
-      call, reinterpret_cast<float *>(panels + groupCols * roundUp(depth, 2)));
-  RoundedTile tile = {matrix, aRow, panels, depth};
-  for (int64_t m = 0; m < c.rows; m += most) {
-    const int64_t rows = minOf(most, c.rows - m);
+/// Some rows of the matrix that convolve never builds, as bf16.
+struct RoundedMatrix {
+  uint16_t *a;
+  int64_t aRow, padded, m, rows; // padded: depth, with zeros behind
+
+  MMK_NOINLINE void build(const Cell &c) const {
     const int64_t tiles = ceilDiv(rows, kScratchRows);
     for (int64_t t = 0; t < tiles; ++t) {
       const int64_t r0 = tileBegin(rows, tiles, t);
       const int64_t mr = tileBegin(rows, tiles, t + 1) - r0;
       c.list(m + r0, mr);
       for (int64_t r = 0; r < mr; ++r) {
-        uint16_t *to = matrix + (r0 + r) * aRow;
+        uint16_t *to = a + (r0 + r) * aRow;
         for (int64_t i = 0; i < c.segs; ++i)
           roundRow(c.pointers[i * mr + r], c.segLen, to + i * c.segLen,
                    c.segLen);
-        if (depth % 2)
-          to[depth] = 0;
+        for (int64_t k = c.depth; k < padded; ++k)
+          to[k] = 0;
       }
     }
-    for (int64_t n = c.n0; n < c.n1; n += groupCols) {
-      const int64_t cols = minOf(groupCols, c.n1 - n);
-      for (int64_t i = 0; i < cols; i += kPanel)
-        roundPanel(c.w + (n + i) * depth, depth, panels + i * depth);
-      for (int64_t t = 0; t < tiles; ++t) {
-        const int64_t r0 = tileBegin(rows, tiles, t);
-        const int64_t mr = tileBegin(rows, tiles, t + 1) - r0;
-        tile.a = matrix + r0 * aRow;
-        for (int64_t i = 0; i < cols; i += kPanel) {
-          tile.panel = panels + i * depth;
-          runRounded(mr, tile, out + i, kPostCols);
-        }
-        call->post(call->args, c.outer, c.m0 + m + r0, c.firstColumn + n, mr,
-                   cols, out, kPostCols);
-      }
+  }
+};
+
+#if defined(__AMX_BF16__)
+constexpr int64_t kMatrixRows = kConvRoundedRows;
+constexpr int64_t kMatrixStep = kTileBytes / 2;
+
+/// Columns [n, n + cols) of the cell's filters as pairs, which meet all rows.
+void meetPanels(const Cell &c, const RoundedMatrix &x, int64_t n, int64_t cols,
+                uint16_t *panels, float *out, const MicroCall *call) {
+  for (int64_t i = 0; i < cols; i += kPanel)
+    pairFloats(c.w + (n + i) * c.depth, c.depth, x.padded,
+               panels + i * x.padded);
+  TileOperands o;
+  o.aRow = x.aRow * 2;
+  o.chunk = kTileBytes;
+  o.chunks = x.padded / kMatrixStep;
+  int64_t shaped = 0;
+  for (int64_t r0 = 0; r0 < x.rows; r0 += kAmxRows) {
+    const int64_t mr = minOf(kAmxRows, x.rows - r0);
+    if (mr != shaped)
+      shapeTiles(shaped = mr, o.chunk);
+    o.a = x.a + r0 * x.aRow;
+    for (int64_t i = 0; i < cols; i += kAmxCols) {
+      const int64_t there = minOf(kAmxCols, cols - i);
+      for (int64_t p = 0; p < 2; ++p)
+        o.b[p] = reinterpret_cast<const uint8_t *>(panels +
+                                                   (i + p * kPanel) * x.padded);
+      multiplyBlock<TileType::bf16>(mr, ceilDiv(there, kPanel), o, out);
+      call->post(call->args, c.outer, c.m0 + x.m + r0, c.firstColumn + n + i,
+                 mr, there, out, kAmxCols);
     }
+  }
+  releaseTiles();
+}
+#else
+constexpr int64_t kMatrixRows = kConvRoundedRows / kScratchRows * kScratchRows;
+constexpr int64_t kMatrixStep = 2;
+
+/// Columns [n, n + cols) of the cell's filters, rounded, which meet all rows.
+void meetPanels(const Cell &c, const RoundedMatrix &x, int64_t n, int64_t cols,
+                uint16_t *panels, float *out, const MicroCall *call) {
+  for (int64_t i = 0; i < cols; i += kPanel)
+    pairFloats(c.w + (n + i) * c.depth, c.depth, x.padded,
+               panels + i * x.padded);
+  RoundedTile tile = {x.a, x.aRow, panels, c.depth};
+  const int64_t tiles = ceilDiv(x.rows, kScratchRows);
+  for (int64_t t = 0; t < tiles; ++t) {
+    const int64_t r0 = tileBegin(x.rows, tiles, t);
+    const int64_t mr = tileBegin(x.rows, tiles, t + 1) - r0;
+    tile.a = x.a + r0 * x.aRow;
+    for (int64_t i = 0; i < cols; i += kPanel) {
+      tile.panel = panels + i * x.padded;
+      runRounded(mr, tile, out + i, kPostCols);
+    }
+    call->post(call->args, c.outer, c.m0 + x.m + r0, c.firstColumn + n, mr,
+               cols, out, kPostCols);
+  }
+}
+#endif
+
+/// As convolve with inputs and filters of bf16: some rows of x are rounded at a
+/// time, then panels for all of these.
+void convolveRounded(const MicroCall *call) {
+  auto *out = static_cast<float *>(call->args->scratch);
+  RoundedMatrix x;
+  x.a = reinterpret_cast<uint16_t *>(out + kScratchRows * kPostCols);
+  const int64_t depth =
+      call->params[8] * call->params[9] * (call->params[3] / call->params[7]);
+  x.padded = roundUp(depth, kMatrixStep);
+  x.aRow = roundedStride(x.padded);
+  uint16_t *panels = x.a + roundUp(kMatrixRows * x.aRow, 32);
+  const int64_t groupCols = convRoundedPanels(depth) * kPanel;
+  const Cell c(call, reinterpret_cast<float *>(panels + groupCols * x.padded));
+  for (x.m = 0; x.m < c.rows; x.m += kMatrixRows) {
+    x.rows = minOf(kMatrixRows, c.rows - x.m);
+    x.build(c);
+    for (int64_t n = c.n0; n < c.n1; n += groupCols)
+      meetPanels(c, x, n, minOf(groupCols, c.n1 - n), panels, out, call);
   }
 }
 #endif

@@ -3,18 +3,20 @@
 // out[b, m, n] = sum over k of a[b, m, k] * w[k, n] * scale[g, n],
 //                g = k / group
 //
-//   a [B, M, K] f32, K contiguous, any alignment, read in place
-//   w panels [ceil(N/16)][K][16] of bf16, f16, f8e4m3 or f8e5m2 (Stored.h)
+//   a [B, M, K] f32 or (gemm_bf16_bf16) bf16, K contiguous, any alignment
+//   w panels [ceil(N/16)][K][16] of f16, f8e4m3 or f8e5m2 (Stored.h), or, of
+//     bf16, pairs [ceil(N/16)][ceil(K/2)][16][2]
 //   scale [ceil(N/16)][K/group][16] f32, for f8; else w has none
 //
-// Products and sums are of f32. gemm_bf16_bf16 rounds a to bf16 where
-// an instruction multiplies these (RoundedRows.h). For f8, K is a
-// multiple of 32 and of group, group a multiple of 32. Nothing is read beyond
-// the rows of a and the panels. n_block is a multiple of 32.
+// Products and sums are of f32. Rows of bf16 become f32 once a cell where no
+// instruction multiplies them (RoundedRows.h). For f8, K is a multiple of 32
+// and of group, group a multiple of 32. Nothing is read beyond the rows of a
+// and the panels. n_block is a multiple of 32.
 //
-// These are the panels of gemm_f32 with narrower elements: 16 weights of one
-// row of K lie together, which one or two widening loads want. (The lines of
-// NarrowPanel.h are for integers, whose rows a mask picks apart.)
+// 16 weights of one row of K lie together, which one or two widening loads
+// want. Of bf16 two rows do, as the instructions want them: a shift makes f32
+// of the one, a mask of the other. (The lines of NarrowPanel.h are for
+// integers.)
 //
 // 16 bits are widened in registers where they meet the rows of a, beside the
 // multiplications. 8 bits take more, and become f16 first, some rows of K at a
@@ -55,8 +57,10 @@ template <typename Stored> struct Weights {
   int64_t K, group;   // not scaled: one group
 
   static constexpr int64_t kRowBytes = kPanel * sizeof(Element);
+  static constexpr bool kPairs = std::is_same_v<Stored, StoredBF16>;
+  /// k is even if rows are in pairs.
   const Element *at(int64_t panel, int64_t k) const {
-    return w + (panel * K + k) * kPanel;
+    return w + (panel * (kPairs ? roundUp(K, 2) : K) + k) * kPanel;
   }
   void widen(int64_t panel, int64_t k0, int64_t chunk, float *to) const;
   /// The factor of group g of a panel, vector v of its columns.
@@ -73,6 +77,30 @@ template <typename Stored> struct Weights {
 //===----------------------------------------------------------------------===//
 // Widened panels
 //===----------------------------------------------------------------------===//
+
+/// Both rows of a line of pairs, one vector of its columns.
+struct PairRows {
+  Vec first, second;
+  MMK_INLINE explicit PairRows(const void *line) {
+    const IVec both = iload(line);
+    first = iasFloat(ishl32<16>(both));
+    second = iasFloat(iand(both, iset32(int32_t(0xffff0000))));
+  }
+};
+
+template <>
+void Weights<StoredBF16>::widen(int64_t panel, int64_t k0, int64_t chunk,
+                                float *to) const {
+  const uint16_t *line = at(panel, k0);
+  for (int64_t k = 0; k < chunk; k += 2, line += 2 * kPanel, to += 2 * kPanel)
+#pragma clang loop unroll(full)
+    for (int v = 0; v < kVecs; ++v) {
+      const PairRows rows(line + v * 2 * kLanes);
+      vstore(to + v * kLanes, rows.first);
+      if (k + 1 < chunk)
+        vstore(to + kPanel + v * kLanes, rows.second);
+    }
+}
 
 template <typename Stored>
 void Weights<Stored>::widen(int64_t panel, int64_t k0, int64_t chunk,
@@ -113,14 +141,10 @@ struct Direct {
   int64_t outRow;
 };
 
-/// Adds a row of K times Rows elements of a.
-template <typename Half, int Rows>
-MMK_INLINE void meetRow(const uint16_t *row, const float *const *a, int64_t k,
-                        Vec (&sum)[Rows][kVecs]) {
-  Vec weight[kVecs];
-#pragma clang loop unroll(full)
-  for (int v = 0; v < kVecs; ++v)
-    weight[v] = Half::load(row + v * kLanes);
+/// Adds a row of K, `weight`, times Rows elements of a.
+template <int Rows>
+MMK_INLINE void meetRow(const Vec (&weight)[kVecs], const float *const *a,
+                        int64_t k, Vec (&sum)[Rows][kVecs]) {
 #pragma clang loop unroll(full)
   for (int r = 0; r < Rows; ++r) {
     Vec x = vset(a[r][k]);
@@ -128,6 +152,33 @@ MMK_INLINE void meetRow(const uint16_t *row, const float *const *a, int64_t k,
     for (int v = 0; v < kVecs; ++v)
       sum[r][v] = vfma(x, weight[v], sum[r][v]);
   }
+}
+
+/// Rows k and k+1 of a panel.
+template <typename Half>
+MMK_INLINE void loadRows(const uint16_t *rows, Vec (&first)[kVecs],
+                         Vec (&second)[kVecs]) {
+#pragma clang loop unroll(full)
+  for (int v = 0; v < kVecs; ++v)
+    if constexpr (Weights<Half>::kPairs) {
+      const PairRows both(rows + v * 2 * kLanes);
+      first[v] = both.first;
+      second[v] = both.second;
+    } else {
+      first[v] = Half::load(rows + v * kLanes);
+      second[v] = Half::load(rows + kPanel + v * kLanes);
+    }
+}
+
+/// Row k, the last of an odd number.
+template <typename Half>
+MMK_INLINE void loadLast(const uint16_t *row, Vec (&last)[kVecs]) {
+#pragma clang loop unroll(full)
+  for (int v = 0; v < kVecs; ++v)
+    if constexpr (Weights<Half>::kPairs)
+      last[v] = PairRows(row + v * 2 * kLanes).first;
+    else
+      last[v] = Half::load(row + v * kLanes);
 }
 
 template <typename Half, int Rows>
@@ -153,12 +204,25 @@ void directTile(const Direct &d, float *out) {
     _mm_prefetch(ahead + 2 * d.aheadStep, _MM_HINT_T0);
     ahead += Step * d.aheadStep;
 #pragma clang loop unroll(full)
-    for (int u = 0; u < Step; ++u)
-      meetRow<Half, Rows>(row + u * kPanel, a, k + u, sum[u % Split]);
+    for (int u = 0; u < Step; u += 2) {
+      Vec first[kVecs], second[kVecs];
+      loadRows<Half>(row + u * kPanel, first, second);
+      meetRow<Rows>(first, a, k + u, sum[u % Split]);
+      meetRow<Rows>(second, a, k + u + 1, sum[(u + 1) % Split]);
+    }
   }
 #pragma clang loop unroll(disable)
-  for (; k < d.depth; ++k, row += kPanel)
-    meetRow<Half, Rows>(row, a, k, sum[0]);
+  for (; k + 2 <= d.depth; k += 2, row += 2 * kPanel) {
+    Vec first[kVecs], second[kVecs];
+    loadRows<Half>(row, first, second);
+    meetRow<Rows>(first, a, k, sum[0]);
+    meetRow<Rows>(second, a, k + 1, sum[0]);
+  }
+  if (k < d.depth) {
+    Vec last[kVecs];
+    loadLast<Half>(row, last);
+    meetRow<Rows>(last, a, k, sum[0]);
+  }
 #pragma clang loop unroll(full)
   for (int r = 0; r < Rows; ++r)
 #pragma clang loop unroll(full)
@@ -316,6 +380,18 @@ void multiply(const MicroCall *call, const NarrowCell &cell,
   multiplyWidened(call, cell, w);
 }
 
+#if !defined(__AVX512BF16__)
+void widenRow(const uint16_t *from, int64_t n, float *to) {
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes)
+    vstore(to + i, StoredBF16::load(from + i));
+  for (; i < n; ++i) {
+    const uint32_t bits = uint32_t(from[i]) << 16;
+    __builtin_memcpy(to + i, &bits, 4);
+  }
+}
+#endif
+
 /// B, M, N, K, a_batch, a_row, m_block, n_block
 template <typename Stored> void plain(const MicroCall *call) {
   const int64_t *p = call->params;
@@ -337,13 +413,24 @@ template <typename Stored> void scaled(const MicroCall *call) {
 extern "C" void mmk_gemm_f32_bf16(const MicroCall *call) {
   plain<StoredBF16>(call);
 }
+/// Rows of bf16: as f32 behind the rest of scratch, if need be.
 extern "C" void mmk_gemm_bf16_bf16(const MicroCall *call) {
-#if defined(__AVX512BF16__)
   const int64_t *p = call->params;
-  multiplyRounded(call, cellOf(call, p[6], p[7]),
-                  static_cast<const uint16_t *>(call->tensors[1]));
+  const int64_t mBlock = p[6], K = p[3];
+  NarrowCell cell = cellOf(call, mBlock, p[7]);
+  const auto *a = static_cast<const uint16_t *>(call->tensors[0]) +
+                  call->z * p[4] + cell.m0 * p[5];
+  const auto *w = static_cast<const uint16_t *>(call->tensors[1]);
+#if defined(__AVX512BF16__)
+  multiplyRounded(call, {a, p[5], cell.m0, cell.rows, cell.n0, cell.n1, K, w});
 #else
-  plain<StoredBF16>(call);
+  cell.aRow = K + (K % 1024 ? 0 : 16);
+  auto *wide = static_cast<float *>(call->args->scratch) +
+               gemmNarrowScratchBytes(K, mBlock) / 4;
+  cell.a = wide;
+  for (int64_t r = 0; r < cell.rows; ++r)
+    widenRow(a + r * p[5], K, wide + r * cell.aRow);
+  multiply<StoredBF16>(call, cell, {w, nullptr, K, maxOf(K, 1)});
 #endif
 }
 extern "C" void mmk_gemm_f32_f16(const MicroCall *call) {

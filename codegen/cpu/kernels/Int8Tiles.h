@@ -43,70 +43,87 @@ inline void widenHalves(const uint8_t *from, int64_t depth, uint8_t *to) {
 }
 
 /// What a block's integers, of step s, add to the results of its rows and one
-/// panel.
+/// panel, whose row stride is outRow.
 template <int Bits>
 inline void addStep(const Int8Problem &p, const Int8Cell &cell, int64_t panel,
                     int64_t s, int64_t r0, int64_t rows,
-                    const int32_t *integers, float *out) {
+                    const int32_t *integers, float *out, int64_t outRow) {
   const int64_t k = s * p.step, g = k / p.group, block = k / p.aBlock;
   const int64_t at = (panel * p.groups() + g) * kPanel;
   const Vec factor = vload(p.scale + at);
+  const float *scales = cell.scales + r0 * cell.sRow + block;
+  if (Bits == 8 && !p.zero && p.steps() == 1) {
+    for (int64_t r = 0; r < rows; ++r)
+      vstore(out + r * outRow, vmul(itoFloat(iload(integers + r * kAmxCols)),
+                                    vmul(factor, vset(scales[r * cell.sRow]))));
+    return;
+  }
   const bool hasOffset = Bits == 4 || p.zero;
   const Vec offset = p.zero ? vload(p.zero + at) : vset(Bits == 4 ? 8.0f : 0);
   for (int64_t r = 0; r < rows; ++r) {
     Vec all = itoFloat(iload(integers + r * kAmxCols));
     if (hasOffset)
       all = vsub(all, vmul(offset, vset(cell.sums[(r0 + r) * p.steps() + s])));
-    const Vec scaled =
-        vmul(factor, vset(cell.scales[(r0 + r) * cell.sRow + block]));
-    float *to = out + r * kAmxCols;
+    const Vec scaled = vmul(factor, vset(scales[r * cell.sRow]));
+    float *to = out + r * outRow;
     vstore(to, vfma(scaled, all, s ? vload(to) : vzero()));
   }
 }
 
-/// `scratch`: a block of integers, the cell's rows by 32 results, and for 4-bit
-/// weights 32 columns of bytes.
+/// `scratch`: a block of integers, 32 rows by kTileCols results, and for 4-bit
+/// weights as many columns of bytes.
 template <int Bits>
 inline void multiplyTiled(const MicroCall *call, const Int8Problem &p,
                           const Int8Cell &cell, void *scratch) {
   constexpr TileType type = Bits == 8 ? TileType::s8s8 : TileType::s8u8;
+  const int64_t groupCols =
+      Bits == 8 ? tileGroup(cell.rows, p.depth) : kAmxCols;
   const int64_t outer[1] = {call->z};
   auto *integers = static_cast<int32_t *>(scratch);
   auto *out = reinterpret_cast<float *>(integers + kAmxRows * kAmxCols);
-  auto *bytes = reinterpret_cast<uint8_t *>(out + cell.rows * kAmxCols);
+  auto *bytes = reinterpret_cast<uint8_t *>(out + kAmxRows * groupCols);
+  const int64_t panelBytes = p.depth / kLineRows<Bits> * kLineBytes;
   TileOperands o;
   o.aRow = cell.aRow;
   o.chunk = p.step % kTileBytes ? kTileBytes / 2 : kTileBytes;
   o.chunks = p.step / o.chunk;
+  const int64_t parts = ceilDiv(cell.rows, kAmxRows);
+  // All parts fetch the next group of panels, a line a time each.
+  o.aheadStep = roundUp(panelBytes / p.steps() / o.chunks * 2 / parts, 64);
   int64_t shaped = 0;
-  for (int64_t n = cell.n0; n < cell.n1; n += kAmxCols) {
-    const int64_t cols = minOf(kAmxCols, cell.n1 - n), first = n / kPanel;
-    const int64_t panels = ceilDiv(cols, kPanel);
-    const uint8_t *lines[2] = {};
-    for (int64_t i = 0; i < panels; ++i) {
-      const uint8_t *panel =
-          p.w + (first + i) * (p.depth / kLineRows<Bits>)*kLineBytes;
-      lines[i] = panel;
-      if constexpr (Bits == 4) {
-        lines[i] = bytes + i * p.depth * kPanel;
-        widenHalves(panel, p.depth, bytes + i * p.depth * kPanel);
-      }
+  for (int64_t n = cell.n0; n < cell.n1; n += groupCols) {
+    const int64_t cols = minOf(groupCols, cell.n1 - n);
+    const uint8_t *group = p.w + n / kPanel * panelBytes;
+    const uint8_t *lines = group;
+    if constexpr (Bits == 4) {
+      for (int64_t c = 0; c < cols; c += kPanel)
+        widenHalves(group + c / kPanel * panelBytes, p.depth,
+                    bytes + c * p.depth);
+      lines = bytes;
     }
+    o.ahead =
+        reinterpret_cast<const char *>(group) + groupCols / kPanel * panelBytes;
     for (int64_t r0 = 0; r0 < cell.rows; r0 += kAmxRows) {
       const int64_t rows = minOf(kAmxRows, cell.rows - r0);
       if (rows != shaped)
         shapeTiles(shaped = rows, o.chunk);
-      for (int64_t s = 0; s < p.steps(); ++s) {
-        o.a = cell.a + r0 * cell.aRow + s * p.step;
-        for (int64_t i = 0; i < panels; ++i)
-          o.b[i] = lines[i] + s * p.step * kPanel;
-        multiplyBlock<type>(rows, panels, o, integers);
-        for (int64_t i = 0; i < panels; ++i)
-          addStep<Bits>(p, cell, first + i, s, r0, rows, integers + i * kPanel,
-                        out + r0 * kAmxCols + i * kPanel);
+      for (int64_t c = 0; c < cols; c += kAmxCols) {
+        const int64_t panels = ceilDiv(minOf(kAmxCols, cols - c), kPanel);
+        for (int64_t s = 0; s < p.steps(); ++s) {
+          o.a = cell.a + r0 * cell.aRow + s * p.step;
+          for (int64_t i = 0; i < 2; ++i)
+            o.b[i] = lines + (c + i * kPanel) * p.depth + s * p.step * kPanel;
+          multiplyBlock<type>(rows, panels, o, integers);
+          o.ahead += o.aheadStep * o.chunks;
+          for (int64_t i = 0; i < panels; ++i)
+            addStep<Bits>(p, cell, (n + c) / kPanel + i, s, r0, rows,
+                          integers + i * kPanel, out + c + i * kPanel,
+                          groupCols);
+        }
       }
+      call->post(call->args, outer, cell.m0 + r0, n, rows, cols, out,
+                 groupCols);
     }
-    call->post(call->args, outer, cell.m0, n, cell.rows, cols, out, kAmxCols);
   }
   releaseTiles();
 }

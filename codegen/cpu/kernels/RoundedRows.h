@@ -1,6 +1,8 @@
-//===- RoundedRows.h - Rows rounded to bf16 times weights of it -*- C++ -*-===//
+//===- RoundedRows.h - Rows of bf16 times weights of it ---------*- C++ -*-===//
 //
-// The rows of a cell are rounded once, and meet all its panels.
+// Where an instruction multiplies bf16. Rows are read where they lie, unless
+// they end within what is read at a time, or a register tile's would crowd a
+// few sets of the first level cache.
 //
 //===----------------------------------------------------------------------===//
 
@@ -11,79 +13,110 @@
 
 #if defined(__AVX512BF16__)
 
+#include "codegen/cpu/kernels/Abi.h"
 #include "codegen/cpu/kernels/AmxTiles.h"
-#include "codegen/cpu/kernels/WidenedPanels.h"
+#include "codegen/cpu/kernels/Tile.h"
 
 namespace mmcc::cpu {
 
-#if defined(__AMX_BF16__)
-/// A panel as rows of tiles, zeros behind its depth.
-inline void pairPanel(const uint16_t *row, int64_t depth, int64_t padded,
-                      uint16_t *to) {
-  for (int64_t k = 0; k < padded; k += 2, row += 2 * kPanel, to += 2 * kPanel) {
-    const __mmask16 there = k + 1 < depth ? 0xffff : k < depth ? 0x00ff : 0;
-    _mm512_storeu_si512(to,
-                        (IVec)pairsOf(_mm512_maskz_loadu_epi32(there, row)));
-  }
-}
+/// What a grid cell multiplies: rows of a from the cell's first, columns
+/// [n0, n1). `w` are panels of pairs (RoundedTile.h).
+struct RoundedCell {
+  const uint16_t *a;
+  int64_t aRow, m0, rows, n0, n1, depth;
+  const uint16_t *w;
 
-/// Two panels at a time meet all rows of the cell.
-inline void multiplyRoundedTiled(const MicroCall *call, const NarrowCell &cell,
-                                 const uint16_t *w) {
-  const int64_t outer[1] = {call->z};
-  const int64_t padded = roundUp(cell.depth, kTileBytes / 2);
-  const int64_t row = roundedStride(padded);
-  auto *block = static_cast<float *>(call->args->scratch);
-  float *out = block + kAmxRows * kAmxCols;
-  auto *pairs = reinterpret_cast<uint16_t *>(out + cell.rows * kAmxCols);
-  uint16_t *rounded = pairs + 2 * kPanel * padded;
-  for (int64_t r = 0; r < cell.rows; ++r)
-    roundRow(cell.a + r * cell.aRow, cell.depth, rounded + r * row, padded);
-  TileOperands o;
-  o.aRow = row * 2;
-  o.chunk = kTileBytes;
-  o.chunks = padded * 2 / kTileBytes;
-  int64_t shaped = 0;
-  for (int64_t n = cell.n0; n < cell.n1; n += kAmxCols) {
-    const int64_t cols = minOf(kAmxCols, cell.n1 - n);
-    const int64_t panels = ceilDiv(cols, kPanel);
-    for (int64_t i = 0; i < panels; ++i) {
-      uint16_t *to = pairs + i * kPanel * padded;
-      pairPanel(w + (n / kPanel + i) * cell.depth * kPanel, cell.depth, padded,
-                to);
-      o.b[i] = reinterpret_cast<const uint8_t *>(to);
+  int64_t panelSize() const { return roundUp(depth, 2) * kPanel; }
+
+  /// Copies the rows, with zeros behind up to a multiple of `step` numbers.
+  MMK_INLINE void copyRows(int64_t step, uint16_t *to) {
+    const int64_t padded = roundUp(depth, step), row = roundedStride(padded);
+    for (int64_t r = 0; r < rows; ++r) {
+      const uint16_t *from = a + r * aRow;
+      for (int64_t k = 0; k < padded; k += 32) {
+        const auto there = uint32_t((uint64_t(1) << minOf(depth - k, 32)) - 1);
+        const auto kept = uint32_t((uint64_t(1) << minOf(padded - k, 32)) - 1);
+        _mm512_mask_storeu_epi16(to + r * row + k, kept,
+                                 _mm512_maskz_loadu_epi16(there, from + k));
+      }
     }
+    a = to;
+    aRow = row;
+  }
+};
+
+#if defined(__AMX_BF16__)
+/// Tiles meet a group of panels that stays in the second level cache while all
+/// rows pass over it, and fetch the next.
+inline void multiplyRoundedTiled(const MicroCall *call, RoundedCell cell) {
+  constexpr int64_t step = kTileBytes / 2;
+  const int64_t outer[1] = {call->z};
+  const bool ragged = cell.depth % step;
+  const int64_t padded = roundUp(cell.depth, step);
+  const int64_t groupCols =
+      ragged ? kAmxCols : tileGroup(cell.rows, padded * 2);
+  const int64_t parts = ceilDiv(cell.rows, kAmxRows);
+  auto *out = static_cast<float *>(call->args->scratch);
+  auto *pairs = reinterpret_cast<uint16_t *>(out + kAmxRows * kPostCols);
+  if (ragged)
+    cell.copyRows(step, pairs + kAmxCols * padded);
+  TileOperands o;
+  o.aRow = cell.aRow * 2;
+  o.chunk = kTileBytes;
+  o.chunks = padded / step;
+  o.aheadStep = roundUp(2 * kPanel * kTileBytes / parts, 64);
+  int64_t shaped = 0;
+  for (int64_t n = cell.n0; n < cell.n1; n += groupCols) {
+    const int64_t cols = minOf(groupCols, cell.n1 - n);
+    const uint16_t *group = cell.w + n / kPanel * cell.panelSize();
+    o.ahead = reinterpret_cast<const char *>(group + groupCols * padded);
+    if (ragged) // Whole tiles, so that nothing is read behind a panel.
+      for (int64_t c = 0; c < cols; c += kPanel) {
+        uint16_t *to = pairs + c * padded;
+        zeroRun(reinterpret_cast<float *>(to), kPanel * padded / 2);
+        copyRun(reinterpret_cast<float *>(to),
+                reinterpret_cast<const float *>(group) +
+                    c / kPanel * cell.panelSize() / 2,
+                cell.panelSize() / 2);
+      }
+    const uint16_t *b = ragged ? pairs : group;
     for (int64_t r0 = 0; r0 < cell.rows; r0 += kAmxRows) {
       const int64_t rows = minOf(kAmxRows, cell.rows - r0);
       if (rows != shaped)
         shapeTiles(shaped = rows, o.chunk);
-      o.a = rounded + r0 * row;
-      multiplyBlock<TileType::bf16>(rows, panels, o, out + r0 * kAmxCols);
+      o.a = cell.a + r0 * cell.aRow;
+      for (int64_t c = 0; c < cols; c += kAmxCols) {
+        for (int64_t i = 0; i < 2; ++i)
+          o.b[i] =
+              reinterpret_cast<const uint8_t *>(b + (c + i * kPanel) * padded);
+        multiplyBlock<TileType::bf16>(rows, ceilDiv(cols - c, kPanel), o,
+                                      out + c, kPostCols);
+        o.ahead += o.aheadStep * o.chunks;
+      }
+      call->post(call->args, outer, cell.m0 + r0, n, rows, cols, out,
+                 kPostCols);
     }
-    call->post(call->args, outer, cell.m0, n, cell.rows, cols, out, kAmxCols);
   }
   releaseTiles();
 }
 #endif
 
 /// Scratch: gemmRoundedScratchBytes.
-inline void multiplyRounded(const MicroCall *call, const NarrowCell &cell,
-                            const uint16_t *w) {
+inline void multiplyRounded(const MicroCall *call, RoundedCell cell) {
 #if defined(__AMX_BF16__)
   if (cell.rows >= kAmxLeastRows)
-    return multiplyRoundedTiled(call, cell, w);
+    return multiplyRoundedTiled(call, cell);
 #endif
   const int64_t outer[1] = {call->z};
   auto *out = static_cast<float *>(call->args->scratch);
-  auto *rounded = reinterpret_cast<uint16_t *>(out + kScratchRows * kPostCols);
+  if (cell.depth % 2 || (cell.aRow % 1024 == 0 && cell.rows > 8))
+    cell.copyRows(2,
+                  reinterpret_cast<uint16_t *>(out + kScratchRows * kPostCols));
   RoundedTile tile;
   tile.depth = cell.depth;
-  tile.aRow = roundedStride(cell.depth);
-  for (int64_t r = 0; r < cell.rows; ++r)
-    roundRow(cell.a + r * cell.aRow, cell.depth, rounded + r * tile.aRow,
-             roundUp(cell.depth, 2));
+  tile.aRow = cell.aRow;
   // Panels of a group stay in the second level cache while all rows pass.
-  const int64_t panelBytes = maxOf(cell.depth, 1) * kPanel * 2;
+  const int64_t panelBytes = maxOf(cell.panelSize(), 1) * 2;
   const int64_t group =
       minOf(maxOf((int64_t(192) << 10) / panelBytes, 1) * kPanel, kPostCols);
   const int64_t tiles = ceilDiv(cell.rows, kScratchRows);
@@ -92,9 +125,9 @@ inline void multiplyRounded(const MicroCall *call, const NarrowCell &cell,
     for (int64_t t = 0; t < tiles; ++t) {
       const int64_t r0 = tileBegin(cell.rows, tiles, t);
       const int64_t mr = tileBegin(cell.rows, tiles, t + 1) - r0;
-      tile.a = rounded + r0 * tile.aRow;
+      tile.a = cell.a + r0 * tile.aRow;
       for (int64_t c = 0; c < cols; c += kPanel) {
-        tile.panel = w + (n + c) / kPanel * cell.depth * kPanel;
+        tile.panel = cell.w + (n + c) / kPanel * cell.panelSize();
         runRounded(mr, tile, out + c, kPostCols);
       }
       call->post(call->args, outer, cell.m0 + r0, n, mr, cols, out, kPostCols);

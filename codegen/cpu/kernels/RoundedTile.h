@@ -1,10 +1,10 @@
 //===- RoundedTile.h - The register tile of bf16 ----------------*- C++ -*-===//
 //
 // A lane of a dot product takes two numbers of a row of a and of a column of b,
-// whose products and sum are of f32. In a panel [K][16] of bf16 two rows of K
-// are 64 bytes, which one permutation makes pairs:
+// whose products and sum are of f32. Panels of b have two rows of K side by
+// side in a line of 64 bytes, which is a row of an AMX tile, too:
 //
-//     k+0: c0 c1 .. c15 | k+1: c0 c1 .. c15   ->   c0: k+0 k+1 | c1: k+0 k+1 ..
+//     c0: k+0 k+1 | c1: k+0 k+1 | .. | c15: k+0 k+1
 //
 // The instruction takes numbers below the normal range for zero, in a, b and
 // the sums.
@@ -40,30 +40,32 @@ MMK_INLINE void roundRow(const float *from, int64_t n, uint16_t *to,
                              round(vloadPart(from + i, maxOf(n - i, 0))));
 }
 
-/// A panel [depth][16] of floats as one of bf16.
-MMK_INLINE void roundPanel(const float *from, int64_t depth, uint16_t *to) {
-  int64_t k = 0;
-  for (; k + 2 <= depth; k += 2, from += 2 * kPanel, to += 2 * kPanel)
-    _mm512_storeu_si512(
-        to, (IVec)_mm512_cvtne2ps_pbh(vload(from + kPanel), vload(from)));
-  if (k < depth)
-    _mm256_storeu_si256((__m256i *)to,
-                        (__m256i)_mm512_cvtneps_pbh(vload(from)));
-}
-
-/// Two rows of K of a panel as pairs.
-MMK_INLINE __m512bh pairsOf(IVec rows) {
+/// Two rows of 16 floats, the second if it is there, as a line of pairs.
+MMK_INLINE void storePairs(uint16_t *to, const float *rows, bool second) {
   alignas(64) static constexpr uint16_t order[32] = {
       0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
       8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
-  return (__m512bh)_mm512_permutexvar_epi16(_mm512_load_si512(order), rows);
+  const Vec after = second ? vload(rows + kPanel) : vzero();
+  const IVec both = (IVec)_mm512_cvtne2ps_pbh(after, vload(rows));
+  _mm512_storeu_si512(to,
+                      _mm512_permutexvar_epi16(_mm512_load_si512(order), both));
+}
+
+/// A panel [depth][16] of floats as lines of pairs, zeros up to `padded`.
+MMK_INLINE void pairFloats(const float *panel, int64_t depth, int64_t padded,
+                           uint16_t *to) {
+  int64_t k = 0;
+  for (; k < depth; k += 2, panel += 2 * kPanel, to += 2 * kPanel)
+    storePairs(to, panel, k + 1 < depth);
+  for (; k < padded; k += 2, to += 2 * kPanel)
+    _mm512_storeu_si512(to, izero());
 }
 
 /// Some rows of a, rounded, and a panel.
 struct RoundedTile {
   const uint16_t *a; // [rows][aRow], aRow even
   int64_t aRow;
-  const uint16_t *panel; // [depth][16]
+  const uint16_t *panel; // [ceil(depth/2)][16][2]
   int64_t depth;
 };
 
@@ -91,14 +93,11 @@ MMK_NOINLINE void roundedTile(const RoundedTile &t, float *out,
 #pragma clang loop unroll(full)
     for (int u = 0; u < Unroll; ++u, a += 2, row += 2 * kPanel) {
       _mm_prefetch((const char *)row + 2048, _MM_HINT_T0);
-      meetPair<Rows>(a, t.aRow, pairsOf(iload(row)), sum[u % Split]);
+      meetPair<Rows>(a, t.aRow, (__m512bh)iload(row), sum[u % Split]);
     }
 #pragma clang loop unroll(disable)
-  for (; k < t.depth; k += 2, a += 2, row += 2 * kPanel) {
-    const __mmask16 there = k + 1 < t.depth ? 0xffff : 0x00ff;
-    meetPair<Rows>(a, t.aRow, pairsOf(_mm512_maskz_loadu_epi32(there, row)),
-                   sum[0]);
-  }
+  for (; k < t.depth; k += 2, a += 2, row += 2 * kPanel)
+    meetPair<Rows>(a, t.aRow, (__m512bh)iload(row), sum[0]);
 #pragma clang loop unroll(full)
   for (int r = 0; r < Rows; ++r) {
 #pragma clang loop unroll(full)

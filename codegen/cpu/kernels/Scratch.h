@@ -20,7 +20,9 @@ constexpr int64_t kScratchRows = 14;
 constexpr int64_t kPostCols = 128;
 /// The most keys that attention packs at a time.
 constexpr int64_t kKeyBlock = 768;
-/// Row stride of the score tile: not a multiple of a page's worth of floats.
+/// The most rows of attention's score tile, and its row stride: not a multiple
+/// of a page's worth of floats.
+constexpr int64_t kScoreRows = 32;
 constexpr int64_t kScoreRow = kKeyBlock + 16;
 /// Tokens of a state's block: a multiple of what attention packs as one.
 constexpr int64_t kStateTokens = 64;
@@ -48,18 +50,20 @@ constexpr int64_t gemmNarrowScratchBytes(int64_t K, int64_t m_block) {
   return postTileBytes() + few + many + 64;
 }
 
-/// gemm_bf16_bf16: the rows of a cell as bf16; and what tiles want,
-/// 32 columns of K as bf16, and of a block, and 32 results a row.
+/// gemm_bf16_bf16: the rows of a cell as f32, beside what these want; or a
+/// block of results, and copies of the rows and of 32 columns as tiles want
+/// them.
 constexpr int64_t gemmRoundedScratchBytes(int64_t K, int64_t m_block) {
-  return postTileBytes() + (m_block + 32) * (K + 64) * 2 + 32 * 128 +
-         m_block * 128 + 64;
+  int64_t wide = gemmNarrowScratchBytes(K, m_block) + m_block * (K + 16) * 4;
+  int64_t tiles = 32 * kPostCols * 4 + (m_block + 32) * (K + 64) * 2;
+  return (wide > tiles ? wide : tiles) + 64;
 }
 
 /// For each row, sums of 32 numbers; then the numbers in 16 bits, or what tiles
-/// want: 32 columns of K as bytes and of a block, and 32 results a row.
+/// want: 32 columns of K as bytes, a block of integers and one of results.
 constexpr int64_t gemmInt8ScratchBytes(int64_t K, int64_t m_block) {
   int64_t numbers = m_block * (K + 32) * 2,
-          tiles = 32 * (K + 128) + m_block * 128;
+          tiles = 32 * K + 32 * (32 + kPostCols) * 4;
   return postTileBytes() + m_block * (K / 32 * 4) +
          (numbers > tiles ? numbers : tiles) + 2 * 64;
 }
@@ -78,11 +82,14 @@ constexpr int64_t attentionScratchBytes(int64_t D, int64_t Dv,
   int64_t d = roundUp16(D), dv = roundUp16(Dv);
   int64_t keys = kKeyBlock * d * 4;
   int64_t values = kKeyBlock * dv * 4;
-  int64_t scores = kScratchRows * kScoreRow * 4;
-  int64_t tiles = kScratchRows * (d + dv) * 4;
-  int64_t out = (q_block + 16) * dv * 4;
-  int64_t stats = 2 * (q_block + 16) * 4;
-  return keys + values + scores + tiles + out + stats + 8 * 64;
+  int64_t scores = kScoreRows * kScoreRow * 4;
+  int64_t tiles = kScoreRows * (d + dv) * 4;
+  int64_t panel = (16 * (d + 32) + kKeyBlock + d) * 4;
+  int64_t out = (q_block + kScoreRows) * dv * 4;
+  int64_t queries = (q_block + kScoreRows) * (d + 16) * 2;
+  int64_t stats = 2 * (q_block + kScoreRows) * 4;
+  return keys + values + scores + tiles + panel + out + queries + stats +
+         8 * 64;
 }
 
 /// attention_state_*: a panel's worth of keys as f32, beside the rest.
@@ -113,7 +120,7 @@ constexpr int64_t convScratchBytes(int64_t C, int64_t G, int64_t KH,
 
 /// conv_bf16: rows of the matrix that it builds, and the panels that are
 /// rounded for all of them, at a time.
-constexpr int64_t kConvRoundedRows = 112;
+constexpr int64_t kConvRoundedRows = 128;
 constexpr int64_t convRoundedPanels(int64_t depth) {
   int64_t panels = (int64_t(192) << 10) / (depth * 32 + 1);
   return panels < 1 ? 1 : panels < kPostCols / 16 ? panels : kPostCols / 16;
@@ -123,7 +130,7 @@ constexpr int64_t convRoundedScratchBytes(int64_t C, int64_t G, int64_t KH,
                                           int64_t KW) {
   int64_t depth = KH * KW * (C / G);
   int64_t numbers = kConvRoundedRows + convRoundedPanels(depth) * 16;
-  return convScratchBytes(C, G, KH, KW) + numbers * (depth + 33) * 2 + 2 * 64;
+  return convScratchBytes(C, G, KH, KW) + numbers * (depth + 63) * 2 + 2 * 64;
 }
 
 constexpr int64_t depthwiseScratchBytes(int64_t KH, int64_t KW,

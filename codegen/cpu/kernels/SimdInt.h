@@ -47,9 +47,13 @@ MMK_INLINE IVec iadd16(IVec a, IVec b) { return _mm512_add_epi16(a, b); }
 template <int Bits> MMK_INLINE IVec ishr32(IVec a) {
   return _mm512_srli_epi32(a, Bits);
 }
+template <int Bits> MMK_INLINE IVec ishl32(IVec a) {
+  return _mm512_slli_epi32(a, Bits);
+}
 template <int Bits> MMK_INLINE IVec ishr16(IVec a) {
   return _mm512_srli_epi16(a, Bits);
 }
+MMK_INLINE Vec iasFloat(IVec a) { return _mm512_castsi512_ps(a); }
 /// 16-bit sums of two products of bytes, of a unsigned and b signed.
 MMK_INLINE IVec imaddBytes(IVec a, IVec b) {
   return _mm512_maddubs_epi16(a, b);
@@ -104,9 +108,13 @@ MMK_INLINE IVec iadd16(IVec a, IVec b) { return _mm256_add_epi16(a, b); }
 template <int Bits> MMK_INLINE IVec ishr32(IVec a) {
   return _mm256_srli_epi32(a, Bits);
 }
+template <int Bits> MMK_INLINE IVec ishl32(IVec a) {
+  return _mm256_slli_epi32(a, Bits);
+}
 template <int Bits> MMK_INLINE IVec ishr16(IVec a) {
   return _mm256_srli_epi16(a, Bits);
 }
+MMK_INLINE Vec iasFloat(IVec a) { return _mm256_castsi256_ps(a); }
 /// 16-bit sums of two products of bytes, of a unsigned and b signed.
 MMK_INLINE IVec imaddBytes(IVec a, IVec b) {
   return _mm256_maddubs_epi16(a, b);

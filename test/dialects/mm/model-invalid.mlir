@@ -46,9 +46,9 @@ func.func @linear_c3(%a: tensor<2x3xf16>, %w: tensor<3x4xbf16>) {
 // -----
 
 func.func @linear_c4(%a: tensor<2x3xf32>, %w: tensor<3x4xf32>) {
-  // expected-error@+2 {{rounds its input beside a weight of 'f32'}}
+  // expected-error@+2 {{is wide with an input of 'f32'}}
   // expected-error@+1 {{failed to infer returned types}}
-  %0 = mm.linear %a, %w round : tensor<2x3xf32>, tensor<3x4xf32> -> tensor<2x4xf32>
+  %0 = mm.linear %a, %w wide : tensor<2x3xf32>, tensor<3x4xf32> -> tensor<2x4xf32>
   return
 }
 

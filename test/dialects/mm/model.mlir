@@ -9,10 +9,10 @@ func.func @products(%x: tensor<?x7x32xf32, #mm.dims<[n, 7, 32]>>, %k: tensor<32x
   return
 }
 
-// CHECK-LABEL: func @rounded
-func.func @rounded(%x: tensor<2x32xf32>, %w: tensor<32x7xbf16>) {
-  // CHECK: mm.linear %{{.*}}, %{{.*}} round : tensor<2x32xf32>, tensor<32x7xbf16> -> tensor<2x7xf32>
-  %0 = mm.linear %x, %w round : tensor<2x32xf32>, tensor<32x7xbf16> -> tensor<2x7xf32>
+// CHECK-LABEL: func @wide
+func.func @wide(%x: tensor<2x32xbf16>, %w: tensor<32x7xbf16>) {
+  // CHECK: mm.linear %{{.*}}, %{{.*}} wide : tensor<2x32xbf16>, tensor<32x7xbf16> -> tensor<2x7xf32>
+  %0 = mm.linear %x, %w wide : tensor<2x32xbf16>, tensor<32x7xbf16> -> tensor<2x7xf32>
   return
 }
 

@@ -14,8 +14,8 @@
 
 // ALONE: plan.variant "cpu:x86-64-v4-vnni-bf16" {
 // ALONE-NOT: plan.variant
-func.func @main(%x: tensor<4x8xf32>) -> tensor<4x24xf32> {
+func.func @main(%x: tensor<4x8xbf16>) -> tensor<4x24xf32> {
   %w = mm.constant dense<1.0> : tensor<8x24xbf16>
-  %0 = mm.linear %x, %w round : tensor<4x8xf32>, tensor<8x24xbf16> -> tensor<4x24xf32>
+  %0 = mm.linear %x, %w wide : tensor<4x8xbf16>, tensor<8x24xbf16> -> tensor<4x24xf32>
   return %0 : tensor<4x24xf32>
 }

@@ -5,10 +5,11 @@
 // CHECK-LABEL: func @fuse_when_a_weight_is_constant
 func.func @fuse_when_a_weight_is_constant(%x: tensor<8x40xf32>, %b: tensor<64xf32>) -> tensor<8x64xf32> {
   %w = mm.constant dense<0.1> : tensor<40x64xf32>
+  // BF16: %[[X:.*]] = mm.cast %arg0 : tensor<8x40xf32> -> tensor<8x40xbf16>
   // BF16: %[[W:.*]] = mm.constant dense<1.000980e-01> : tensor<40x64xbf16>
   // F16: %[[W:.*]] = mm.constant dense<{{.*}}> : tensor<40x64xf16>
   // AUTO: %[[W:.*]] = mm.constant dense<{{.*}}> : tensor<40x64xf16>
-  // BF16: mm.linear %arg0, %[[W]] bias %arg1 : tensor<64xf32> round : tensor<8x40xf32>, tensor<40x64xbf16> -> tensor<8x64xf32>
+  // BF16: mm.linear %[[X]], %[[W]] bias %arg1 : tensor<64xf32> wide : tensor<8x40xbf16>, tensor<40x64xbf16> -> tensor<8x64xf32>
   // F16: mm.linear %arg0, %[[W]] bias %arg1 : tensor<64xf32> : tensor<8x40xf32>, tensor<40x64xf16> -> tensor<8x64xf32>
   // AUTO: mm.linear %arg0, %[[W]] bias %arg1 : tensor<64xf32> : tensor<8x40xf32>, tensor<40x64xf16> -> tensor<8x64xf32>
   %y = mm.linear %x, %w bias %b : tensor<64xf32> : tensor<8x40xf32>, tensor<40x64xf32> -> tensor<8x64xf32>
@@ -21,9 +22,10 @@ func.func @fuse_when_a_weight_is_moved(%x: tensor<8x32xf32>) -> tensor<8x48xf32>
   %a = mm.constant dense<0.5> : tensor<32x16xf32>
   %b = mm.constant dense<2.0> : tensor<32x32xf32>
   // CHECK-NOT: xf32> -> tensor<32x32xf32>
+  // BF16: %[[X:.*]] = mm.cast %arg0 : tensor<8x32xf32> -> tensor<8x32xbf16>
   // BF16: %[[T:.*]] = mm.transpose %{{.*}} [1, 0] : tensor<32x32xbf16> -> tensor<32x32xbf16>
   // BF16: %[[C:.*]] = mm.concat %{{.*}}, %[[T]]
-  // BF16: mm.linear %arg0, %[[C]] round : tensor<8x32xf32>, tensor<32x48xbf16>
+  // BF16: mm.linear %[[X]], %[[C]] wide : tensor<8x32xbf16>, tensor<32x48xbf16>
   // F16: mm.linear {{.*}} tensor<32x48xf16>
   // AUTO: mm.linear {{.*}} tensor<32x48xf16>
   %t = mm.transpose %b [1, 0] : tensor<32x32xf32> -> tensor<32x32xf32>
@@ -39,8 +41,9 @@ func.func @fuse_when_a_table_is_tied(%i: tensor<1x5xi64>) -> tensor<1x5x2048xf32
   // BF16: %[[TABLE:.*]] = mm.constant dense<5.000000e-01> : tensor<2048x64xbf16>
   // BF16: %[[R:.*]] = mm.gather %[[TABLE]][%arg0] axis 0 : tensor<2048x64xbf16>, tensor<1x5xi64> -> tensor<1x5x64xbf16>
   // BF16: %[[X:.*]] = mm.cast %[[R]] : tensor<1x5x64xbf16> -> tensor<1x5x64xf32>
+  // BF16: %[[Z:.*]] = mm.cast %[[X]] : tensor<1x5x64xf32> -> tensor<1x5x64xbf16>
   // BF16: %[[W:.*]] = mm.transpose %[[TABLE]] [1, 0]
-  // BF16: mm.linear %[[X]], %[[W]] round : tensor<1x5x64xf32>, tensor<64x2048xbf16>
+  // BF16: mm.linear %[[Z]], %[[W]] wide : tensor<1x5x64xbf16>, tensor<64x2048xbf16>
   // F16: mm.cast {{.*}} : tensor<1x5x64xf16> -> tensor<1x5x64xf32>
   %x = mm.gather %table[%i] axis 0 : tensor<2048x64xf32>, tensor<1x5xi64> -> tensor<1x5x64xf32>
   %w = mm.transpose %table [1, 0] : tensor<2048x64xf32> -> tensor<64x2048xf32>
@@ -89,4 +92,18 @@ func.func @keep_when_the_layer_is_not_f32(%x: tensor<8x32xf64>) -> tensor<8x16xf
   // CHECK: mm.linear {{.*}} tensor<32x16xf64>
   %y = mm.linear %x, %w : tensor<8x32xf64>, tensor<32x16xf64> -> tensor<8x16xf64>
   return %y : tensor<8x16xf64>
+}
+
+// Layers that read one value read one copy of it.
+// CHECK-LABEL: func @fuse_when_layers_share_their_input
+func.func @fuse_when_layers_share_their_input(%x: tensor<8x32xf32>) -> (tensor<8x16xf32>, tensor<8x16xf32>) {
+  %a = mm.constant dense<0.5> : tensor<32x16xf32>
+  %b = mm.constant dense<2.0> : tensor<32x16xf32>
+  // BF16: %[[X:.*]] = mm.cast %arg0
+  // BF16-NOT: mm.cast
+  // BF16: mm.linear %[[X]]
+  // BF16: mm.linear %[[X]]
+  %y = mm.linear %x, %a : tensor<8x32xf32>, tensor<32x16xf32> -> tensor<8x16xf32>
+  %z = mm.linear %x, %b : tensor<8x32xf32>, tensor<32x16xf32> -> tensor<8x16xf32>
+  return %y, %z : tensor<8x16xf32>, tensor<8x16xf32>
 }
