@@ -1,6 +1,7 @@
 #include "codegen/cpu/LoopKernel.h"
 
 #include "codegen/cpu/NumberConversion.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 
 #include "llvm/ADT/ScopeExit.h"
 
@@ -302,7 +303,9 @@ Reduction LoopKernel::reductionOf(plan::BlockOp block) const {
   llvm::Type *scalar = isa<FloatType>(type) && !type.isF64()
                            ? b.getFloatTy()
                            : valueType(type, b.getContext());
-  return Reduction(b, *parseCombine(*block.getCombine()), scalar);
+  bool magnitudes =
+      yield.getOperand(0).getDefiningOp<math::AbsFOp>() != nullptr;
+  return Reduction(b, *parseCombine(*block.getCombine()), scalar, magnitudes);
 }
 
 /// What a reduce block yields, in accumulator type and full vectors.

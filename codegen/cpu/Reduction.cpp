@@ -78,6 +78,18 @@ llvm::Value *Reduction::joinValues(llvm::Value *lhs, llvm::Value *rhs) const {
   case Combine::prod:
     return isFloat ? b.CreateFMul(lhs, rhs) : b.CreateMul(lhs, rhs);
   case Combine::max:
+    // Floats without a sign are ordered as their bits are, NaN last; the
+    // identity, -inf, is a negative integer. One instruction does it.
+    if (isFloat && magnitudes) {
+      llvm::Type *type = lhs->getType();
+      llvm::Type *bits = b.getIntNTy(scalar->getScalarSizeInBits());
+      if (auto *vector = llvm::dyn_cast<llvm::FixedVectorType>(type))
+        bits = llvm::VectorType::getInteger(vector);
+      llvm::Value *larger = b.CreateBinaryIntrinsic(llvm::Intrinsic::smax,
+                                                    b.CreateBitCast(lhs, bits),
+                                                    b.CreateBitCast(rhs, bits));
+      return b.CreateBitCast(larger, type);
+    }
     return minMax(llvm::Intrinsic::maximum,
                   isBool ? llvm::Intrinsic::umax : llvm::Intrinsic::smax);
   default:

@@ -28,9 +28,11 @@ using Partial = llvm::SmallVector<llvm::Value *, 2>;
 class Reduction {
 public:
   /// `scalar` is the LLVM type of the accumulated value, f32 or f64 for all
-  /// floating-point types.
-  Reduction(llvm::IRBuilder<> &builder, Combine combine, llvm::Type *scalar)
-      : b(builder), combine(combine), scalar(scalar) {}
+  /// floating-point types. `magnitudes`: no value has its sign bit set, NaN
+  /// neither.
+  Reduction(llvm::IRBuilder<> &builder, Combine combine, llvm::Type *scalar,
+            bool magnitudes)
+      : b(builder), combine(combine), scalar(scalar), magnitudes(magnitudes) {}
 
   bool hasIndex() const {
     return combine == Combine::argmax || combine == Combine::argmin;
@@ -51,6 +53,7 @@ private:
   llvm::IRBuilder<> &b;
   Combine combine;
   llvm::Type *scalar;
+  bool magnitudes;
 };
 
 } // namespace mmcc::cpu

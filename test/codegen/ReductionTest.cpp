@@ -169,6 +169,43 @@ TEST_P(Reduction, overOuterDimension) {
   }
 }
 
+// The largest magnitude of each row: of -0, infinities, and NaN of either sign.
+TEST_P(Reduction, largestMagnitude) {
+  Program program(R"(
+    plan.kernel @k row "loops" extents affine_map<()[s0] -> (6, s0)> parallel 1
+        params affine_map<() -> (1, 2)> offsets affine_map<() -> ()>
+        scratch affine_map<() -> (0)> written [1] {
+    ^bb0(%x: !plan.buffer<f32>, %y: !plan.buffer<f32>):
+      plan.block "reduce" combine "max" {
+      ^bb0(%i: index, %j: index):
+        %v = plan.load %x[affine_map<(d0, d1)[s0] -> (d0 * s0 + d1)>(%i, %j)] : !plan.buffer<f32> -> f32
+        %a = math.absf %v : f32
+        plan.yield %a : f32
+      }
+      plan.block "finish" {
+      ^bb0(%i: index, %max: f32):
+        plan.store %max, %y[affine_map<(d0) -> (d0)>(%i)] : f32, !plan.buffer<f32>
+        plan.yield
+      }
+    })",
+                  GetParam());
+  for (int64_t n : {1, 5, 16, 83}) {
+    auto x = randomFloats(6 * n);
+    x[1 * n + n / 2] = NAN;
+    x[2 * n + n - 1] = -NAN;
+    x[3 * n] = -INFINITY;
+    std::fill(x.begin() + 4 * n, x.begin() + 5 * n, -0.0f);
+    std::vector<float> y(6);
+    std::vector<double> want(6, 0);
+    for (int64_t i = 0; i < 6 * n; ++i) {
+      double &best = want[i / n], v = std::fabs(x[i]);
+      best = std::isnan(v) || std::isnan(best) ? NAN : std::max(best, v);
+    }
+    program.run("k", {3, 1, 1}, {x.data(), y.data()}, {n});
+    expectClose(y, want, 0, 0);
+  }
+}
+
 // Mean over height and width of [b, c, h, w]: two reduced dimensions, the inner
 // one contiguous and shorter than a vector.
 TEST_P(Reduction, overTwoInnerDimensions) {

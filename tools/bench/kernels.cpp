@@ -426,6 +426,9 @@ struct Bench {
       allNarrow(128, 768, 3072, cold);
       allNarrow(197, 3072, 768, cold);
       allNarrow(197, 768, 768, cold);
+      allNarrow(197, 768, 3072, cold);
+      allNarrow(1500, 2048, 512, cold);
+      allNarrow(1500, 512, 2048, cold);
     }
     batchGemm("scores", 12, 197, 197, 64, true);
     batchGemm("values", 12, 197, 64, 197, false);

@@ -29,11 +29,12 @@ constexpr int64_t kAmxRows = 2 * kTileRows, kAmxCols = 2 * kPanel;
 /// With fewer rows than this, tiles are mostly empty.
 constexpr int64_t kAmxLeastRows = 8;
 
-/// Columns whose weights stay in the second level cache, beside all rows and
-/// the columns that are fetched next.
-MMK_INLINE int64_t tileGroup(int64_t rows, int64_t columnBytes) {
-  const int64_t room = (int64_t(1536) << 10) - rows * columnBytes;
-  const int64_t cols = room / 2 / maxOf(columnBytes, 1) / kAmxCols * kAmxCols;
+/// Columns that all rows of a cell pass over before the next: so many that a
+/// post block has whole lines to write, and so few that their weights stay
+/// near.
+MMK_INLINE int64_t tileGroup(int64_t columnBytes) {
+  constexpr int64_t most = int64_t(100) << 10;
+  const int64_t cols = most / maxOf(columnBytes, 1) / kAmxCols * kAmxCols;
   return minOf(maxOf(cols, kAmxCols), kPostCols);
 }
 

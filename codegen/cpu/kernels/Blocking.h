@@ -137,9 +137,10 @@ constexpr Blocks narrowBlocks(int64_t M, int64_t N, int64_t K, int64_t batch,
                               bool avx512) {
   Blocks blocks = productBlocks(M, N, K, batch, avx512, /*weightWork=*/2,
                                 /*rowWork=*/4);
-  if (blocks.m_block > 128)
+  const int64_t most = avx512 ? 256 : 128;
+  if (blocks.m_block > most)
     blocks.m_block = blocking::ceilDivide(
-        blocks.m_block, blocking::ceilDivide(blocks.m_block, 128));
+        blocks.m_block, blocking::ceilDivide(blocks.m_block, most));
   return blocks;
 }
 

@@ -76,8 +76,7 @@ template <int Bits>
 inline void multiplyTiled(const MicroCall *call, const Int8Problem &p,
                           const Int8Cell &cell, void *scratch) {
   constexpr TileType type = Bits == 8 ? TileType::s8s8 : TileType::s8u8;
-  const int64_t groupCols =
-      Bits == 8 ? tileGroup(cell.rows, p.depth) : kAmxCols;
+  const int64_t groupCols = Bits == 8 ? tileGroup(p.depth) : kAmxCols;
   const int64_t outer[1] = {call->z};
   auto *integers = static_cast<int32_t *>(scratch);
   auto *out = reinterpret_cast<float *>(integers + kAmxRows * kAmxCols);

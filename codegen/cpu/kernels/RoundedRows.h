@@ -53,8 +53,7 @@ inline void multiplyRoundedTiled(const MicroCall *call, RoundedCell cell) {
   const int64_t outer[1] = {call->z};
   const bool ragged = cell.depth % step;
   const int64_t padded = roundUp(cell.depth, step);
-  const int64_t groupCols =
-      ragged ? kAmxCols : tileGroup(cell.rows, padded * 2);
+  const int64_t groupCols = ragged ? kAmxCols : tileGroup(padded * 2);
   const int64_t parts = ceilDiv(cell.rows, kAmxRows);
   auto *out = static_cast<float *>(call->args->scratch);
   auto *pairs = reinterpret_cast<uint16_t *>(out + kAmxRows * kPostCols);
