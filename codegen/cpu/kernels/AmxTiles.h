@@ -38,7 +38,7 @@ MMK_INLINE int64_t tileGroup(int64_t columnBytes) {
   return minOf(maxOf(cols, kAmxCols), kPostCols);
 }
 
-enum class TileType { s8s8, s8u8, bf16 };
+enum class TileType { s8s8, bf16 };
 
 /// What LDTILECFG reads: palette 1.
 struct alignas(64) TileShapes {
@@ -73,8 +73,6 @@ MMK_INLINE void releaseTiles() { _tile_release(); }
 template <TileType T, int C, int A, int B> MMK_INLINE void multiplyTiles() {
   if constexpr (T == TileType::s8s8)
     _tile_dpbssd(C, A, B);
-  else if constexpr (T == TileType::s8u8)
-    _tile_dpbsud(C, A, B);
   else
     _tile_dpbf16ps(C, A, B);
 }

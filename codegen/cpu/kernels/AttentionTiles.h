@@ -67,11 +67,8 @@ struct Tiled {
     const auto *rows = queriesOf(s) + tile.r0 * depth;
     const auto *keys = reinterpret_cast<const uint8_t *>(s.keys);
     if (depth == kTileBytes)
-      return tile.mr > kTileRows
-                 ? scoresHeld<true>(rows, keys + tile.p0 * depth * 2, cols,
-                                    s.scores)
-                 : scoresHeld<false>(rows, keys + tile.p0 * depth * 2, cols,
-                                     s.scores);
+      return scoresHeld(rows, tile.mr, keys + tile.p0 * depth * 2, cols,
+                        s.scores);
     TileOperands o;
     o.a = rows;
     o.aRow = depth * 2;
@@ -125,33 +122,38 @@ private:
     return reinterpret_cast<uint16_t *>(s.queries);
   }
 
-  /// Scores of heads of 33 to 64 dims, whose queries stay in four tiles.
-  template <bool SecondRows>
-  MMK_NOINLINE static void scoresHeld(const uint16_t *rows, const uint8_t *keys,
-                                      int64_t cols, float *scores) {
-    constexpr int64_t aRow = 2 * kTileBytes, cRow = kScoreRow * 4;
-    const auto *a = reinterpret_cast<const char *>(rows);
-    _tile_loadd(4, a, aRow);
-    _tile_loadd(5, a + kTileBytes, aRow);
-    if constexpr (SecondRows) {
-      _tile_loadd(6, a + kTileRows * aRow, aRow);
-      _tile_loadd(7, a + kTileRows * aRow + kTileBytes, aRow);
-    }
-    for (int64_t j = 0; j < cols; j += kPanel, keys += kPanel * aRow) {
-      float *to = scores + j;
-      _tile_zero(0);
-      _tile_zero(1);
+  /// Scores of heads of 33 to 64 dims. Two panels of keys stay in four tiles
+  /// for all queries, so that each comes from the second level cache once.
+  MMK_NOINLINE static void scoresHeld(const uint16_t *queries, int64_t rows,
+                                      const uint8_t *keys, int64_t cols,
+                                      float *scores) {
+    constexpr int64_t row = 2 * kTileBytes, panel = kPanel * row,
+                      half = panel / 2, cRow = kScoreRow * 4;
+    for (int64_t j = 0; j < cols; j += 2 * kPanel, keys += 2 * panel) {
+      const bool two = j + kPanel < cols;
       _tile_loadd(2, keys, kTileBytes);
-      _tile_loadd(3, keys + kTileRows * kTileBytes, kTileBytes);
-      _tile_dpbf16ps(0, 4, 2);
-      if constexpr (SecondRows)
-        _tile_dpbf16ps(1, 6, 2);
-      _tile_dpbf16ps(0, 5, 3);
-      if constexpr (SecondRows)
-        _tile_dpbf16ps(1, 7, 3);
-      _tile_stored(0, to, cRow);
-      if constexpr (SecondRows)
-        _tile_stored(1, to + kTileRows * kScoreRow, cRow);
+      _tile_loadd(3, keys + half, kTileBytes);
+      if (two) {
+        _tile_loadd(4, keys + panel, kTileBytes);
+        _tile_loadd(5, keys + panel + half, kTileBytes);
+      }
+      for (int64_t r = 0; r < rows; r += kTileRows) {
+        const uint16_t *q = queries + r * kTileBytes;
+        float *to = scores + r * kScoreRow + j;
+        _tile_loadd(6, q, row);
+        _tile_loadd(7, q + kTileBytes / 2, row);
+        _tile_zero(0);
+        _tile_dpbf16ps(0, 6, 2);
+        _tile_dpbf16ps(0, 7, 3);
+        if (two) {
+          _tile_zero(1);
+          _tile_dpbf16ps(1, 6, 4);
+          _tile_dpbf16ps(1, 7, 5);
+        }
+        _tile_stored(0, to, cRow);
+        if (two)
+          _tile_stored(1, to + kPanel, cRow);
+      }
     }
   }
 

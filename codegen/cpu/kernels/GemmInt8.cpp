@@ -225,8 +225,8 @@ template <Form F> void gemm(const MicroCall *call) {
 #else
   constexpr bool tiled = false;
 #endif
-  // Tiles multiply signed bytes: nothing is added to weights of 8 bits.
-  const bool added = kAddedToWeight<F> != 0.0f && !(tiled && bitsOf(F) == 8);
+  // Tiles multiply signed bytes: nothing is added to weights.
+  const bool added = kAddedToWeight<F> != 0.0f && !tiled;
   if (added || p.zero)
     for (int64_t r = 0; r < rows; ++r)
       sumSteps(a + r * q[ARow], p, sums + r * p.steps());

@@ -21,7 +21,7 @@
 namespace mmcc::cpu {
 
 /// What a grid cell multiplies. `sums`: of each row over the steps, where
-/// weights have zeros or are of 4 bits.
+/// weights have zeros.
 struct Int8Cell {
   const int8_t *a;
   int64_t aRow;
@@ -31,20 +31,21 @@ struct Int8Cell {
   int64_t m0, rows, n0, n1;
 };
 
-/// A panel of halves as one of bytes 0 .. 15.
-inline void widenHalves(const uint8_t *from, int64_t depth, uint8_t *to) {
-  const IVec low = iset32(0x0f0f0f0f);
+/// A panel of halves as one of bytes, less what they have added.
+inline void widenHalves(const uint8_t *from, int64_t depth, int8_t added,
+                        uint8_t *to) {
+  const IVec low = iset32(0x0f0f0f0f), less = _mm512_set1_epi8(added);
   for (int64_t k = 0; k < depth;
        k += kLineRows<4>, from += kLineBytes, to += 2 * kLineBytes) {
     const IVec both = iload(from);
-    _mm512_storeu_si512(to, iand(both, low));
-    _mm512_storeu_si512(to + kLineBytes, iand(ishr16<4>(both), low));
+    const IVec first = iand(both, low), second = iand(ishr16<4>(both), low);
+    _mm512_storeu_si512(to, _mm512_sub_epi8(first, less));
+    _mm512_storeu_si512(to + kLineBytes, _mm512_sub_epi8(second, less));
   }
 }
 
 /// What a block's integers, of step s, add to the results of its rows and one
 /// panel, whose row stride is outRow.
-template <int Bits>
 inline void addStep(const Int8Problem &p, const Int8Cell &cell, int64_t panel,
                     int64_t s, int64_t r0, int64_t rows,
                     const int32_t *integers, float *out, int64_t outRow) {
@@ -52,21 +53,28 @@ inline void addStep(const Int8Problem &p, const Int8Cell &cell, int64_t panel,
   const int64_t at = (panel * p.groups() + g) * kPanel;
   const Vec factor = vload(p.scale + at);
   const float *scales = cell.scales + r0 * cell.sRow + block;
-  if (Bits == 8 && !p.zero && p.steps() == 1) {
+  auto scaled = [&](int64_t r) {
+    return vmul(factor, vset(scales[r * cell.sRow]));
+  };
+  auto all = [&](int64_t r) {
+    return itoFloat(iload(integers + r * kAmxCols));
+  };
+  if (p.zero) {
+    const Vec offset = vload(p.zero + at);
+    for (int64_t r = 0; r < rows; ++r) {
+      const Vec sum = vset(cell.sums[(r0 + r) * p.steps() + s]);
+      float *to = out + r * outRow;
+      vstore(to, vfma(scaled(r), vsub(all(r), vmul(offset, sum)),
+                      s ? vload(to) : vzero()));
+    }
+  } else if (s) {
+    for (int64_t r = 0; r < rows; ++r) {
+      float *to = out + r * outRow;
+      vstore(to, vfma(scaled(r), all(r), vload(to)));
+    }
+  } else {
     for (int64_t r = 0; r < rows; ++r)
-      vstore(out + r * outRow, vmul(itoFloat(iload(integers + r * kAmxCols)),
-                                    vmul(factor, vset(scales[r * cell.sRow]))));
-    return;
-  }
-  const bool hasOffset = Bits == 4 || p.zero;
-  const Vec offset = p.zero ? vload(p.zero + at) : vset(Bits == 4 ? 8.0f : 0);
-  for (int64_t r = 0; r < rows; ++r) {
-    Vec all = itoFloat(iload(integers + r * kAmxCols));
-    if (hasOffset)
-      all = vsub(all, vmul(offset, vset(cell.sums[(r0 + r) * p.steps() + s])));
-    const Vec scaled = vmul(factor, vset(scales[r * cell.sRow]));
-    float *to = out + r * outRow;
-    vstore(to, vfma(scaled, all, s ? vload(to) : vzero()));
+      vstore(out + r * outRow, vmul(scaled(r), all(r)));
   }
 }
 
@@ -75,7 +83,6 @@ inline void addStep(const Int8Problem &p, const Int8Cell &cell, int64_t panel,
 template <int Bits>
 inline void multiplyTiled(const MicroCall *call, const Int8Problem &p,
                           const Int8Cell &cell, void *scratch) {
-  constexpr TileType type = Bits == 8 ? TileType::s8s8 : TileType::s8u8;
   const int64_t groupCols = Bits == 8 ? tileGroup(p.depth) : kAmxCols;
   const int64_t outer[1] = {call->z};
   auto *integers = static_cast<int32_t *>(scratch);
@@ -96,7 +103,7 @@ inline void multiplyTiled(const MicroCall *call, const Int8Problem &p,
     const uint8_t *lines = group;
     if constexpr (Bits == 4) {
       for (int64_t c = 0; c < cols; c += kPanel)
-        widenHalves(group + c / kPanel * panelBytes, p.depth,
+        widenHalves(group + c / kPanel * panelBytes, p.depth, p.zero ? 0 : 8,
                     bytes + c * p.depth);
       lines = bytes;
     }
@@ -112,12 +119,11 @@ inline void multiplyTiled(const MicroCall *call, const Int8Problem &p,
           o.a = cell.a + r0 * cell.aRow + s * p.step;
           for (int64_t i = 0; i < 2; ++i)
             o.b[i] = lines + (c + i * kPanel) * p.depth + s * p.step * kPanel;
-          multiplyBlock<type>(rows, panels, o, integers);
+          multiplyBlock<TileType::s8s8>(rows, panels, o, integers);
           o.ahead += o.aheadStep * o.chunks;
           for (int64_t i = 0; i < panels; ++i)
-            addStep<Bits>(p, cell, (n + c) / kPanel + i, s, r0, rows,
-                          integers + i * kPanel, out + c + i * kPanel,
-                          groupCols);
+            addStep(p, cell, (n + c) / kPanel + i, s, r0, rows,
+                    integers + i * kPanel, out + c + i * kPanel, groupCols);
         }
       }
       call->post(call->args, outer, cell.m0 + r0, n, rows, cols, out,
