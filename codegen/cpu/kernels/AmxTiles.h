@@ -26,8 +26,10 @@ namespace mmcc::cpu {
 constexpr int64_t kTileRows = 16, kTileBytes = 64;
 /// Rows and columns of C, two tiles by two, and its row stride.
 constexpr int64_t kAmxRows = 2 * kTileRows, kAmxCols = 2 * kPanel;
-/// With fewer rows than this, tiles are mostly empty.
-constexpr int64_t kAmxLeastRows = 8;
+/// The least rows for which tiles are faster than vectors: of weights that they
+/// read where they lie, which hides more of the memory's time, and of those
+/// that have to be widened or copied before.
+constexpr int64_t kAmxLeastRows = 2, kAmxLeastForCopies = 8;
 
 /// Columns that all rows of a cell pass over before the next: so many that a
 /// post block has whole lines to write, and so few that their weights stay

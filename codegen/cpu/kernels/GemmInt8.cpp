@@ -221,7 +221,8 @@ template <Form F> void gemm(const MicroCall *call) {
   float *sums = out + kScratchRows * kPostCols;
   float *numbers = sums + roundUp(rows * p.steps(), 16);
 #if defined(__AMX_INT8__)
-  const bool tiled = rows >= kAmxLeastRows;
+  const bool tiled =
+      rows >= (bitsOf(F) == 4 ? kAmxLeastForCopies : kAmxLeastRows);
 #else
   constexpr bool tiled = false;
 #endif

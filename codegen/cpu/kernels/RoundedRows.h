@@ -103,7 +103,8 @@ inline void multiplyRoundedTiled(const MicroCall *call, RoundedCell cell) {
 /// Scratch: gemmRoundedScratchBytes.
 inline void multiplyRounded(const MicroCall *call, RoundedCell cell) {
 #if defined(__AMX_BF16__)
-  if (cell.rows >= kAmxLeastRows)
+  if (cell.rows >=
+      (cell.depth % (kTileBytes / 2) ? kAmxLeastForCopies : kAmxLeastRows))
     return multiplyRoundedTiled(call, cell);
 #endif
   const int64_t outer[1] = {call->z};
