@@ -113,7 +113,7 @@ extern "C" void mmk_attention_bf16(const MicroCall *call) {
 }
 extern "C" void mmk_attention_i8(const MicroCall *call) {
 #if defined(__AMX_BF16__)
-  attend<Tiled>(call); // as fast: the softmax bounds it
+  attend<Tiled>(call); // rounding to bytes costs more than it saves
 #else
   attend<Bytes>(call);
 #endif

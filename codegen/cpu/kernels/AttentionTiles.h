@@ -1,8 +1,8 @@
 //===- AttentionTiles.h - Attention with AMX --------------------*- C++ -*-===//
 //
 // Queries, keys, values and weights are bf16 and meet in tiles, 32 queries at a
-// time. Products take less time than the softmax, whose rows must therefore
-// stay in the first level cache: a tile has 256 keys.
+// time. Each of the products takes about as long as the softmax, whose rows
+// must therefore stay in the first level cache: a tile has 256 keys.
 //
 //     scores [32, 256] = q [32, D] . pairs of key rows d      [D/2][16][2]
 //     out    [32, Dv] += weights [32, 256] . pairs of values  [keys/2][16][2]
