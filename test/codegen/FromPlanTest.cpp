@@ -7,6 +7,7 @@
 #include "mlir/IR/OwningOpRef.h"
 #include "mlir/Parser/Parser.h"
 
+#include <cstring>
 #include <gtest/gtest.h>
 
 namespace mmcc::test {
@@ -166,6 +167,31 @@ TEST_F(FromPlan, panelsOfTwoPieces) {
     EXPECT_EQ(content<float>(constants[0], block), want);
 }
 
+// A matrix [5, 20] of bf16, stored as [20, 5]: rows k and k+1 side by side, the
+// last beside zeros, and so behind column 20.
+TEST_F(FromPlan, pairsOfAnOddNumberOfRows) {
+  std::string values;
+  for (int i = 0; i < 100; ++i)
+    values += (i % 5 ? ", " : i ? "], [" : "[") + std::to_string(i) + ".0";
+  ASSERT_TRUE(convert("plan.constant @w : bf16 \"pairs16\" bytes " +
+                      std::to_string(2 * 6 * 16 * 2) +
+                      " groups 1 sources [dense<[" + values +
+                      "]]> : tensor<20x5xbf16>] pieces "
+                      "[array<i64: 0, 0, 1, 0, 1, 0, 5, 1, 20, 5>]"))
+      << message;
+  std::vector<uint16_t> want(2 * 6 * 16);
+  for (int k = 0; k < 5; ++k)
+    for (int n = 0; n < 20; ++n) {
+      float value = float(n * 5 + k);
+      uint32_t bits;
+      std::memcpy(&bits, &value, 4); // whole numbers below 256 fit bf16
+      want[((n / 16 * 3 + k / 2) * 16 + n % 16) * 2 + k % 2] =
+          uint16_t(bits >> 16);
+    }
+  for (size_t block : {64u, 192u, 4096u})
+    EXPECT_EQ(content<uint16_t>(constants[0], block), want);
+}
+
 // A filter [N = 6, C/G = 3, 2 x 2] in two groups of three outputs: K is taps,
 // then channels.
 TEST_F(FromPlan, panelsOfGroupedFilter) {
@@ -213,6 +239,10 @@ TEST_F(FromPlan, refusesWhatDoesNotFit) {
   EXPECT_NE(refused("\"panels16\" bytes 64 groups 1" + source +
                     "pieces [array<i64: 0, 0, 1, 0, 1, 0, 2, 1, 1, 1>]")
                 .find("64 bytes"),
+            std::string::npos);
+  EXPECT_NE(refused("\"pairs16\" bytes 128 groups 1" + source +
+                    "pieces [array<i64: 0, 0, 1, 0, 1, 0, 2, 1, 1, 1>]")
+                .find("pairs of 'f32'"),
             std::string::npos);
   EXPECT_NE(refused("\"rows\" bytes 8 groups 1" + source +
                     "pieces [array<i64: 0, 2, 1>]")

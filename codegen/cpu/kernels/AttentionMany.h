@@ -85,8 +85,8 @@ MMK_INLINE void addToCarried(const Areas &s, const KeyTile &tile,
   }
 }
 
-/// Keys, values and softmax in f32.
-struct Floats {
+/// What forms of register tiles have in common.
+struct ByRegisters {
   /// The most rows and keys of a tile; keys are packed by kKeyStep.
   static constexpr int64_t kRows = kMaxRows, kKeys = kKeyBlock,
                            kKeyStep = kPanel;
@@ -97,7 +97,10 @@ struct Floats {
   /// Before the first keys of a cell, and behind the last.
   MMK_INLINE static void begin(const AttentionCell &, const Areas &) {}
   MMK_INLINE static void end() {}
+};
 
+/// Keys, values and softmax in f32.
+struct Floats : ByRegisters {
   template <typename Source>
   MMK_INLINE static void pack(const AttentionCell &c, const Areas &s,
                               const Source &source, int64_t first, int64_t end,

@@ -16,16 +16,7 @@ namespace mmcc::cpu {
 
 #if defined(__AVX512BF16__) && defined(__AVX512VNNI__)
 /// Queries, keys, values and weights as bf16; scores and sums in f32.
-struct Rounded {
-  static constexpr int64_t kRows = kMaxRows, kKeys = kKeyBlock,
-                           kKeyStep = kPanel;
-  MMK_INLINE static int64_t firstRow(int64_t rows, int64_t tiles, int64_t t) {
-    return tileBegin(rows, tiles, t);
-  }
-
-  MMK_INLINE static void begin(const AttentionCell &, const Areas &) {}
-  MMK_INLINE static void end() {}
-
+struct Rounded : ByRegisters {
   /// Panels of f32 are rounded one after the other, values by kValueStep keys.
   template <typename Source>
   MMK_INLINE static void pack(const AttentionCell &c, const Areas &s,

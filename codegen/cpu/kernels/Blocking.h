@@ -131,8 +131,9 @@ constexpr Blocks gemmBlocks(int64_t M, int64_t N, int64_t K, int64_t batch,
   return productBlocks(M, N, K, batch, avx512, /*weightWork=*/8, /*rowWork=*/0);
 }
 
-/// Products with narrow weights: as gemm_f32, but that a cell has at most 128
-/// rows, which it makes a form of its own of, or their sums.
+/// Products with narrow weights: as gemm_f32, but that the rows of a cell, of
+/// which it may make a form of its own, are bounded: 128, or 256 with AVX-512,
+/// whose products are fast enough for the weights' reading to count.
 constexpr Blocks narrowBlocks(int64_t M, int64_t N, int64_t K, int64_t batch,
                               bool avx512) {
   Blocks blocks = productBlocks(M, N, K, batch, avx512, /*weightWork=*/2,

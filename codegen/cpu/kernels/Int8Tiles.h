@@ -78,8 +78,8 @@ inline void addStep(const Int8Problem &p, const Int8Cell &cell, int64_t panel,
   }
 }
 
-/// `scratch`: a block of integers, 32 rows by kTileCols results, and for 4-bit
-/// weights as many columns of bytes.
+/// `scratch`: a block of integers, 32 rows by kPostCols results, and for 4-bit
+/// weights 32 columns of bytes.
 template <int Bits>
 inline void multiplyTiled(const MicroCall *call, const Int8Problem &p,
                           const Int8Cell &cell, void *scratch) {

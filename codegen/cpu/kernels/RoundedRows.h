@@ -46,8 +46,7 @@ struct RoundedCell {
 };
 
 #if defined(__AMX_BF16__)
-/// Tiles meet a group of panels that stays in the second level cache while all
-/// rows pass over it, and fetch the next.
+/// All rows pass over a group of panels (tileGroup), and fetch the next.
 inline void multiplyRoundedTiled(const MicroCall *call, RoundedCell cell) {
   constexpr int64_t step = kTileBytes / 2;
   const int64_t outer[1] = {call->z};
