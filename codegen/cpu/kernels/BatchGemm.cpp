@@ -61,7 +61,7 @@ extern "C" void mmk_batch_gemm_f32(const MicroCall *call) {
       const float *pointers[kMaxRows];
       for (int64_t r = 0; r < mr; ++r)
         pointers[r] = a + (r0 + r) * aRow;
-      runPanels(mr, panels, pointers, 1, K, packedB, out, packedB, 0, 1,
+      runPanels(mr, panels, pointers, 1, K, packedB, out, {packedB}, 0, 1,
                 pointers[0], 0);
       call->post(call->args, outer, m0 + r0, n, mr, cols, out, kPostCols);
     }

@@ -157,7 +157,7 @@ void convolve(const MicroCall *call) {
       const int64_t mr = tileBegin(c.rows, tiles, t + 1) - r0;
       c.list(r0, mr);
       runPanels(mr, panels, c.pointers, c.segs, c.segLen, b, out,
-                b + panels * c.depth * kPanel, t, tiles,
+                {b + panels * c.depth * kPanel}, t, tiles,
                 c.pointers[0] + mr * step, mr * step);
       call->post(call->args, c.outer, c.m0 + r0, c.firstColumn + n, mr, cols,
                  out, kPostCols);

@@ -40,8 +40,8 @@ extern "C" void mmk_gemm_f32(const MicroCall *call) {
       const float *pointers[kMaxRows];
       for (int64_t r = 0; r < mr; ++r)
         pointers[r] = a + (r0 + r) * aRow;
-      runPanels(mr, panels, pointers, 1, K, b, out, b + panels * K * kPanel, t,
-                tiles, a + (r0 + mr) * aRow, mr * aRow);
+      runPanels(mr, panels, pointers, 1, K, b, out, {b + panels * K * kPanel},
+                t, tiles, a + (r0 + mr) * aRow, mr * aRow);
       call->post(call->args, outer, m0 + r0, n, mr, cols, out, kPostCols);
     }
   }

@@ -55,7 +55,7 @@ extern "C" void mmk_gemm_dot_f32(const MicroCall *call) {
       for (int64_t r = 0; r < mr; ++r)
         pointers[r] = a + (r0 + r) * row;
       runPanels(mr, panels, pointers, 1, depth, b, tile,
-                b + panels * depth * kPanel, t, tiles, a + (r0 + mr) * row,
+                {b + panels * depth * kPanel}, t, tiles, a + (r0 + mr) * row,
                 mr * row);
       call->score(call->args, outer, m0 + r0, n, mr, columns, tile, kPostCols);
       for (int64_t r = 0; r < mr; ++r)

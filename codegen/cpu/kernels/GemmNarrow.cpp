@@ -220,7 +220,8 @@ template <int Bits> void gemm(const MicroCall *call) {
     return;
   }
 
-  multiplyWidened(call, {a, aRow, m0, rows, n0, n1, depth}, Widening<Bits>{w});
+  multiplyWidened(call, {m0, rows, n0, n1, depth}, RowsInPlace{a, aRow},
+                  Widening<Bits>{w});
 }
 
 } // namespace

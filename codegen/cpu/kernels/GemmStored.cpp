@@ -8,21 +8,21 @@
 //     bf16, pairs [ceil(N/16)][ceil(K/2)][16][2]
 //   scale [ceil(N/16)][K/group][16] f32, for f8; else w has none
 //
-// Products and sums are of f32. Rows of bf16 become f32 once a cell where no
-// instruction multiplies them (RoundedRows.h). For f8, K is a multiple of 32
-// and of group, group a multiple of 32. Nothing is read beyond the rows of a
-// and the panels. n_block is a multiple of 32.
+// Products and sums are of f32. Rows of bf16 become f32 a tile at a time
+// where no instruction multiplies them (RoundedRows.h). For f8, K is a multiple
+// of 32 and of group, group a multiple of 32. Nothing is read beyond the rows
+// of a and the panels. n_block is a multiple of 32.
 //
 // 16 weights of one row of K lie together, which one or two widening loads
 // want. Of bf16 two rows do, as the instructions want them: a shift makes f32
 // of the one, a mask of the other. (The lines of NarrowPanel.h are for
 // integers.)
 //
-// 16 bits are widened in registers where they meet the rows of a, beside the
-// multiplications. 8 bits take more, and become f16 first, some rows of K at a
-// time: a conversion reads f16 from memory for less than it takes to bring
-// bytes into half a register. Where that does not do, many rows meet widened
-// panels (WidenedPanels.h).
+// Few rows meet weights that are widened in registers beside the
+// multiplications. 16 bits are so where they lie; 8 bits take more, and become
+// f16 first, some rows of K at a time: a conversion reads f16 from memory for
+// less than it takes to bring bytes into half a register. Many rows meet
+// widened panels (WidenedPanels.h).
 //
 //===----------------------------------------------------------------------===//
 
@@ -37,18 +37,13 @@ using namespace mmcc::cpu;
 namespace {
 
 constexpr int kVecs = kPanel / kLanes;
-/// Rows whose sums stay in registers.
-constexpr int kDirectTile = kVecs == 1 ? 8 : 6;
-/// With AVX2, 16 bits are widened in the shadow of the multiplications,
-/// whatever the number of rows. An AVX-512 tile of one panel would be bound by
-/// its loads.
-constexpr bool kTilesAtAnyCount = kVecs == 2;
-/// Rows of K that become f16 at a time: half of the first level cache for the
-/// few rows that then pass over it once, all for many.
-constexpr int64_t kFewStaged = 256, kManyStaged = 1024;
-/// Rows of a cell that meet what is staged, and numbers that share a scale
-/// (which is applied to sums, once a group and row) for that to be worth it.
-constexpr int64_t kStagedRows = 128, kStagedGroup = 128;
+/// Rows whose sums stay in registers. Pairs give two rows of weights at once.
+template <bool Pairs>
+constexpr int kDirectTile = kVecs == 1 ? 8
+                            : Pairs    ? 5
+                                       : 6;
+/// Rows of K that become f16 at a time: half of the first level cache.
+constexpr int64_t kStagedRows = 256;
 
 template <typename Stored> struct Weights {
   using Element = typename Stored::Element;
@@ -138,7 +133,6 @@ struct Direct {
   Vec factor[kVecs];
   /// Whether the sums begin.
   bool first;
-  int64_t outRow;
 };
 
 /// Adds a row of K, `weight`, times Rows elements of a.
@@ -231,7 +225,7 @@ void directTile(const Direct &d, float *out) {
 #pragma clang loop unroll(full)
       for (int s = 1; s < Split; ++s)
         all = vadd(all, sum[s][r][v]);
-      float *to = out + r * d.outRow + v * kLanes;
+      float *to = out + r * kPostCols + v * kLanes;
       vstore(to, vfma(d.factor[v], all, d.first ? vzero() : vload(to)));
     }
 }
@@ -265,14 +259,14 @@ void stageHalves(const uint8_t *from, int64_t rows, uint16_t *to) {
                         Stored::halves(_mm_loadu_si128((const __m128i *)from)));
 }
 
-/// All `count` rows times one panel. `stage` holds stageRows of f16.
+/// All `count` rows times one panel. `stage` holds kStagedRows of f16.
 template <typename Stored>
 void directPanel(const Weights<Stored> &w, int64_t panel,
                  const float *const *rows, int64_t count, uint16_t *stage,
-                 int64_t stageRows, float *out, int64_t outRow) {
-  const int64_t tiles = ceilDiv(count, kDirectTile);
+                 float *out) {
+  constexpr int64_t most = kDirectTile<Weights<Stored>::kPairs>;
+  const int64_t tiles = ceilDiv(count, most);
   Direct d;
-  d.outRow = outRow;
   d.aheadStep = Weights<Stored>::kRowBytes;
   int64_t k = 0;
   do {
@@ -286,7 +280,7 @@ void directPanel(const Weights<Stored> &w, int64_t panel,
     for (int v = 0; v < kVecs; ++v)
       d.factor[v] = w.factor(panel, g, v);
     if constexpr (Stored::scaled) {
-      d.depth = minOf(d.depth, stageRows);
+      d.depth = minOf(d.depth, kStagedRows);
       stageHalves<Stored>(row, d.depth, stage);
       d.panel = stage;
       aheadBytes = d.depth * kPanel; // what is staged next
@@ -299,105 +293,100 @@ void directPanel(const Weights<Stored> &w, int64_t panel,
       d.rows = rows + r0;
       using Half = std::conditional_t<Stored::scaled, StoredF16, Stored>;
       runDirect<Half>(tileBegin(count, tiles, t + 1) - r0, d,
-                      out + r0 * outRow);
+                      out + r0 * kPostCols);
     }
     k += d.depth;
   } while (k < w.K);
 }
 
-/// What a cell multiplies (WidenedPanels.h), by tiles whose sums are posted at
-/// once.
-template <typename Stored>
+/// A cell of at most kScratchRows rows.
+template <typename Rows, typename Stored>
 void multiplyDirect(const MicroCall *call, const NarrowCell &cell,
-                    const Weights<Stored> &w) {
+                    const Rows &a, const Weights<Stored> &w) {
   const int64_t outer[1] = {call->z};
   auto *tile = static_cast<float *>(call->args->scratch);
   auto *stage = reinterpret_cast<uint16_t *>(tile + kScratchRows * kPostCols);
-  // What is staged meets all rows.
-  const int64_t parts = Stored::scaled ? 1 : ceilDiv(cell.rows, kDirectTile);
-  const int64_t groupCols =
-      panelsPerGroup(cell.depth * int64_t(sizeof(*w.w)) / 4) * kPanel;
-  for (int64_t n = cell.n0; n < cell.n1; n += groupCols) {
-    const int64_t cols = minOf(groupCols, cell.n1 - n);
-    for (int64_t t = 0; t < parts; ++t) {
-      const int64_t r0 = tileBegin(cell.rows, parts, t);
-      const int64_t mr = tileBegin(cell.rows, parts, t + 1) - r0;
-      const float *pointers[kScratchRows];
-      for (int64_t r = 0; r < mr; ++r)
-        pointers[r] = cell.a + (r0 + r) * cell.aRow;
-      for (int64_t c = 0; c < cols; c += kPanel)
-        directPanel(w, (n + c) / kPanel, pointers, mr, stage, kFewStaged,
-                    tile + c, kPostCols);
-      call->post(call->args, outer, cell.m0 + r0, n, mr, cols, tile, kPostCols);
+  const float *rows[kScratchRows];
+  a.take(0, cell.rows, 0, cell.depth, rows);
+  for (int64_t n = cell.n0; n < cell.n1; n += kPostCols) {
+    const int64_t cols = minOf(kPostCols, cell.n1 - n);
+    for (int64_t c = 0; c < cols; c += kPanel)
+      directPanel(w, (n + c) / kPanel, rows, cell.rows, stage, tile + c);
+    call->post(call->args, outer, cell.m0, n, cell.rows, cols, tile, kPostCols);
+  }
+}
+
+/// Rows of bf16, widened where a tile is about to meet them.
+struct RowsWidened {
+  const uint16_t *a;
+  int64_t aRow;
+  float *wide; // [kScratchRows][K + 16]
+
+  static constexpr int64_t kBytes = 2;
+  const uint16_t *at(int64_t r, int64_t k) const { return a + r * aRow + k; }
+  void take(int64_t r0, int64_t mr, int64_t k0, int64_t chunk,
+            const float **pointers) const {
+    for (int64_t r = 0; r < mr; ++r) {
+      float *to = wide + r * stride(chunk);
+      pointers[r] = to;
+      widenRow(at(r0 + r, k0), chunk, to);
     }
   }
-}
-
-/// Likewise for 8 bits and many rows: all of them meet what is staged.
-template <typename Stored>
-void multiplyStaged(const MicroCall *call, const NarrowCell &cell,
-                    const Weights<Stored> &w) {
-  const int64_t outer[1] = {call->z};
-  auto *stage = static_cast<uint16_t *>(call->args->scratch);
-  auto *sums = reinterpret_cast<float *>(stage + kManyStaged * kPanel);
-  const float *pointers[kStagedRows];
-  for (int64_t r = 0; r < cell.rows; ++r)
-    pointers[r] = cell.a + r * cell.aRow;
-  for (int64_t n = cell.n0; n < cell.n1; n += kNarrowCols) {
-    const int64_t cols = minOf(kNarrowCols, cell.n1 - n);
-    for (int64_t c = 0; c < cols; c += kPanel)
-      directPanel(w, (n + c) / kPanel, pointers, cell.rows, stage, kManyStaged,
-                  sums + c, kNarrowCols);
-    call->post(call->args, outer, cell.m0, n, cell.rows, cols, sums,
-               kNarrowCols);
+  int64_t stride(int64_t chunk) const {
+    return chunk + (chunk % 1024 ? 0 : 16);
   }
-}
+
+private:
+  static void widenRow(const uint16_t *from, int64_t n, float *to) {
+    int64_t i = 0;
+    for (; i + kLanes <= n; i += kLanes)
+      vstore(to + i, StoredBF16::load(from + i));
+    for (; i < n; ++i) {
+      const uint32_t bits = uint32_t(from[i]) << 16;
+      __builtin_memcpy(to + i, &bits, 4);
+    }
+  }
+};
+
+/// What every row of the table begins with.
+enum { B, M, N, K, ABatch, ARow };
 
 NarrowCell cellOf(const MicroCall *call, int64_t mBlock, int64_t nBlock) {
-  enum { B, M, N, K, ABatch, ARow };
   const int64_t *p = call->params;
-  const int64_t m0 = call->y * mBlock, rows = minOf(mBlock, p[M] - m0);
-  const int64_t n0 = call->x * nBlock, n1 = minOf(n0 + nBlock, p[N]);
-  return {static_cast<const float *>(call->tensors[0]) + call->z * p[ABatch] +
-              m0 * p[ARow],
-          p[ARow],
-          m0,
-          rows,
-          n0,
-          n1,
-          p[K]};
+  const int64_t m0 = call->y * mBlock, n0 = call->x * nBlock;
+  return {m0, minOf(mBlock, p[M] - m0), n0, minOf(n0 + nBlock, p[N]), p[K]};
+}
+
+/// The cell's first element of a.
+template <typename Element>
+const Element *rowsOf(const MicroCall *call, const NarrowCell &cell) {
+  const int64_t *p = call->params;
+  return static_cast<const Element *>(call->tensors[0]) + call->z * p[ABatch] +
+         cell.m0 * p[ARow];
+}
+
+template <typename Rows, typename Stored>
+void multiply(const MicroCall *call, const NarrowCell &cell, const Rows &rows,
+              const Weights<Stored> &w) {
+  if (cell.rows <= kScratchRows)
+    multiplyDirect(call, cell, rows, w);
+  else
+    multiplyWidened(call, cell, rows, w);
 }
 
 template <typename Stored>
-void multiply(const MicroCall *call, const NarrowCell &cell,
-              const Weights<Stored> &w) {
-  if (kTilesAtAnyCount && !Stored::scaled)
-    return multiplyDirect(call, cell, w);
-  if (cell.rows <= kScratchRows)
-    return multiplyDirect(call, cell, w);
-  if (kTilesAtAnyCount && w.group >= kStagedGroup && cell.rows <= kStagedRows)
-    return multiplyStaged(call, cell, w);
-  multiplyWidened(call, cell, w);
+void multiplyFloats(const MicroCall *call, const NarrowCell &cell,
+                    const Weights<Stored> &w) {
+  multiply(call, cell,
+           RowsInPlace{rowsOf<float>(call, cell), call->params[ARow]}, w);
 }
-
-#if !defined(__AVX512BF16__)
-void widenRow(const uint16_t *from, int64_t n, float *to) {
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes)
-    vstore(to + i, StoredBF16::load(from + i));
-  for (; i < n; ++i) {
-    const uint32_t bits = uint32_t(from[i]) << 16;
-    __builtin_memcpy(to + i, &bits, 4);
-  }
-}
-#endif
 
 /// B, M, N, K, a_batch, a_row, m_block, n_block
 template <typename Stored> void plain(const MicroCall *call) {
   const int64_t *p = call->params;
   const auto *w = static_cast<const uint16_t *>(call->tensors[1]);
-  multiply<Stored>(call, cellOf(call, p[6], p[7]),
-                   {w, nullptr, p[3], maxOf(p[3], 1)});
+  multiplyFloats<Stored>(call, cellOf(call, p[6], p[7]),
+                         {w, nullptr, p[K], maxOf(p[K], 1)});
 }
 
 /// B, M, N, K, a_batch, a_row, group, m_block, n_block
@@ -405,7 +394,8 @@ template <typename Stored> void scaled(const MicroCall *call) {
   const int64_t *p = call->params;
   const auto *w = static_cast<const uint8_t *>(call->tensors[1]);
   const auto *scale = static_cast<const float *>(call->tensors[2]);
-  multiply<Stored>(call, cellOf(call, p[7], p[8]), {w, scale, p[3], p[6]});
+  multiplyFloats<Stored>(call, cellOf(call, p[7], p[8]),
+                         {w, scale, p[K], p[6]});
 }
 
 } // namespace
@@ -413,24 +403,19 @@ template <typename Stored> void scaled(const MicroCall *call) {
 extern "C" void mmk_gemm_f32_bf16(const MicroCall *call) {
   plain<StoredBF16>(call);
 }
-/// Rows of bf16: as f32 behind the rest of scratch, if need be.
 extern "C" void mmk_gemm_bf16_bf16(const MicroCall *call) {
   const int64_t *p = call->params;
-  const int64_t mBlock = p[6], K = p[3];
-  NarrowCell cell = cellOf(call, mBlock, p[7]);
-  const auto *a = static_cast<const uint16_t *>(call->tensors[0]) +
-                  call->z * p[4] + cell.m0 * p[5];
+  const NarrowCell cell = cellOf(call, p[6], p[7]);
+  const auto *a = rowsOf<uint16_t>(call, cell);
   const auto *w = static_cast<const uint16_t *>(call->tensors[1]);
 #if defined(__AVX512BF16__)
-  multiplyRounded(call, {a, p[5], cell.m0, cell.rows, cell.n0, cell.n1, K, w});
+  multiplyRounded(
+      call, {a, p[ARow], cell.m0, cell.rows, cell.n0, cell.n1, cell.depth, w});
 #else
-  cell.aRow = K + (K % 1024 ? 0 : 16);
   auto *wide = static_cast<float *>(call->args->scratch) +
-               gemmNarrowScratchBytes(K, mBlock) / 4;
-  cell.a = wide;
-  for (int64_t r = 0; r < cell.rows; ++r)
-    widenRow(a + r * p[5], K, wide + r * cell.aRow);
-  multiply<StoredBF16>(call, cell, {w, nullptr, K, maxOf(K, 1)});
+               gemmNarrowScratchBytes(cell.depth, p[6]) / 4;
+  multiply(call, cell, RowsWidened{a, p[ARow], wide},
+           Weights<StoredBF16>{w, nullptr, cell.depth, maxOf(cell.depth, 1)});
 #endif
 }
 extern "C" void mmk_gemm_f32_f16(const MicroCall *call) {

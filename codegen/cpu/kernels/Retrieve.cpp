@@ -50,7 +50,7 @@ extern "C" void mmk_retrieve_f32(const MicroCall *call) {
       for (int64_t r = 0; r < mr; ++r)
         pointers[r] = x + (r0 + r) * row;
       runPanels(mr, panels, pointers, 1, depth, b, tile,
-                b + panels * depth * kPanel, t, tiles, x + (r0 + mr) * row,
+                {b + panels * depth * kPanel}, t, tiles, x + (r0 + mr) * row,
                 mr * row);
       for (int64_t r = 0; r < mr; ++r)
         selectors[r0 + r].take(tile + r * kPostCols, columns, n, nullptr, 1.0f);

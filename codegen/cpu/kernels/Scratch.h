@@ -40,21 +40,23 @@ constexpr int64_t gemmDotScratchBytes(int64_t m_block) {
   return postTileBytes() + roundUp16(m_block) * 4 + 64;
 }
 
-/// Columns and rows of K that narrow weights are unpacked by, when many rows
-/// meet them; fewer rows than kFewRows + 1 meet them unpacked in registers.
-constexpr int64_t kNarrowCols = 32, kNarrowDepth = 1024, kFewRows = 4;
+/// Rows of panels, and of K, that narrow weights are widened by, when many rows
+/// meet them; fewer rows than kFewRows + 1 meet them widened in registers.
+constexpr int64_t kGroupRows = 8192, kWidenedDepth = 1024, kFewRows = 4;
 
 constexpr int64_t gemmNarrowScratchBytes(int64_t K, int64_t m_block) {
   int64_t few = kFewRows * (K + K / 32) * 4;
-  int64_t many = (kNarrowCols * kNarrowDepth + m_block * kNarrowCols) * 4;
+  int64_t sums = K > kWidenedDepth ? m_block * kPostCols : 0;
+  int64_t many = (kGroupRows * 16 + sums) * 4;
   return postTileBytes() + few + many + 64;
 }
 
-/// gemm_bf16_bf16: the rows of a cell as f32, beside what these want; or a
+/// gemm_bf16_bf16: the rows of a tile as f32, beside what these want; or a
 /// block of results, and copies of the rows and of 32 columns as tiles want
 /// them.
 constexpr int64_t gemmRoundedScratchBytes(int64_t K, int64_t m_block) {
-  int64_t wide = gemmNarrowScratchBytes(K, m_block) + m_block * (K + 16) * 4;
+  int64_t wide =
+      gemmNarrowScratchBytes(K, m_block) + kScratchRows * (K + 16) * 4;
   int64_t tiles = 32 * kPostCols * 4 + (m_block + 32) * (K + 64) * 2;
   return (wide > tiles ? wide : tiles) + 64;
 }

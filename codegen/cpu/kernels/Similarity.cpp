@@ -54,7 +54,7 @@ extern "C" void mmk_similarity_f32(const MicroCall *call) {
     const float *pointers[kMaxRows];
     for (int64_t r = 0; r < mr; ++r)
       pointers[r] = left + (r0 + r) * d;
-    runPanels(mr, panels, pointers, 1, depth, right, tile, right, t, tiles,
+    runPanels(mr, panels, pointers, 1, depth, right, tile, {right}, t, tiles,
               left, 0);
     call->post(call->args, outer, m0 + r0, n0, mr, columns, tile, kPostCols);
   }

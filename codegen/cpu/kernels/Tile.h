@@ -88,17 +88,24 @@ MMK_INLINE int64_t tileBegin(int64_t rows, int64_t tiles, int64_t t) {
 /// Panels whose columns go to one call of post: as many as stay in the second
 /// level cache while all row tiles of the cell pass over them.
 MMK_INLINE int64_t panelsPerGroup(int64_t depth) {
-  int64_t panels = 8192 / maxOf(depth, 1) & ~int64_t(1);
+  int64_t panels = kGroupRows / maxOf(depth, 1) & ~int64_t(1);
   return minOf(maxOf(panels, 2), kPostCols / kPanel);
 }
 
+/// The panels of the group after this, as they lie in memory.
+struct NextPanels {
+  const void *at;
+  /// Of a row of 16 numbers.
+  int64_t rowBytes = kPanel * 4;
+};
+
 /// Multiplies `mr` rows by `panels` adjacent panels of depth segs * segLen into
 /// out [mr, kPostCols]. When several row tiles pass over these panels, each
-/// fetches its part of `next`, the panels of the group after this. A single
-/// tile is bound by the stream of panels itself and fetches ahead in it.
+/// fetches its part of `next`. A single tile over panels that are multiplied
+/// where they lie is bound by their stream and fetches ahead in it.
 MMK_INLINE void runPanels(int64_t mr, int64_t panels, const float *const *rows,
                           int64_t segs, int64_t segLen, const float *b,
-                          float *out, const float *next, int64_t tile,
+                          float *out, NextPanels next, int64_t tile,
                           int64_t tiles, const float *nextRows,
                           int64_t nextFloats) {
   const int64_t depth = segs * segLen;
@@ -109,8 +116,8 @@ MMK_INLINE void runPanels(int64_t mr, int64_t panels, const float *const *rows,
   t.bRow = kPanel;
   t.panelStride = depth * kPanel;
   t.outRow = kPostCols;
-  const bool alone = tiles == 1;
-  t.farStep = alone ? 64 : kTileCols * 4 / tiles;
+  const bool alone = tiles == 1 && next.rowBytes == kPanel * 4;
+  t.farStep = alone ? 64 : next.rowBytes * kTilePanels / tiles;
   const int64_t steps = maxOf(ceilDiv(panels, kTilePanels) * depth, 1);
   t.nextRowsStep = nextFloats * 4 / steps;
   t.nextRows = reinterpret_cast<const char *>(nextRows);
@@ -118,10 +125,10 @@ MMK_INLINE void runPanels(int64_t mr, int64_t panels, const float *const *rows,
        p += kTilePanels, t.nextRows += depth * t.nextRowsStep) {
     t.b = b + p * t.panelStride;
     t.out = out + p * kPanel;
-    const float *far = alone ? t.b + (kTilePanels - 1) * t.panelStride + kAhead
-                             : next + p * t.panelStride;
-    t.far = reinterpret_cast<const char *>(far) +
-            (alone ? 0 : tile * t.farStep * depth);
+    t.far = alone ? reinterpret_cast<const char *>(
+                        t.b + (kTilePanels - 1) * t.panelStride + kAhead)
+                  : static_cast<const char *>(next.at) +
+                        (p * next.rowBytes + tile * t.farStep) * depth;
     runTile(mr, minOf(kTilePanels, panels - p), t);
   }
 }

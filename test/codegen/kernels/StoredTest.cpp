@@ -216,7 +216,8 @@ TEST_P(StoredTest, DepthsAndGroups) {
                             {768, 768},
                             {1056, 96},
                             {4864, 128},
-                            {4864, 4864}})
+                            {4864, 4864},
+                            {8704, 256}})
       for (int64_t M : {1, 2, 14, 15})
         check(GetParam(), type, {1, M, 40, K, group, M, 32});
 }
