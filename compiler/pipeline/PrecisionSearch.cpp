@@ -4,6 +4,7 @@
 #include "compiler/pipeline/Compilation.h"
 #include "compiler/pipeline/LayerTimer.h"
 #include "compiler/pipeline/Stages.h"
+#include "compiler/pipeline/Target.h"
 #include "compiler/pipeline/Trial.h"
 #include "passes/quantize/LayerPlan.h"
 #include "passes/quantize/LayerRounder.h"
@@ -142,8 +143,9 @@ private:
   /// From timings if there is a record of them, else from the model.
   double costOf(const LayerExtents &layer,
                 const std::optional<QuantizeRequest> &scheme) {
-    return options.tuning.empty() ? quantize::costOf(layer, scheme)
-                                  : timer.time(layer, scheme);
+    return options.tuning.empty()
+               ? quantize::costOf(layer, scheme, getLeastLevel(options.targets))
+               : timer.time(layer, scheme);
   }
 
   LayerPlan planFor(double threshold, size_t &narrow, double &cost) const {

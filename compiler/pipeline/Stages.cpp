@@ -6,6 +6,7 @@
 #include "codegen/cpu/CodeGen.h"
 #include "compiler/evaluate/Passes.h"
 #include "compiler/pipeline/Taps.h"
+#include "compiler/pipeline/Target.h"
 #include "compiler/pipeline/UnfusedAttention.h"
 #include "dialects/mm/MM.h"
 #include "dialects/plan/Plan.h"
@@ -147,7 +148,9 @@ static std::string attentionOperands(const CompileOptions &options) {
 static PassNames quantizePasses(const CompileOptions &options) {
   PassNames names;
   if (options.quantize)
-    names.append({options.quantize->pass(options.explain), "cse"});
+    names.append({options.quantize->pass(options.explain,
+                                         getLeastLevel(options.targets)),
+                  "cse"});
   if (options.precision != "f32")
     names.append({"mm-narrow-floats{to=" + options.precision +
                       (options.explain ? " explain=true}" : "}"),

@@ -48,6 +48,13 @@ StringRef mmcc::getHostLevel() {
   return best;
 }
 
+StringRef mmcc::getLeastLevel(llvm::ArrayRef<std::string> targets) {
+  for (StringRef target : targets)
+    if (const cpu::Level *level = cpu::findTarget(target))
+      return level->name;
+  return cpu::kLevels[0].name;
+}
+
 static bool addCpuLevels(StringRef levels, std::vector<StringRef> &chosen,
                          std::string &error) {
   llvm::SmallVector<StringRef> names;

@@ -20,6 +20,10 @@ std::vector<llvm::StringRef> getCpuLevels();
 /// The best of getCpuLevels() that this machine has; empty if it has none.
 llvm::StringRef getHostLevel();
 
+/// The most portable CPU level of `targets`, in the order of parseTargets; of
+/// getCpuLevels() if there is none.
+llvm::StringRef getLeastLevel(llvm::ArrayRef<std::string> targets);
+
 /// Reads the values of `--target`: `cpu` (all levels), `cpu:native`,
 /// `cpu:LEVEL,LEVEL...`, `cuda:ARCHITECTURE,...`. Returns targets like
 /// "cpu:x86-64-v3" and "cuda:sm_80", each once, in the order of getCpuLevels()

@@ -6,8 +6,9 @@
 //     time = max(weight, rows x row) x in x out + rounding x rows x in + launch
 //
 // in units of what a weight of f32 takes to be read. The constants are fitted
-// to whole models on two threads of an x86-64 CPU with AVX2 (README.md): steps
-// of Qwen2 0.5B for `weight`, BERT-base of 128 tokens for `row`.
+// on two threads (README.md): steps of Qwen2 0.5B with AVX2 for `weight`,
+// BERT-base of 128 tokens for `row`, which depends on the level. What AVX-VNNI
+// and AVX-512 as such gain on it for integers is of kernel_bench.
 //
 //===----------------------------------------------------------------------===//
 
@@ -23,9 +24,14 @@ struct LayerExtents {
   int64_t rows, in, out;
 };
 
-/// The time of a layer in a scheme, or in f32.
+/// Whether `level` is the name of one that costs are known of.
+bool hasCosts(llvm::StringRef level);
+
+/// The time of a layer in a scheme, or in f32, on a machine of a level that
+/// hasCosts.
 double costOf(const LayerExtents &layer,
-              const std::optional<QuantizeRequest> &scheme);
+              const std::optional<QuantizeRequest> &scheme,
+              llvm::StringRef level);
 
 } // namespace mmcc::quantize
 

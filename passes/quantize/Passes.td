@@ -62,6 +62,7 @@ def QuantizeLinears : Pass<"mm-quantize-linears", "::mlir::ModuleOp"> {
     Option<"actOrder", "act-order", "bool", "false", "gptq takes large inputs first">,
     Option<"layers", "layers", "std::string", "\"\"", "a scheme for each input of layers (LayerPlan.h), instead of all these">,
     Option<"statistics", "statistics", "std::string", "\"\"", "folder of what inputs are like">,
+    Option<"level", "level", "std::string", "\"x86-64-v3\"", "of the machine that gains are reckoned for (CostModel.h)">,
     Option<"explain", "explain", "bool", "false", "say what stayed and why">];
   let statistics = [
     Statistic<"numLinears", "linears", "linear layers quantized">,

@@ -84,6 +84,8 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
   /// Returns what is impossible about the options; empty if nothing is.
   std::string readOptions() {
     rounder.emplace(statistics);
+    if (!hasCosts(level))
+      return "nothing is known of level '" + level + "'";
     if (!layers.empty()) {
       std::string error;
       plan = LayerPlan::parse(layers, error);
@@ -197,8 +199,8 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
     };
     return builder.getDictionaryAttr(
         {number("cosine", error.cosine()),
-         number("gain",
-                costOf(extents, std::nullopt) / costOf(extents, scheme)),
+         number("gain", costOf(extents, std::nullopt, level) /
+                            costOf(extents, scheme, level)),
          number("sqnr", error.sqnr()),
          builder.getNamedAttr("scheme",
                               builder.getStringAttr(describe(scheme)))});

@@ -92,7 +92,7 @@ std::string QuantizeRequest::conflict() const {
   return "";
 }
 
-std::string QuantizeRequest::pass(bool explain) const {
+std::string QuantizeRequest::pass(bool explain, llvm::StringRef level) const {
   std::string text = "mm-quantize-linears{";
   if (!plan.empty()) {
     text += "layers=" + plan;
@@ -111,6 +111,7 @@ std::string QuantizeRequest::pass(bool explain) const {
   }
   if (!statistics.empty())
     text += " statistics=\"" + statistics + "\"";
+  text += (" level=" + level).str();
   if (explain)
     text += " explain=true";
   return text + "}";

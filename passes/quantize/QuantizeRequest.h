@@ -49,8 +49,8 @@ struct QuantizeRequest {
   /// Why the options do not go together; empty if they do.
   std::string conflict() const;
   /// The pass that carries it out, with its options; `explain`: it says what
-  /// stayed as it was.
-  std::string pass(bool explain) const;
+  /// stayed as it was; `level`: gains are reckoned for.
+  std::string pass(bool explain, llvm::StringRef level) const;
   /// As on the command line, with what is not the scheme's default.
   std::string recorded() const;
 };

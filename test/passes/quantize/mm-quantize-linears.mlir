@@ -89,3 +89,7 @@ func.func @keep_when_a_column_is_too_long(%x: tensor<1x65568xf32>) -> tensor<1x1
   %y = mm.linear %x, %w : tensor<1x65568xf32>, tensor<65568x16xf32> -> tensor<1x16xf32>
   return %y : tensor<1x16xf32>
 }
+
+// A level that no gains are known for.
+// RUN: not mmcc-opt %s -mm-quantize-linears="level=x86-64-v9" 2>&1 | FileCheck %s --check-prefix=LEVEL
+// LEVEL: mm-quantize-linears: nothing is known of level 'x86-64-v9'
