@@ -7,8 +7,9 @@
 //
 // in units of what a weight of f32 takes to be read. The constants are fitted
 // on two threads (README.md): steps of Qwen2 0.5B with AVX2 for `weight`,
-// BERT-base of 128 tokens for `row`, which depends on the level. What AVX-VNNI
-// and AVX-512 as such gain on it for integers is of kernel_bench.
+// BERT-base of 128 tokens for `row`, which depends on the level. Of
+// kernel_bench are what 4 bits gain with AVX-VNNI, and integers with AVX-512 as
+// such.
 //
 //===----------------------------------------------------------------------===//
 

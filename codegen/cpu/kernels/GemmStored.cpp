@@ -9,9 +9,9 @@
 //   scale [ceil(N/16)][K/group][16] f32, for f8; else w has none
 //
 // Products and sums are of f32. Rows of bf16 become f32 a tile at a time
-// where no instruction multiplies them (RoundedRows.h). For f8, K is a multiple
-// of 32 and of group, group a multiple of 32. Nothing is read beyond the rows
-// of a and the panels. n_block is a multiple of 32.
+// where no instruction multiplies them (else RoundedRows.h). For f8, K is a
+// multiple of 32 and of group, group a multiple of 32. Nothing is read beyond
+// the rows of a and the panels. n_block is a multiple of 32.
 //
 // 16 weights of one row of K lie together, which one or two widening loads
 // want. Of bf16 two rows do, as the instructions want them: a shift makes f32
