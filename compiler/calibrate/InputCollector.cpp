@@ -23,6 +23,7 @@ std::string InputCollector::add(const Tensor &tensor, const Tensor *gram) {
       sums[k] += magnitude;
       statistics.most[k] = std::max(statistics.most[k], magnitude);
     }
+  statistics.histogram.add(x, rows * width);
   statistics.rows += rows;
   ++statistics.calls;
   // Rows as far apart as they can be.

@@ -128,7 +128,9 @@ void AccuracyContract::noteLayers(mlir::ModuleOp quantized) {
     std::string text = facts.getAs<mlir::StringAttr>("scheme").str();
     llvm::raw_string_ostream(text)
         << llvm::format(", SQNR %.1f dB, cosine %.6f, %.2f x as fast (model)",
-                        number("sqnr"), number("cosine"), number("gain"));
+                        number("sqnr"), number("cosine"), number("gain"))
+        << llvm::format(", inputs up to %.1f x their 99.9th percentile",
+                        number("outliers"));
     if (std::string nodes = describeNodes(layer.getLoc()); !nodes.empty())
       text += ", " + nodes;
     options.notes.emplace_back("layer." + std::to_string(count++), text);

@@ -186,6 +186,12 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
     return success();
   }
 
+  /// How far the largest magnitude is above nearly all others.
+  static double outliersOf(const Histogram &input) {
+    double most = input.percentile(1), nearly = input.percentile(0.999);
+    return nearly > 0 ? most / nearly : 1;
+  }
+
   /// What the scheme does to the layers' outputs on samples, and to their time.
   DictionaryAttr describeError(const LayerWeights &weights,
                                const QuantizeRequest &scheme,
@@ -201,6 +207,7 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
         {number("cosine", error.cosine()),
          number("gain", costOf(extents, std::nullopt, level) /
                             costOf(extents, scheme, level)),
+         number("outliers", outliersOf(weights.seen->histogram)),
          number("sqnr", error.sqnr()),
          builder.getNamedAttr("scheme",
                               builder.getStringAttr(describe(scheme)))});

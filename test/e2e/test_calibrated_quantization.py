@@ -233,6 +233,10 @@ def test_error_by_layer_is_that_of_its_outputs(given, samples, tools, tmp_path):
     sqnr = 10 * np.log10(np.square(want).sum() / np.square(got - want).sum())
     # Of 160 rows 128 are looked at.
     assert float(notes["layer.0"].split("SQNR ")[1].split()[0]) == pytest.approx(sqnr, abs=0.5)
+    # A percentile is the middle of a histogram's bin, at most a 64th off, and one decimal is told.
+    outliers = abs(x).max() / np.quantile(abs(x), 0.999, method="inverted_cdf")
+    assert outliers > 1.2
+    assert float(notes["layer.0"].split("inputs up to ")[1].split()[0]) == pytest.approx(outliers, rel=1 / 64, abs=0.05)
 
 
 @pytest.mark.parametrize("options", [["--quantize=w4a16", "--method=gptq"], ["--quantize=w8a8"], ["--quantize=auto", "--max-drop=50"]])

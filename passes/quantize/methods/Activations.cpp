@@ -33,14 +33,24 @@ float searchStaticScale(const InputStatistics &statistics,
                         const std::vector<float> &scales) {
   Scales s = scalesOrOnes(scales, statistics.width());
   double largest = largestOf(statistics, s);
-  Rows x = divided(statistics, s);
+  Rows x;
+  std::vector<Histogram::Bin> magnitudes;
+  if (scales.empty())
+    magnitudes = statistics.histogram.magnitudes();
+  else
+    x = divided(statistics, s);
+  auto lossOf = [&](float scale) {
+    if (scales.empty())
+      return meanRoundingError(magnitudes, double(scale));
+    Rows y = x;
+    roundAll(y.data(), y.size(), scale);
+    return (y - x).cast<double>().squaredNorm();
+  };
   double least = 0;
   float best = 1;
   for (int percent = 100; percent >= 10; percent -= 2) {
     auto scale = float(staticScaleOf(largest * percent / 100));
-    Rows y = x;
-    roundAll(y.data(), y.size(), scale);
-    double loss = (y - x).cast<double>().squaredNorm();
+    double loss = lossOf(scale);
     if (percent == 100 || loss < least) {
       least = loss;
       best = scale;

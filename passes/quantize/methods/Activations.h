@@ -16,9 +16,11 @@ struct ActivationFormat {
   int64_t block = 0;
 };
 
-/// The static scale of x / s under which the sampled rows keep most of their
-/// energy: of ranges from the largest magnitude down to a tenth of it, the one
-/// of the least mean squared error. `scales`: s, or empty for 1.
+/// The static scale of x / s under which x / s keeps most of its energy: of
+/// ranges from the largest magnitude down to a tenth of it, the one of the
+/// least mean squared error. `scales`: s, or empty for 1. All rows are looked
+/// at by their histogram; where each input has a scale of its own, the sampled
+/// ones.
 float searchStaticScale(const InputStatistics &statistics,
                         const std::vector<float> &scales);
 

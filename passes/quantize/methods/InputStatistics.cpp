@@ -4,6 +4,7 @@
 #include "passes/quantize/methods/NpzNumbers.h"
 
 #include <cmath>
+#include <limits>
 
 namespace mmcc::quantize {
 
@@ -12,6 +13,11 @@ std::string InputStatistics::write(const std::string &path) const {
   std::vector<npz::Array> arrays = {
       arrayOf<int64_t>("rows", {rows, calls}, {2}), arrayOf("mean", mean, {n}),
       arrayOf("most", most, {n}), arrayOf("sample", sample, {sampleRows(), n})};
+  const Histogram::Stored stored = histogram.stored();
+  const auto bins = int64_t(stored.bins.size());
+  arrays.push_back(arrayOf("bins", stored.bins, {bins}));
+  arrays.push_back(arrayOf("counts", stored.counts, {bins}));
+  arrays.push_back(arrayOf("range", stored.range, {2}));
   if (!gram.empty())
     arrays.push_back(arrayOf("gram", gram, {n, n}));
   return npz::writeNpz(path, arrays);
@@ -52,15 +58,24 @@ std::string InputStatistics::read(const std::string &path, int64_t width,
     message = take(arrays, "most", width, width, most);
   if (message.empty())
     message = take(arrays, "sample", -1, width, sample);
+  Histogram::Stored stored;
+  if (message.empty())
+    message = take(arrays, "bins", -1, 1, stored.bins);
+  if (message.empty())
+    message = take(arrays, "counts", -1, 1, stored.counts);
+  if (message.empty())
+    message = take(arrays, "range", 2, width, stored.range);
   if (message.empty() && withGram)
     message = take(arrays, "gram", width * width, width, gram);
   if (!message.empty())
     return path + ": " + message;
   rows = count[0];
   calls = count[1];
-  if (rows < 1 || calls < 1)
-    return path + ": there is nothing in it";
-  return "";
+  if (rows < 1 || calls < 1 ||
+      rows > std::numeric_limits<int64_t>::max() / width)
+    return path + ": 'rows' is impossible";
+  message = histogram.restore(stored, rows * width);
+  return message.empty() ? "" : path + ": " + message;
 }
 
 std::string statisticsPath(const std::string &folder, size_t index) {

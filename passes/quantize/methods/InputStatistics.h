@@ -3,9 +3,7 @@
 #ifndef MMCC_PASSES_QUANTIZE_METHODS_INPUTSTATISTICS_H
 #define MMCC_PASSES_QUANTIZE_METHODS_INPUTSTATISTICS_H
 
-#include <cstdint>
-#include <string>
-#include <vector>
+#include "passes/quantize/methods/Histogram.h"
 
 namespace mmcc::quantize {
 
@@ -15,6 +13,7 @@ struct InputStatistics {
   int64_t calls = 0;         // in which they were
   std::vector<float> mean;   // of magnitudes, [in]
   std::vector<float> most;   // largest magnitudes, [in]
+  Histogram histogram;       // of all numbers of all rows
   std::vector<float> sample; // some of the rows, [any, in]
   std::vector<double> gram;  // sum of x^T x over all rows, [in, in]; or nothing
 
@@ -26,7 +25,8 @@ struct InputStatistics {
   /// As an .npz of these names. Returns a message on failure, else an empty
   /// string.
   std::string write(const std::string &path) const;
-  /// Refuses files that do not hold `width` entries, or a gram if asked for.
+  /// Refuses files that do not hold `width` entries, a histogram of all rows,
+  /// or a gram if asked for.
   std::string read(const std::string &path, int64_t width, bool withGram);
 };
 

@@ -70,6 +70,7 @@ struct Layer {
     const std::vector<double> &x = layer.get("x");
     statistics.rows = int64_t(x.size()) / kIn;
     statistics.sample.assign(x.begin(), x.end());
+    statistics.histogram.add(statistics.sample.data(), int64_t(x.size()));
     statistics.mean.resize(kIn);
     statistics.most.resize(kIn);
     statistics.gram.resize(kIn * kIn);
