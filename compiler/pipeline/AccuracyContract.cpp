@@ -111,12 +111,18 @@ struct Component {
   /// Sizes of the weights, and those that would take as long in f32.
   double plain = 0, narrow = 0;
 };
+/// The weight of a layer, in integers or in 16 bits.
+mlir::Value weightOf(mlir::Operation *layer) {
+  if (auto narrow = mlir::dyn_cast<mm::QuantizedLinearOp>(layer))
+    return narrow.getWeight();
+  return mlir::cast<mm::LinearOp>(layer).getWeight();
+}
 } // namespace
 
 void AccuracyContract::noteLayers(mlir::ModuleOp quantized) {
   size_t count = 0;
   std::vector<Component> components;
-  quantized.walk([&](mm::QuantizedLinearOp layer) {
+  quantized.walk([&](mlir::Operation *layer) {
     auto facts = layer->getAttrOfType<mlir::DictionaryAttr>("mm.narrow");
     auto func = layer->getParentOfType<mlir::func::FuncOp>();
     // The form with state computes as its plain one does.
@@ -131,16 +137,15 @@ void AccuracyContract::noteLayers(mlir::ModuleOp quantized) {
                         number("sqnr"), number("cosine"), number("gain"))
         << llvm::format(", inputs up to %.1f x their 99.9th percentile",
                         number("outliers"));
-    if (std::string nodes = describeNodes(layer.getLoc()); !nodes.empty())
+    if (std::string nodes = describeNodes(layer->getLoc()); !nodes.empty())
       text += ", " + nodes;
     options.notes.emplace_back("layer." + std::to_string(count++), text);
 
     if (components.empty() || components.back().name != func.getSymName())
       components.push_back({func.getSymName().str()});
     Component &component = components.back();
-    double size =
-        double(mlir::cast<mlir::ShapedType>(layer.getWeight().getType())
-                   .getNumElements());
+    double size = double(mlir::cast<mlir::ShapedType>(weightOf(layer).getType())
+                             .getNumElements());
     ++component.layers;
     component.leastSqnr = std::min(component.leastSqnr, number("sqnr"));
     component.plain += size;

@@ -106,7 +106,9 @@ double LayerTimer::measure(const LayerExtents &layer,
   int64_t count = std::clamp<int64_t>(kWeightBytes / bytes, 1, kMostLayers);
   CompileOptions options = trialOptions({});
   options.targets = {("cpu:" + getHostLevel()).str()};
-  if (scheme) {
+  if (scheme && scheme->isHalf()) {
+    options.precision = scheme->scheme;
+  } else if (scheme) {
     options.quantize = scheme;
     // What rounds the numbers does not matter to their time.
     options.quantize->method = "rtn";

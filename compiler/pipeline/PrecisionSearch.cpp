@@ -122,14 +122,16 @@ private:
         // Fewer bits that gain nothing on more are no candidate.
         if (cost > cheapest)
           continue;
+        if (!weights.fit(scheme))
+          continue;
         cheapest = cost;
         RoundedLayers rounded;
         if (std::string message = rounder.round(weights, scheme, rounded);
             !message.empty())
           return contract.fail(ExitCode::environment, message);
-        double error = errorOf(weights.pointers(), rounded, *weights.seen,
-                               roundingOf(scheme, weights.width))
-                           .ratio();
+        double error = errorOf(weights, scheme, rounded).ratio();
+        if (!std::isfinite(error))
+          continue; // outputs that f32 does not hold
         candidates[index].push_back({scheme, cost, error});
         thresholds.push_back(error);
       }

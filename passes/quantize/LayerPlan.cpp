@@ -1,6 +1,7 @@
 //===- LayerPlan.cpp - A scheme for each layer ----------------------------===//
 
 #include "passes/quantize/LayerPlan.h"
+#include "passes/quantize/methods/HalfFloats.h"
 #include "passes/quantize/methods/RoundLayers.h"
 #include "llvm/ADT/SmallVector.h"
 
@@ -10,7 +11,8 @@ namespace mmcc {
 constexpr size_t kMostLayers = 1 << 20;
 
 std::vector<QuantizeRequest> searchedSchemes() {
-  std::vector<QuantizeRequest> schemes;
+  std::vector<QuantizeRequest> schemes = {QuantizeRequest::half("f16"),
+                                          QuantizeRequest::half("bf16")};
   std::string unused;
   for (auto [name, method] : {std::pair("w8a16", "rtn"),
                               {"w8a8-dynamic", "rtn"},
@@ -38,13 +40,17 @@ std::optional<LayerPlan> LayerPlan::parse(llvm::StringRef text,
     auto [name, method] = what.split('/');
     size_t count = 1;
     std::optional<QuantizeRequest> scheme;
-    if (name != "f32")
+    bool isHalf = quantize::parseHalf(name.str()).has_value();
+    if (isHalf)
+      scheme = QuantizeRequest::half(name);
+    else if (name != "f32")
       scheme = QuantizeRequest::parse(name, error);
     if (scheme && !method.empty())
       scheme->method = method.str();
-    bool known = name == "f32" ? method.empty()
-                               : scheme && scheme->bits > 0 &&
-                                     quantize::parseMethod(scheme->method);
+    bool isFloat = name == "f32" || isHalf;
+    bool known = isFloat ? method.empty()
+                         : scheme && scheme->bits > 0 &&
+                               quantize::parseMethod(scheme->method);
     if (!known || (part.contains('*') && times.getAsInteger(10, count)) ||
         count == 0 || plan.schemes.size() + count > kMostLayers) {
       error = "'" + part.str() + "' is no SCHEME, SCHEME/METHOD or SCHEME*N";

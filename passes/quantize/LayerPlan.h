@@ -11,7 +11,7 @@ namespace mmcc {
 /// Schemes of the inputs of a module's layers (LayerInputs.h), in their order.
 /// As text, equal neighbours together:
 ///
-///     f32*2,w8a8-dynamic*10,w4a8/gptq,f32
+///     f32*2,w8a8-dynamic*10,w4a8/gptq,bf16
 struct LayerPlan {
   /// Nothing: as it was.
   std::vector<std::optional<QuantizeRequest>> schemes;

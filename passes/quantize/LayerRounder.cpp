@@ -22,6 +22,25 @@ LayerExtents LayerWeights::extents() const {
   return extents;
 }
 
+bool LayerWeights::fit(const QuantizeRequest &scheme) const {
+  return !scheme.isHalf() ||
+         llvm::all_of(matrices, [&](const WeightMatrix &matrix) {
+           return fitsHalf(matrix, halfOf(scheme));
+         });
+}
+
+HalfFloat halfOf(const QuantizeRequest &scheme) {
+  return *parseHalf(scheme.format);
+}
+
+LayerError errorOf(const LayerWeights &weights, const QuantizeRequest &scheme,
+                   const RoundedLayers &rounded) {
+  if (scheme.isHalf())
+    return errorOf(weights.pointers(), halfOf(scheme), *weights.seen);
+  return errorOf(weights.pointers(), rounded, *weights.seen,
+                 roundingOf(scheme, weights.width));
+}
+
 WeightFormat formatOf(const QuantizeRequest &scheme, int64_t depth) {
   bool limited =
       scheme.bits == 8 && !scheme.asymmetric && !scheme.activations.empty();
@@ -60,6 +79,8 @@ void LayerRounder::look(LayerWeights &weights) const {
 std::string LayerRounder::round(LayerWeights &weights,
                                 const QuantizeRequest &scheme,
                                 RoundedLayers &rounded) const {
+  if (scheme.isHalf())
+    return "";
   Rounding rounding = roundingOf(scheme, weights.width);
   std::vector<WeightFormat> formats(weights.matrices.size(),
                                     formatOf(scheme, weights.width));

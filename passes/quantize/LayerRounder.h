@@ -23,12 +23,21 @@ struct LayerWeights {
   std::optional<InputStatistics> seen;
 
   std::vector<const WeightMatrix *> pointers() const;
+  /// Whether the scheme holds all numbers.
+  bool fit(const QuantizeRequest &scheme) const;
   /// Extents at a typical call of all of them together.
   LayerExtents extents() const;
 };
 
+/// Of schemes that are not of 16 bits, and of those that are.
 WeightFormat formatOf(const QuantizeRequest &scheme, int64_t depth);
 Rounding roundingOf(const QuantizeRequest &scheme, int64_t depth);
+HalfFloat halfOf(const QuantizeRequest &scheme);
+
+/// What a scheme does to the outputs on the sampled rows that were seen.
+/// `rounded`: by it; not read in 16 bits.
+LayerError errorOf(const LayerWeights &weights, const QuantizeRequest &scheme,
+                   const RoundedLayers &rounded);
 
 /// Rounds weights as schemes say, with what is known of the inputs in the
 /// folder `statistics`, where it also keeps what took long.
@@ -38,6 +47,7 @@ public:
       : statistics(std::move(statistics)) {}
 
   /// Returns a message if the statistics that `scheme` needs are not there.
+  /// Nothing is to be done ahead in 16 bits.
   std::string round(LayerWeights &weights, const QuantizeRequest &scheme,
                     RoundedLayers &rounded) const;
   /// Whether anything is known of the module's `index`th layer input.

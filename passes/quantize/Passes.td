@@ -36,6 +36,10 @@ def QuantizeLinears : Pass<"mm-quantize-linears", "::mlir::ModuleOp"> {
     A table that a gather reads is stored as the weight of the layer that it is
     tied to is, or in the same format; both are then rounded to the nearest.
 
+    `layers` has a scheme for each value that layers read, and may leave some as
+    they are or say bf16 or f16: those layers become what `mm-narrow-floats` makes
+    of all. Tables that no layer has take 8 bits, or 16 if no layer takes fewer.
+
     Before:
     ```mlir
     %y = mm.linear %x, %w bias %b : tensor<64xf32> : tensor<8x256xf32>, tensor<256x64xf32> -> tensor<8x64xf32>
@@ -50,6 +54,11 @@ def QuantizeLinears : Pass<"mm-quantize-linears", "::mlir::ModuleOp"> {
     %v, %t = mm.quantize_rows %x {block = 256 : i64} : tensor<8x256xf32> -> tensor<8x256xi8>, tensor<8x1xf32>
     %y = mm.quantized_linear %v, %q scale %s input_scale %t : tensor<8x1xf32> bias %b : tensor<64xf32>
         : tensor<8x256xi8>, tensor<256x64xi8>, tensor<1x64xf32> -> tensor<8x64xf32>
+    ```
+    With layers=bf16:
+    ```mlir
+    %z = mm.cast %x : tensor<8x256xf32> -> tensor<8x256xbf16>
+    %y = mm.linear %z, %v bias %b : tensor<64xf32> wide : tensor<8x256xbf16>, tensor<256x64xbf16> -> tensor<8x64xf32>
     ```
   }];
   let options = [

@@ -1,5 +1,6 @@
 //===- QuantizeLinears.cpp - Weights in few bits --------------------------===//
 
+#include "passes/quantize/HalfWeights.h"
 #include "passes/quantize/InputScaling.h"
 #include "passes/quantize/LayerPlan.h"
 #include "passes/quantize/LayerRounder.h"
@@ -23,6 +24,7 @@ namespace {
 
 /// A weight that was rounded, which layers of other functions may have as well.
 struct Known {
+  /// None in 16 bits.
   NarrowConstants constants;
   /// What inputs are divided by; null: nothing.
   std::shared_ptr<const std::vector<float>> inputScales;
@@ -69,6 +71,7 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
           return signalPassFailure();
     for (mm::GatherOp table : tables)
       quantizeTable(table);
+    halves.finish();
     known.clear();
     tied.clear();
     weightKeys.clear();
@@ -139,6 +142,18 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
     return matrix;
   }
 
+  /// The same, if the scheme holds them.
+  std::optional<WeightMatrix> fittingWeight(Operation *op, Value weight,
+                                            const QuantizeRequest &scheme) {
+    std::optional<WeightMatrix> matrix = finiteWeight(op, weight);
+    if (matrix && scheme.isHalf() && !fitsHalf(*matrix, halfOf(scheme))) {
+      stays(op, "its weight holds numbers beyond the range of " +
+                    Twine(scheme.scheme));
+      matrix.reset();
+    }
+    return matrix;
+  }
+
   /// Rounds the weights that no layer before had.
   LogicalResult roundWeights(size_t index, const LayerInput &input) {
     std::optional<QuantizeRequest> scheme = schemeFor(index);
@@ -148,7 +163,7 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
       if (!scheme || known.contains(key) ||
           llvm::is_contained(weights.keys, key))
         continue;
-      auto matrix = finiteWeight(layer, layer.getWeight());
+      auto matrix = fittingWeight(layer, layer.getWeight(), *scheme);
       if (!matrix)
         continue;
       weights.keys.push_back(key);
@@ -179,8 +194,9 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
     rounder->look(weights);
     if (weights.seen)
       entry.error = describeError(weights, *scheme, rounded);
-    for (auto [key, weight] : llvm::zip_equal(weights.keys, rounded.weights)) {
-      entry.constants = makeConstants(&getContext(), weight);
+    for (auto [i, key] : llvm::enumerate(weights.keys)) {
+      if (!scheme->isHalf())
+        entry.constants = makeConstants(&getContext(), rounded.weights[i]);
       known[key] = entry;
     }
     return success();
@@ -196,8 +212,7 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
   DictionaryAttr describeError(const LayerWeights &weights,
                                const QuantizeRequest &scheme,
                                const RoundedLayers &rounded) {
-    LayerError error = errorOf(weights.pointers(), rounded, *weights.seen,
-                               roundingOf(scheme, weights.width));
+    LayerError error = errorOf(weights, scheme, rounded);
     LayerExtents extents = weights.extents();
     Builder builder(&getContext());
     auto number = [&](StringRef name, double value) {
@@ -248,6 +263,12 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
 
   void quantizeLayer(mm::LinearOp op) {
     const Known &weight = known[keyOf(op.getWeight())];
+    ++numLinears;
+    if (weight.scheme.isHalf()) {
+      if (weight.error)
+        op->setDiscardableAttr("mm.narrow", weight.error);
+      return halves.narrow(op, halfOf(weight.scheme));
+    }
     OpBuilder builder(op);
     Location loc = op.getLoc();
     Value x = op.getInput(), scale;
@@ -286,7 +307,6 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
       narrow->setDiscardableAttr("mm.narrow", weight.error);
     op.getResult().replaceAllUsesWith(narrow.getResult());
     op.erase();
-    ++numLinears;
   }
 
   //===--------------------------------------------------------------------===//
@@ -306,14 +326,18 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
   }
 
   /// Of tables that no layer has as a weight. A plan is about layers: 8 bits
-  /// cost a table next to nothing.
+  /// cost a table next to nothing, unless they were too few for every layer.
   std::optional<QuantizeRequest> tableScheme() const {
     std::string unused;
     if (!plan)
       return asked;
-    bool any = llvm::any_of(plan->schemes,
-                            [](const auto &scheme) { return bool(scheme); });
-    return any ? QuantizeRequest::parse("w8a16", unused) : std::nullopt;
+    std::optional<QuantizeRequest> half;
+    for (const auto &scheme : plan->schemes)
+      if (scheme && !scheme->isHalf())
+        return QuantizeRequest::parse("w8a16", unused);
+      else if (scheme)
+        half = scheme;
+    return half;
   }
 
   Attribute tableKey(mm::GatherOp op) {
@@ -329,16 +353,20 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
       std::optional<QuantizeRequest> scheme = tableScheme();
       if (!scheme || weightKeys.contains(key))
         return;
-      auto matrix =
-          asWeight(op, [&](Value weight) { return finiteWeight(op, weight); });
+      auto matrix = asWeight(
+          op, [&](Value weight) { return fittingWeight(op, weight, *scheme); });
       if (!matrix)
         return;
-      WeightFormat written = formatOf(*scheme, width);
-      RoundedLayers rounded =
-          roundLayers({&*matrix}, {written}, {}, Rounding(), /*plain=*/true);
-      known[key].constants = makeConstants(&getContext(), rounded.weights[0]);
       known[key].scheme = *scheme;
+      if (!scheme->isHalf())
+        known[key].constants = makeConstants(
+            &getContext(), roundLayers({&*matrix}, {formatOf(*scheme, width)},
+                                       {}, Rounding(), /*plain=*/true)
+                               .weights[0]);
     }
+    ++numTables;
+    if (known[key].scheme.isHalf())
+      return halves.narrow(op, halfOf(known[key].scheme));
     int64_t block = formatOf(known[key].scheme, width).group;
     OpBuilder builder(op);
     Location loc = op.getLoc();
@@ -357,10 +385,10 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
                                                  axis, block);
     op.getResult().replaceAllUsesWith(real.getResult());
     op.erase();
-    ++numTables;
   }
 
   std::optional<LayerRounder> rounder;
+  HalfWeights halves;
   /// What all layers are to be, or each.
   std::optional<QuantizeRequest> asked;
   std::optional<LayerPlan> plan;

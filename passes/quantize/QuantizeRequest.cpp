@@ -42,6 +42,8 @@ std::optional<QuantizeRequest> QuantizeRequest::parse(llvm::StringRef name,
     error = "expected none";
     for (const Scheme &known : kSchemes)
       error += ", " + known.name.str();
+    if (name == "bf16" || name == "f16")
+      error += "; all layers in 16 bits are --precision=" + name.str();
     return std::nullopt;
   }
   QuantizeRequest request;
@@ -53,6 +55,14 @@ std::optional<QuantizeRequest> QuantizeRequest::parse(llvm::StringRef name,
   return request;
 }
 
+QuantizeRequest QuantizeRequest::half(llvm::StringRef type) {
+  QuantizeRequest request;
+  request.scheme = request.format = type.str();
+  request.bits = 16;
+  request.group = 0;
+  return request;
+}
+
 bool QuantizeRequest::needsGram() const {
   return method == "gptq" || scheme == "auto";
 }
@@ -61,11 +71,13 @@ std::string QuantizeRequest::attentionOperands() const {
   // Scales that were found on samples go with what the samples saw.
   if (activations == "static")
     return "f32";
-  // A plan names schemes, such as w4a8 and w8a8-dynamic.
+  // A plan names schemes, such as bf16, w4a8 and w8a8-dynamic.
   llvm::StringRef planned = plan;
   if (!activations.empty() ? bits == 8 : planned.contains("w8a8"))
     return "i8";
-  return !activations.empty() || planned.contains("w4a8") ? "bf16" : "f32";
+  bool rounds = !activations.empty() || planned.contains("w4a8") ||
+                planned.contains("bf16");
+  return rounds ? "bf16" : "f32";
 }
 
 bool QuantizeRequest::needsStatistics() const {

@@ -17,13 +17,19 @@ namespace mmcc {
 ///     w8a8                   activations in 8 bits by one scale for all
 ///     fp8, fp8-e5m2          weights only, as floats of 8 bits (e4m3, e5m2)
 ///     auto                   for each layer what a search finds
+///
+/// A plan (LayerPlan.h) may have layers in 16 bits, too. For all of a model
+/// that is what --precision says:
+///
+///     bf16                   weights and activations, without scales
+///     f16                    weights only, without scales
 struct QuantizeRequest {
   std::string scheme;
   unsigned bits = 4;
   /// Numbers that share a scale; 0: all of a column.
   int64_t group = 128;
   bool asymmetric = false;
-  /// int, e4m3 or e5m2.
+  /// int, e4m3 or e5m2; bf16 or f16.
   std::string format = "int";
   /// "rows": integers whose scale is found at the call; "static": of a scale
   /// found on samples; empty: as they are.
@@ -39,6 +45,9 @@ struct QuantizeRequest {
   /// Nothing, with a message in `error`, if there is no such scheme.
   static std::optional<QuantizeRequest> parse(llvm::StringRef scheme,
                                               std::string &error);
+  /// bf16 or f16.
+  static QuantizeRequest half(llvm::StringRef type);
+  bool isHalf() const { return bits == 16; }
   /// Whether it wants to know what layers are given, and whether it wants
   /// their inputs' Gram matrices.
   bool needsStatistics() const;

@@ -220,6 +220,7 @@ def test_schemes_that_do_not_exist_are_refused(tools, tmp_path):
     (tmp_path / "m.onnx").write_bytes(linear(weights()["up"]))
     for options, message in [
         (["--quantize=w5a16"], "--quantize=w5a16: expected none, w3a16"),
+        (["--quantize=bf16"], "fp8-e5m2, auto; all layers in 16 bits are --precision=bf16"),
         (["--quantize=w4a16", "--group-size=48"], "--group-size=48: expected a multiple of 32"),
         (["--asymmetric"], "need --quantize"),
         (["--quantize=w4a16", "--method=gptq"], "--method=gptq looks at samples"),

@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 ROWS, IN, OUT = 8, 64, 96
-SCHEMES = {"f32", "w8a16", "w8a8-dynamic", "w4a16/gptq", "w4a8/gptq"}
+SCHEMES = {"f32", "f16", "bf16", "w8a16", "w8a8-dynamic", "w4a16/gptq", "w4a8/gptq"}
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_what_is_known_is_not_timed_again(record, tools, tmp_path):
     assert done.returncode == 0 and record.read_text() == before
 
 
-@pytest.mark.parametrize("fastest", ["w8a16", "w8a8-dynamic", "w4a8/gptq"])
+@pytest.mark.parametrize("fastest", ["f16", "bf16", "w8a16", "w8a8-dynamic", "w4a8/gptq"])
 def test_the_record_decides(fastest, record, model, samples, tools, tmp_path):
     known = json.loads(record.read_text())
     (times,) = layers(record).values()

@@ -30,6 +30,18 @@ float mostOf(HalfFloat type) {
 
 } // namespace
 
+std::optional<HalfFloat> parseHalf(const std::string &name) {
+  if (name == "bf16")
+    return HalfFloat::bf16;
+  if (name == "f16")
+    return HalfFloat::f16;
+  return std::nullopt;
+}
+
+float roundedToHalf(float x, HalfFloat type) {
+  return type == HalfFloat::f16 ? fromF16(toF16(x)) : fromBF16(toBF16(x));
+}
+
 void roundToHalf(const char *from, int64_t count, HalfFloat type,
                  uint16_t *to) {
   for (int64_t i = 0; i < count; ++i) {
@@ -58,8 +70,8 @@ std::optional<HalfFloat> chooseHalf(const WeightMatrix &weight) {
       double half = 0, brain = 0;
       for (int64_t k = 0; k < weight.in; ++k) {
         const float x = weight.column(n)[k];
-        const double inHalf = double(x) - fromF16(toF16(x));
-        const double inBrain = double(x) - fromBF16(toBF16(x));
+        const double inHalf = double(x) - roundedToHalf(x, HalfFloat::f16);
+        const double inBrain = double(x) - roundedToHalf(x, HalfFloat::bf16);
         half += inHalf * inHalf;
         brain += inBrain * inBrain;
       }

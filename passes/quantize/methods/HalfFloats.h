@@ -14,6 +14,12 @@ namespace mmcc::quantize {
 /// down to 2^-24.
 enum class HalfFloat { bf16, f16 };
 
+/// Of "bf16" and "f16"; nothing for other names.
+std::optional<HalfFloat> parseHalf(const std::string &name);
+
+/// What x means in 16 bits, to nearest even: of finite numbers in range.
+float roundedToHalf(float x, HalfFloat type);
+
 /// Rounds `count` f32 at `from`, of any alignment, to nearest even.
 void roundToHalf(const char *from, int64_t count, HalfFloat type, uint16_t *to);
 

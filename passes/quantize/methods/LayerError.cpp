@@ -40,15 +40,12 @@ static InputStatistics thinned(const InputStatistics &statistics) {
   return some;
 }
 
-LayerError errorOf(const std::vector<const WeightMatrix *> &weights,
-                   const RoundedLayers &layers,
-                   const InputStatistics &statistics,
-                   const Rounding &rounding) {
-  InputStatistics some = thinned(statistics);
-  Rows x = samplesOf(some);
-  Rows given = divided(some, scalesOrOnes(layers.inputScales, some.width()));
-  if (rounding.activations)
-    given = rounded(given, *rounding.activations, layers.staticScale);
+/// Sums over the outputs of x and of what is `given` in its place, which meets
+/// the columns [first, last) of weight w as `meaning(w, first, last)` has them.
+static LayerError
+sumErrors(const std::vector<const WeightMatrix *> &weights, const Rows &x,
+          const Rows &given,
+          llvm::function_ref<Columns(size_t, int64_t, int64_t)> meaning) {
   LayerError total;
   for (size_t w = 0; w < weights.size(); ++w) {
     constexpr int64_t piece = 4 * kColumns;
@@ -58,7 +55,7 @@ LayerError errorOf(const std::vector<const WeightMatrix *> &weights,
         [&](int64_t first, int64_t last) {
           Columns y =
               x * columnsOf(*weights[w]).middleCols(first, last - first);
-          Columns other = given * meaningOf(layers.weights[w], first, last);
+          Columns other = given * meaning(w, first, last);
           LayerError &part = parts[size_t(first / piece)];
           part.signal = y.cast<double>().squaredNorm();
           part.noise = (other - y).cast<double>().squaredNorm();
@@ -72,6 +69,35 @@ LayerError errorOf(const std::vector<const WeightMatrix *> &weights,
     }
   }
   return total;
+}
+
+LayerError errorOf(const std::vector<const WeightMatrix *> &weights,
+                   const RoundedLayers &layers,
+                   const InputStatistics &statistics,
+                   const Rounding &rounding) {
+  InputStatistics some = thinned(statistics);
+  Rows given = divided(some, scalesOrOnes(layers.inputScales, some.width()));
+  if (rounding.activations)
+    given = rounded(given, *rounding.activations, layers.staticScale);
+  return sumErrors(weights, samplesOf(some), given,
+                   [&](size_t w, int64_t first, int64_t last) {
+                     return meaningOf(layers.weights[w], first, last);
+                   });
+}
+
+LayerError errorOf(const std::vector<const WeightMatrix *> &weights,
+                   HalfFloat type, const InputStatistics &statistics) {
+  auto toHalf = [&](float x) { return roundedToHalf(x, type); };
+  InputStatistics some = thinned(statistics);
+  Rows x = samplesOf(some), given = x;
+  if (type == HalfFloat::bf16)
+    given = x.unaryExpr(toHalf);
+  return sumErrors(weights, x, given,
+                   [&](size_t w, int64_t first, int64_t last) -> Columns {
+                     return columnsOf(*weights[w])
+                         .middleCols(first, last - first)
+                         .unaryExpr(toHalf);
+                   });
 }
 
 } // namespace mmcc::quantize

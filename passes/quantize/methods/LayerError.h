@@ -3,6 +3,7 @@
 #ifndef MMCC_PASSES_QUANTIZE_METHODS_LAYERERROR_H
 #define MMCC_PASSES_QUANTIZE_METHODS_LAYERERROR_H
 
+#include "passes/quantize/methods/HalfFloats.h"
 #include "passes/quantize/methods/RoundLayers.h"
 
 namespace mmcc::quantize {
@@ -25,6 +26,10 @@ struct LayerError {
 LayerError errorOf(const std::vector<const WeightMatrix *> &weights,
                    const RoundedLayers &rounded,
                    const InputStatistics &statistics, const Rounding &rounding);
+
+/// Of layers whose weights are in 16 bits, and beside bf16 their input, too.
+LayerError errorOf(const std::vector<const WeightMatrix *> &weights,
+                   HalfFloat type, const InputStatistics &statistics);
 
 } // namespace mmcc::quantize
 
