@@ -12,6 +12,7 @@
 
 struct mmcc_model {
   std::shared_ptr<mmcc::runtime::Artifact> artifact;
+  std::shared_ptr<const mmcc::runtime::GpuProgram> gpu; // null on a CPU
 };
 
 struct mmcc_session {

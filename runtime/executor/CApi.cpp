@@ -6,6 +6,9 @@
 #include "runtime/executor/PerfMap.h"
 #include "runtime/loader/ProgramVerifier.h"
 
+#include <charconv>
+#include <string_view>
+
 using namespace mmcc::runtime;
 namespace schema = mmcc::schema;
 
@@ -23,6 +26,30 @@ const char *mmcc_dtype_name(mmcc_dtype dtype) {
   return nameOf(schema::DType(dtype));
 }
 
+/// The GPU that the options name; null for a CPU.
+static Status openDevice(const mmcc_model_options &options,
+                         std::shared_ptr<cuda::Device> &device) {
+  std::string_view name = options.device ? options.device : "cpu";
+  if (name == "cpu")
+    return {};
+  int ordinal = 0;
+  bool known = name.substr(0, 4) == "cuda";
+  std::string_view rest = known ? name.substr(4) : name;
+  if (known && !rest.empty()) {
+    auto [end, error] =
+        std::from_chars(rest.data() + 1, rest.data() + rest.size(), ordinal);
+    known = rest[0] == ':' && rest.size() > 1 && error == std::errc() &&
+            end == rest.data() + rest.size() && ordinal >= 0;
+  }
+  if (!known)
+    return {Code::invalid_argument, "'" + std::string(name) +
+                                        "' is no device: it is cpu, cuda or "
+                                        "cuda:N"};
+  if (options.isa && *options.isa)
+    return {Code::invalid_argument, "a CPU level says nothing of a GPU"};
+  return cuda::Device::open(ordinal, device);
+}
+
 mmcc_code mmcc_model_load(const char *path, const mmcc_model_options *given,
                           mmcc_model **model, mmcc_error *error) {
   return guarded(error, [&]() -> Status {
@@ -33,9 +60,18 @@ mmcc_code mmcc_model_load(const char *path, const mmcc_model_options *given,
     auto artifact = std::make_shared<Artifact>();
     unsigned threads = options.load_threads ? options.load_threads : 2;
     MMCC_RETURN_IF_ERROR(artifact->open(path, std::min(threads, 64u)));
-    MMCC_RETURN_IF_ERROR(
-        artifact->chooseVariant(options.isa ? options.isa : ""));
-    *model = new mmcc_model{std::move(artifact)};
+    std::shared_ptr<cuda::Device> device;
+    MMCC_RETURN_IF_ERROR(openDevice(options, device));
+    std::shared_ptr<const GpuProgram> gpu;
+    if (!device) {
+      MMCC_RETURN_IF_ERROR(
+          artifact->chooseVariant(options.isa ? options.isa : ""));
+    } else {
+      MMCC_RETURN_IF_ERROR(artifact->chooseGpuVariant(
+          device->major(), device->minor(), device->name()));
+      MMCC_RETURN_IF_ERROR(GpuProgram::load(*artifact, device, gpu));
+    }
+    *model = new mmcc_model{std::move(artifact), std::move(gpu)};
     return {};
   });
 }
@@ -43,7 +79,7 @@ mmcc_code mmcc_model_load(const char *path, const mmcc_model_options *given,
 void mmcc_model_free(mmcc_model *model) { delete model; }
 
 const char *mmcc_model_isa(const mmcc_model *model) {
-  return nameOf(model->artifact->level());
+  return model->artifact->level();
 }
 
 size_t mmcc_model_entry_count(const mmcc_model *model) {
@@ -68,7 +104,11 @@ uint64_t mmcc_model_weights_bytes(const mmcc_model *model) {
 mmcc_code mmcc_model_write_perf_map(const mmcc_model *model,
                                     mmcc_error *error) {
   return guarded(error, [&]() -> Status {
-    return model ? writePerfMap(*model->artifact) : missing("model");
+    if (!model)
+      return missing("model");
+    if (model->gpu)
+      return {Code::unsupported, "perf does not look at GPUs"};
+    return writePerfMap(*model->artifact);
   });
 }
 
@@ -94,8 +134,9 @@ mmcc_code mmcc_session_create(mmcc_model *model, const char *name,
     if (threads > ThreadTeam::kMaxSize)
       return {Code::invalid_argument,
               "no more than 1024 threads can be asked for"};
-    std::unique_ptr<mmcc_session> made(new mmcc_session{Session(
-        model->artifact, *entry, options.max_arena_bytes, options.max_steps)});
+    std::unique_ptr<mmcc_session> made(
+        new mmcc_session{Session(model->artifact, model->gpu, *entry,
+                                 options.max_arena_bytes, options.max_steps)});
     MMCC_RETURN_IF_ERROR(made->session.start(threads));
     *session = made.release();
     return {};

@@ -191,6 +191,8 @@ void LaunchList::chooseBarriers(const ResolveContext &context, const Run &run) {
 }
 
 Status LaunchList::resolve(const ResolveContext &context, const Run &run) {
+  static std::atomic<uint64_t> resolutions{0};
+  generation_ = ++resolutions;
   launches_.clear();
   lanes_.clear();
   addresses_.clear();
@@ -232,6 +234,25 @@ Status LaunchList::resolve(const ResolveContext &context, const Run &run) {
   lanes_.finish();
   chooseBarriers(context, run);
   return {};
+}
+
+/// Launches' shares lie one behind the other.
+template <typename T>
+static Span<const T> shareOf(const std::vector<T> &all,
+                             const std::vector<Launch> &launches, size_t index,
+                             uint32_t Launch::*first) {
+  size_t begin = launches[index].*first;
+  size_t end =
+      index + 1 < launches.size() ? launches[index + 1].*first : all.size();
+  return {all.data() + begin, end - begin};
+}
+
+Span<void *const> LaunchList::pointersOf(size_t launch) const {
+  return shareOf(pointers_, launches_, launch, &Launch::first_pointer);
+}
+
+Span<const int64_t> LaunchList::sizesOf(size_t launch) const {
+  return shareOf(sizes_, launches_, launch, &Launch::first_size);
 }
 
 void LaunchList::place(uint8_t *const *buffers) {

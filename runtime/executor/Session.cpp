@@ -98,7 +98,9 @@ Status Session::placeOutput(uint32_t index, const OutputShape &shape,
   output.rank = lengthOf(value.dims());
   std::copy(shape.dims, shape.dims + output.rank, output.dims);
   output_data_[index] = static_cast<uint8_t *>(output.data);
-  return {};
+  return gpu_ ? gpu_->placeOutput(index, output, uint64_t(shape.bytes),
+                                  output_data_[index])
+              : Status();
 }
 
 Status Session::enterStage(uint32_t stage, Span<const mmcc_tensor> inputs,
@@ -121,20 +123,36 @@ Status Session::enterStage(uint32_t stage, Span<const mmcc_tensor> inputs,
                 ", the limit is " + std::to_string(max_arena_bytes_)};
   if (state_)
     MMCC_RETURN_IF_ERROR(state_->reserve(tokens));
-  if (!state.arena.reserve(uint64_t(plan.arena_bytes)))
+  uint8_t *arena = nullptr;
+  if (gpu_) {
+    MMCC_RETURN_IF_ERROR(
+        gpu_->placeArena(stage, uint64_t(plan.arena_bytes), arena));
+  } else if (state.arena.reserve(uint64_t(plan.arena_bytes))) {
+    arena = state.arena.data();
+  } else {
     return {Code::out_of_memory, "no memory for an arena of " +
                                      std::to_string(plan.arena_bytes) +
                                      " bytes"};
+  }
   for (uint32_t i = 0; i < outputs.size(); ++i)
     if (program_.output_stages[i] == stage)
       MMCC_RETURN_IF_ERROR(placeOutput(i, plan.outputs[i], outputs[i]));
+  MMCC_RETURN_IF_ERROR(placeBuffers(stage, plan, arena, inputs));
+  return reserveScratch(plan.scratch_bytes);
+}
 
+Status Session::placeBuffers(uint32_t stage, const StagePlan &plan,
+                             uint8_t *arena, Span<const mmcc_tensor> inputs) {
   for (uint32_t i = 0; i < buffers_.size(); ++i) {
     if (program_.buffer_stages[i] != stage)
       continue;
     const Buffer &buffer = *program_.entry.buffers()->Get(i);
     if (buffer.kind() == BufferKind::arena)
-      buffers_[i] = state.arena.data() + plan.buffer_offsets[i];
+      buffers_[i] = arena + plan.buffer_offsets[i];
+    else if (buffer.kind() == BufferKind::input && gpu_)
+      MMCC_RETURN_IF_ERROR(gpu_->placeInput(
+          buffer.index(), inputs[buffer.index()],
+          uint64_t(input_bytes_[buffer.index()]), buffers_[i]));
     else if (buffer.kind() == BufferKind::input)
       buffers_[i] = static_cast<uint8_t *>(inputs[buffer.index()].data);
     else if (buffer.kind() == BufferKind::output)
@@ -144,7 +162,14 @@ Status Session::enterStage(uint32_t stage, Span<const mmcc_tensor> inputs,
     if (!buffers_[i])
       buffers_[i] = no_bytes;
   }
-  uint64_t stride = (uint64_t(plan.scratch_bytes) + 4095) / 4096 * 4096;
+  return {};
+}
+
+/// Of each member of the team; kernels on a GPU have their own.
+Status Session::reserveScratch(int64_t bytes) {
+  if (gpu_)
+    return {};
+  uint64_t stride = (uint64_t(bytes) + 4095) / 4096 * 4096;
   scratch_stride_ = std::max(scratch_stride_, stride);
   if (!scratch_.reserve(scratch_stride_ * team_->size()))
     return {Code::out_of_memory, "no memory for the kernels' scratch"};
@@ -155,32 +180,49 @@ Status Session::executeRun(const Run &run) {
   LaunchList *list = &varying_;
   if (run.varies) {
     MMCC_RETURN_IF_ERROR(varying_.resolve(resolveContext(), run));
-    uint64_t stride = (uint64_t(varying_.scratchBytes()) + 4095) / 4096 * 4096;
-    scratch_stride_ = std::max(scratch_stride_, stride);
-    if (!scratch_.reserve(scratch_stride_ * team_->size()))
-      return {Code::out_of_memory, "no memory for the kernels' scratch"};
+    MMCC_RETURN_IF_ERROR(reserveScratch(varying_.scratchBytes()));
   } else {
     list = &stages_[run.stage].current->runs[run.slot];
   }
   MMCC_RETURN_IF_ERROR(spend(list->cells()));
   launches_ += list->launchCount();
   list->place(buffers_.data());
+  return gpu_ ? executeOnGpu(run, *list) : executeOnTeam(run, *list);
+}
+
+Status Session::executeOnTeam(const Run &run, const LaunchList &list) {
   if (observer_) {
-    list->executeObserved(scratch_.data(),
-                          [&](const Launch &launch, void *const *buffers) {
-                            observe(run, launch, buffers);
-                          });
+    list.executeObserved(scratch_.data(),
+                         [&](const Launch &launch, void *const *buffers) {
+                           (void)observe(run, launch, buffers);
+                         });
     return {};
   }
   if (profiling_)
     times_.assign(run.count, {});
-  list->execute(*team_, scratch_.data(), scratch_stride_,
-                profiling_ ? times_.data() : nullptr,
-                has_timeline_ ? &timeline_ : nullptr);
+  list.execute(*team_, scratch_.data(), scratch_stride_,
+               profiling_ ? times_.data() : nullptr,
+               has_timeline_ ? &timeline_ : nullptr);
   if (profiling_)
-    recordProfile(run, *list);
+    recordProfile(run, list);
   if (has_timeline_)
-    recordTimeline(run, *list);
+    recordTimeline(run, list);
+  return {};
+}
+
+Status Session::executeOnGpu(const Run &run, const LaunchList &list) {
+  if (observer_)
+    return gpu_->executeObserved(
+        run, list, [&](const Launch &launch, void *const *buffers) {
+          return observe(run, launch, buffers);
+        });
+  if (!profiling_ && !has_timeline_)
+    return gpu_->execute(run, list);
+  uint64_t began = nowNanoseconds();
+  std::vector<LaunchInterval> intervals;
+  MMCC_RETURN_IF_ERROR(
+      gpu_->execute(run, list, &intervals, /*alone=*/profiling_));
+  recordIntervals(run, list, intervals, began);
   return {};
 }
 
@@ -199,7 +241,10 @@ Status Session::readOperand(const Operand &operand, void *into, int64_t bytes) {
       offset < 0 || offset > buffer_bytes_[operand.buffer()] ||
       bytes > buffer_bytes_[operand.buffer()] - offset)
     return {Code::invalid_file, "a value is read outside of its buffer"};
-  std::memcpy(into, buffers_[operand.buffer()] + offset, size_t(bytes));
+  const uint8_t *from = buffers_[operand.buffer()] + offset;
+  if (gpu_)
+    return gpu_->read(into, from, uint64_t(bytes));
+  std::memcpy(into, from, size_t(bytes));
   return {};
 }
 
@@ -280,8 +325,9 @@ Status Session::executeBlock(uint32_t block, Span<const mmcc_tensor> inputs,
 
 Status Session::createState(uint64_t batch, uint64_t capacity,
                             std::unique_ptr<State> &state) const {
-  return State::create(artifact_, program_.entry, batch, capacity,
-                       max_arena_bytes_, state);
+  return State::create(artifact_, program_.entry,
+                       gpu_ ? gpu_->program()->device() : nullptr, batch,
+                       capacity, max_arena_bytes_, state);
 }
 
 template <typename Function>
@@ -293,7 +339,9 @@ Status Session::withState(State *state, Function function) {
   if (!state)
     return function();
   std::lock_guard<std::mutex> lock(state->mutex);
-  MMCC_RETURN_IF_ERROR(state->checkFits(*artifact_, program_.entry));
+  MMCC_RETURN_IF_ERROR(
+      state->checkFits(*artifact_, program_.entry,
+                       gpu_ ? gpu_->program()->device().get() : nullptr));
   state_ = state;
   Status status = function();
   state_ = nullptr;
@@ -347,8 +395,21 @@ Status Session::runWithState(Span<const mmcc_tensor> inputs,
                              Span<mmcc_tensor> outputs) {
   MMCC_RETURN_IF_ERROR(bind(inputs, true));
   MMCC_RETURN_IF_ERROR(checkState());
-  MMCC_RETURN_IF_ERROR(enterStage(0, inputs, outputs));
-  MMCC_RETURN_IF_ERROR(executeBlock(0, inputs, outputs));
+  auto execute = [&]() -> Status {
+    MMCC_RETURN_IF_ERROR(enterStage(0, inputs, outputs));
+    return executeBlock(0, inputs, outputs);
+  };
+  if (!gpu_) {
+    MMCC_RETURN_IF_ERROR(execute());
+  } else {
+    MMCC_RETURN_IF_ERROR(gpu_->begin());
+    Status status = execute();
+    if (status.ok())
+      status = gpu_->finish();
+    else
+      gpu_->abandon();
+    MMCC_RETURN_IF_ERROR(std::move(status));
+  }
   if (state_)
     state_->advance(appended_);
   return {};

@@ -5,6 +5,7 @@
 
 #include "runtime/device/cpu/Slab.h"
 #include "runtime/device/cpu/ThreadTeam.h"
+#include "runtime/executor/GpuExecutor.h"
 #include "runtime/executor/StagePlan.h"
 #include "runtime/executor/State.h"
 #include "runtime/include/mmcc/runtime.h"
@@ -38,9 +39,10 @@ struct TimelineRow {
 
 class Session {
 public:
-  /// `entry` belongs to the artifact's chosen variant. A limit of 0
-  /// is none.
-  Session(std::shared_ptr<const Artifact> artifact, const schema::Entry &entry,
+  /// `entry` belongs to the artifact's chosen variant, which `gpu` has loaded;
+  /// null: it runs on this CPU. A limit of 0 is none.
+  Session(std::shared_ptr<const Artifact> artifact,
+          std::shared_ptr<const GpuProgram> gpu, const schema::Entry &entry,
           uint64_t max_arena_bytes, uint64_t max_steps);
 
   /// Once, before anything else.
@@ -86,7 +88,7 @@ private:
     std::unique_ptr<Session> session;
   };
 
-  void startAlternatives();
+  Status startAlternatives();
   /// The alternative that leaves out what the call does; null: none is needed.
   Status findAlternative(Span<const mmcc_tensor> inputs,
                          Alternative *&alternative);
@@ -109,7 +111,12 @@ private:
                      mmcc_tensor &output);
   Status executeBlock(uint32_t block, Span<const mmcc_tensor> inputs,
                       Span<mmcc_tensor> outputs);
+  Status placeBuffers(uint32_t stage, const StagePlan &plan, uint8_t *arena,
+                      Span<const mmcc_tensor> inputs);
+  Status reserveScratch(int64_t bytes);
   Status executeRun(const Run &run);
+  Status executeOnTeam(const Run &run, const LaunchList &list);
+  Status executeOnGpu(const Run &run, const LaunchList &list);
   Status executeDefine(const schema::DefineSymbol &define,
                        Span<const mmcc_tensor> inputs,
                        Span<mmcc_tensor> outputs);
@@ -122,7 +129,10 @@ private:
   double flopsOf(const schema::Command &command);
   void recordProfile(const Run &run, const LaunchList &list);
   void recordTimeline(const Run &run, const LaunchList &list);
-  void observe(const Run &run, const Launch &launch, void *const *buffers);
+  void recordIntervals(const Run &run, const LaunchList &list,
+                       const std::vector<LaunchInterval> &intervals,
+                       uint64_t began);
+  Status observe(const Run &run, const Launch &launch, void *const *buffers);
   /// Counts what the call does against max_steps.
   Status spend(uint64_t steps);
   ResolveContext resolveContext();
@@ -130,6 +140,7 @@ private:
 
   std::shared_ptr<const Artifact> artifact_;
   EntryProgram program_;
+  std::unique_ptr<GpuExecutor> gpu_; // null on a CPU
   uint64_t max_arena_bytes_;
   uint64_t max_steps_;
   std::mutex mutex_;
@@ -157,6 +168,7 @@ private:
   LaunchList varying_;
   std::vector<Slab> output_memory_;
   Slab scratch_;
+  std::vector<uint8_t> observed_; // from a GPU
   uint64_t scratch_stride_ = 0;
 
   mmcc_observer observer_ = nullptr;

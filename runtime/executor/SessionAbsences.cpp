@@ -10,7 +10,7 @@ namespace mmcc::runtime {
 
 using namespace schema;
 
-void Session::startAlternatives() {
+Status Session::startAlternatives() {
   const Entry &entry = program_.entry;
   for (uint32_t i = 0; i < lengthOf(entry.absences()); ++i) {
     const Absence &absence = *entry.absences()->Get(i);
@@ -25,11 +25,15 @@ void Session::startAlternatives() {
             entry.inputs()->Get(j)->name()->str())
           alternative.taken.push_back(j);
     alternative.inputs.resize(alternative.taken.size());
-    alternative.session = std::make_unique<Session>(
-        artifact_, other, max_arena_bytes_, max_steps_);
+    alternative.session =
+        std::make_unique<Session>(artifact_, gpu_ ? gpu_->program() : nullptr,
+                                  other, max_arena_bytes_, max_steps_);
     alternative.session->team_ = team_;
+    if (gpu_)
+      MMCC_RETURN_IF_ERROR(alternative.session->gpu_->start());
     alternatives_.push_back(std::move(alternative));
   }
+  return {};
 }
 
 /// "'image.pixels', 'image.mask'"

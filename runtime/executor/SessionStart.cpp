@@ -73,9 +73,12 @@ static std::vector<ValueDescription> describeStates(const Entry &entry) {
   return result;
 }
 
-Session::Session(std::shared_ptr<const Artifact> artifact, const Entry &entry,
+Session::Session(std::shared_ptr<const Artifact> artifact,
+                 std::shared_ptr<const GpuProgram> gpu, const Entry &entry,
                  uint64_t max_arena_bytes, uint64_t max_steps)
     : artifact_(std::move(artifact)), program_(entry),
+      gpu_(gpu ? std::make_unique<GpuExecutor>(std::move(gpu), program_)
+               : nullptr),
       max_arena_bytes_(max_arena_bytes), max_steps_(max_steps),
       inputs_(describe(entry, entry.inputs())),
       outputs_(describe(entry, entry.outputs())),
@@ -91,7 +94,9 @@ Session::Session(std::shared_ptr<const Artifact> artifact, const Entry &entry,
   for (uint32_t i = 0; i < buffers_.size(); ++i) {
     const Buffer &buffer = *entry.buffers()->Get(i);
     // Kernels only read through it, the verifier has seen to that.
-    if (buffer.kind() == BufferKind::constant)
+    if (buffer.kind() == BufferKind::constant && gpu_)
+      buffers_[i] = gpu_->constant(buffer.index());
+    else if (buffer.kind() == BufferKind::constant)
       buffers_[i] = const_cast<uint8_t *>(artifact_->constantData(
           *artifact_->program().constants()->Get(buffer.index())));
   }
@@ -99,9 +104,10 @@ Session::Session(std::shared_ptr<const Artifact> artifact, const Entry &entry,
 
 Status Session::start(unsigned threads) {
   team_ = std::make_shared<ThreadTeam>();
-  MMCC_RETURN_IF_ERROR(team_->start(threads));
-  startAlternatives();
-  return {};
+  MMCC_RETURN_IF_ERROR(team_->start(gpu_ ? 1 : threads));
+  if (gpu_)
+    MMCC_RETURN_IF_ERROR(gpu_->start());
+  return startAlternatives();
 }
 
 uint64_t Session::arenaBytes() {
@@ -158,35 +164,44 @@ void Session::setObserver(mmcc_observer observer, void *context) {
     alternative.session->setObserver(observer, context);
 }
 
-void Session::observe(const Run &run, const Launch &launch,
-                      void *const *buffers) {
+Status Session::observe(const Run &run, const Launch &launch,
+                        void *const *buffers) {
   const Command &command = program_.command(run.block, launch.command);
   mmcc_observation observation = {nodeOf(command), kernelOf(command), nullptr,
                                   0};
-  auto report = [&](const Operand &operand, const void *data) {
+  auto report = [&](const Operand &operand, const void *data) -> Status {
     int64_t offset = 0, bytes = 0;
     if (operand.offset() >= 0 &&
         !values_.get(uint32_t(operand.offset()), offset))
-      return;
+      return {};
     if (operand.bytes() < 0)
       bytes = buffer_bytes_[operand.buffer()] - offset;
     else if (!values_.get(uint32_t(operand.bytes()), bytes))
-      return;
+      return {};
     observation.data = data;
     observation.bytes = uint64_t(bytes);
+    if (gpu_) {
+      observed_.resize(observation.bytes);
+      observation.data = observed_.data();
+      MMCC_RETURN_IF_ERROR(gpu_->read(observed_.data(),
+                                      static_cast<const uint8_t *>(data),
+                                      observation.bytes));
+    }
     observer_(&observation, observer_context_);
+    return {};
   };
   const Dispatch *dispatch = command.body_as_Dispatch();
   if (!dispatch)
-    return;
+    return {};
   for (uint32_t i = 0; i < lengthOf(dispatch->operands()); ++i) {
     const Operand &operand = *dispatch->operands()->Get(i);
     // What a state's kernel is given are addresses.
     bool kept = program_.entry.buffers()->Get(operand.buffer())->kind() ==
                 BufferKind::state;
     if (!kept && (operand.access() & uint32_t(Access::write)))
-      report(operand, buffers[i]);
+      MMCC_RETURN_IF_ERROR(report(operand, buffers[i]));
   }
+  return {};
 }
 
 double Session::flopsOf(const Command &command) {
@@ -207,6 +222,31 @@ void Session::recordTimeline(const Run &run, const LaunchList &list) {
          slice.end - run_began_, slice.cells, launch.cells,
          launch.cells ? all * double(slice.cells) / double(launch.cells) : 0});
   });
+}
+
+/// A GPU's launches; a stream takes the place of a member.
+void Session::recordIntervals(const Run &run, const LaunchList &list,
+                              const std::vector<LaunchInterval> &intervals,
+                              uint64_t began) {
+  if (profiling_) {
+    times_.assign(run.count, {});
+    for (size_t i = 0; i < intervals.size(); ++i)
+      times_[i] = {1, intervals[i].end - intervals[i].begin};
+    recordProfile(run, list);
+  }
+  if (!has_timeline_)
+    return;
+  for (size_t i = 0; i < intervals.size(); ++i) {
+    const Launch &launch = list.launches()[i];
+    if (launch.cells == 0)
+      continue;
+    const Command &command = program_.command(run.block, launch.command);
+    uint64_t before = began - run_began_;
+    timeline_rows_.push_back(
+        {run.block, launch.command, profiling_ ? 0 : command.stream(),
+         before + intervals[i].begin, before + intervals[i].end, launch.cells,
+         launch.cells, flopsOf(command)});
+  }
 }
 
 size_t Session::timelineSize() {

@@ -26,8 +26,9 @@ static int64_t constantDim(const Entry &entry, const schema::State &state,
 }
 
 Status State::create(std::shared_ptr<const Artifact> artifact,
-                     const Entry &entry, uint64_t batch, uint64_t capacity,
-                     uint64_t max_bytes, std::unique_ptr<State> &result) {
+                     const Entry &entry, std::shared_ptr<cuda::Device> device,
+                     uint64_t batch, uint64_t capacity, uint64_t max_bytes,
+                     std::unique_ptr<State> &result) {
   if (lengthOf(entry.states()) == 0)
     return invalid("entry '" + entry.name()->str() + "' keeps no state");
   if (capacity > kMostTokens || batch > kMostTokens)
@@ -37,6 +38,12 @@ Status State::create(std::shared_ptr<const Artifact> artifact,
   state->batch_ = batch ? int64_t(batch) : 1;
   state->capacity_ = capacity ? capacity : kMostTokens;
   state->max_bytes_ = max_bytes;
+  if (device) {
+    state->device_ = device;
+    state->tables_ = cuda::Memory(device);
+    state->queue_ = std::make_unique<cuda::Queue>(device, 1, 0);
+    MMCC_RETURN_IF_ERROR(state->queue_->start());
+  }
   int64_t total = 0;
   for (uint32_t i = 0; i < lengthOf(entry.states()); ++i) {
     const schema::State &from = *entry.states()->Get(i);
@@ -73,9 +80,10 @@ Status State::create(std::shared_ptr<const Artifact> artifact,
   return {};
 }
 
-Status State::checkFits(const Artifact &artifact, const Entry &entry) const {
-  bool fits =
-      &artifact == artifact_.get() && lengthOf(entry.states()) == parts_.size();
+Status State::checkFits(const Artifact &artifact, const Entry &entry,
+                        const cuda::Device *device) const {
+  bool fits = &artifact == artifact_.get() && device == device_.get() &&
+              lengthOf(entry.states()) == parts_.size();
   for (uint32_t i = 0; fits && i < parts_.size(); ++i) {
     const schema::State &other = *entry.states()->Get(i);
     const Part &part = parts_[i];
@@ -116,19 +124,50 @@ Status State::reserve(int64_t tokens) {
     return {Code::out_of_memory, "the state needs " + std::to_string(bytes) +
                                      " bytes, the limit is " +
                                      std::to_string(max_bytes_)};
-  while (groups_.size() * group_bytes_ < bytes) {
-    Slab group;
-    if (!group.reserve(group_bytes_))
-      return {Code::out_of_memory, "no memory for " +
-                                       std::to_string(group_bytes_) +
-                                       " bytes of state"};
-    for (Part &part : parts_) {
-      part.table.resize(groups_.size());
-      part.table.push_back(group.data() + part.offset);
-    }
-    groups_.push_back(std::move(group));
+  size_t before = groups_.size();
+  while (groups_.size() * group_bytes_ < bytes)
+    MMCC_RETURN_IF_ERROR(addGroup());
+  return device_ && groups_.size() != before ? uploadTables() : Status();
+}
+
+Status State::addGroup() {
+  Group group;
+  if (device_) {
+    group.device = cuda::Memory(device_);
+    MMCC_RETURN_IF_ERROR(group.device.reserve(group_bytes_, "a state"));
+    // As memory of the host is: rows behind the last may be read, and dropped.
+    MMCC_RETURN_IF_ERROR(queue_->fill(0, group.data(), group_bytes_, 0, 1));
+  } else if (!group.host.reserve(group_bytes_)) {
+    return {Code::out_of_memory, "no memory for " +
+                                     std::to_string(group_bytes_) +
+                                     " bytes of state"};
   }
+  for (Part &part : parts_) {
+    part.table.resize(groups_.size());
+    part.table.push_back(group.data() + part.offset);
+  }
+  groups_.push_back(std::move(group));
   return {};
+}
+
+Status State::uploadTables() {
+  constexpr uint64_t entry = sizeof(uint8_t *);
+  if (groups_.size() > table_entries_) {
+    uint64_t entries = std::max<uint64_t>(2 * groups_.size(), 16);
+    MMCC_RETURN_IF_ERROR(
+        tables_.reserve(entries * entry * parts_.size(), "a state's tables"));
+    table_entries_ = entries;
+  }
+  for (uint32_t i = 0; i < parts_.size(); ++i)
+    MMCC_RETURN_IF_ERROR(queue_->copyIn(0, table(i), parts_[i].table.data(),
+                                        groups_.size() * entry));
+  return queue_->synchronize();
+}
+
+uint8_t *State::table(uint32_t index) {
+  if (device_)
+    return tables_.data() + index * table_entries_ * sizeof(uint8_t *);
+  return reinterpret_cast<uint8_t *>(parts_[index].table.data());
 }
 
 Status State::truncate(uint64_t tokens) {
@@ -139,15 +178,38 @@ Status State::truncate(uint64_t tokens) {
   return {};
 }
 
-State::Row State::row(const Part &part, int64_t batch, int64_t head,
-                      int64_t token) const {
+State::Row State::row(uint8_t *group, const Part &part, int64_t batch,
+                      int64_t head, int64_t token) const {
   int64_t in_block = token % block_tokens_;
-  uint8_t *block = part.table[size_t(token / block_tokens_)] +
-                   (batch * part.heads + head) * part.head_bytes;
+  uint8_t *block =
+      group + part.offset + (batch * part.heads + head) * part.head_bytes;
   int64_t row_bytes = part.width * stateElementBytes(part.dtype);
   float *scales = reinterpret_cast<float *>(block + block_tokens_ * row_bytes);
   return {block + in_block * row_bytes,
           part.scaled ? scales + in_block : nullptr};
+}
+
+template <typename Visit>
+Status State::forEachGroup(int64_t tokens, bool writes, Visit visit) const {
+  if (device_)
+    MMCC_RETURN_IF_ERROR(device_->makeCurrent());
+  std::vector<uint8_t> copy(device_ ? group_bytes_ : 0);
+  for (int64_t begin = 0; begin < tokens; begin += block_tokens_) {
+    const Group &group = groups_[size_t(begin / block_tokens_)];
+    uint8_t *bytes = device_ ? copy.data() : group.data();
+    if (device_) {
+      MMCC_RETURN_IF_ERROR(
+          queue_->copyOut(0, bytes, group.data(), group_bytes_));
+      MMCC_RETURN_IF_ERROR(queue_->synchronize());
+    }
+    visit(bytes, begin, std::min(begin + block_tokens_, tokens));
+    if (device_ && writes) {
+      MMCC_RETURN_IF_ERROR(
+          queue_->copyIn(0, group.data(), bytes, group_bytes_));
+      MMCC_RETURN_IF_ERROR(queue_->synchronize());
+    }
+  }
+  return {};
 }
 
 Status State::fill(Span<const mmcc_tensor> tensors) {
@@ -183,16 +245,21 @@ Status State::fill(Span<const mmcc_tensor> tensors) {
             "the state has room for " + std::to_string(capacity_) +
                 " tokens, but " + std::to_string(tokens) + " were given"};
   MMCC_RETURN_IF_ERROR(reserve(tokens));
-  for (size_t i = 0; i < parts_.size(); ++i) {
-    const Part &part = parts_[i];
-    auto *from = static_cast<const float *>(tensors[i].data);
-    for (int64_t b = 0; b < batch_; ++b)
-      for (int64_t h = 0; h < part.heads; ++h)
-        for (int64_t t = 0; t < tokens; ++t, from += part.width) {
-          Row to = row(part, b, h, t);
-          storeStateRow(part.dtype, to.elements, to.scale, from, part.width);
+  MMCC_RETURN_IF_ERROR(forEachGroup(
+      tokens, /*writes=*/true, [&](uint8_t *group, int64_t begin, int64_t end) {
+        for (size_t i = 0; i < parts_.size(); ++i) {
+          const Part &part = parts_[i];
+          auto *from = static_cast<const float *>(tensors[i].data);
+          for (int64_t b = 0; b < batch_; ++b)
+            for (int64_t h = 0; h < part.heads; ++h)
+              for (int64_t t = begin; t < end; ++t) {
+                Row to = row(group, part, b, h, t);
+                int64_t at = ((b * part.heads + h) * tokens + t) * part.width;
+                storeStateRow(part.dtype, to.elements, to.scale, from + at,
+                              part.width);
+              }
         }
-  }
+      }));
   length_ = tokens;
   return {};
 }
@@ -216,13 +283,18 @@ Status State::read(size_t index, mmcc_tensor &tensor) const {
     return {};
   }
   auto *to = static_cast<float *>(tensor.data);
-  for (int64_t b = 0; b < batch_; ++b)
-    for (int64_t h = 0; h < part.heads; ++h)
-      for (int64_t t = 0; t < length_; ++t, to += part.width) {
-        Row from = row(part, b, h, t);
-        loadStateRow(part.dtype, to, from.scale, from.elements, part.width);
-      }
-  return {};
+  return forEachGroup(
+      length_, /*writes=*/false,
+      [&](uint8_t *group, int64_t begin, int64_t end) {
+        for (int64_t b = 0; b < batch_; ++b)
+          for (int64_t h = 0; h < part.heads; ++h)
+            for (int64_t t = begin; t < end; ++t) {
+              Row from = row(group, part, b, h, t);
+              int64_t at = ((b * part.heads + h) * length_ + t) * part.width;
+              loadStateRow(part.dtype, to + at, from.scale, from.elements,
+                           part.width);
+            }
+      });
 }
 
 } // namespace mmcc::runtime

@@ -7,7 +7,8 @@
 //   group 0   state 0 block 0 | state 1 block 0 | ...     tokens 0 to 63
 //   group 1   state 0 block 1 | state 1 block 1 | ...     tokens 64 to 127
 //
-// A kernel is given a state's table: the addresses of its blocks.
+// A kernel is given a state's table: the addresses of its blocks. On a GPU both
+// lie there.
 //
 //===----------------------------------------------------------------------===//
 
@@ -16,6 +17,7 @@
 
 #include "runtime/core/Span.h"
 #include "runtime/device/cpu/Slab.h"
+#include "runtime/device/cuda/Queue.h"
 #include "runtime/include/mmcc/runtime.h"
 #include "runtime/loader/Artifact.h"
 
@@ -28,15 +30,17 @@ namespace mmcc::runtime {
 
 class State {
 public:
-  /// For `entry` of the artifact. A batch of 0 is the entry's own, or 1; limits
-  /// of 0 are none.
+  /// For `entry` of the artifact, in the memory of `device`; null: the host's.
+  /// A batch of 0 is the entry's own, or 1; limits of 0 are none.
   static Status create(std::shared_ptr<const Artifact> artifact,
-                       const schema::Entry &entry, uint64_t batch,
+                       const schema::Entry &entry,
+                       std::shared_ptr<cuda::Device> device, uint64_t batch,
                        uint64_t capacity, uint64_t max_bytes,
                        std::unique_ptr<State> &state);
 
-  /// Whether the entry's states are these: by name, type and size.
-  Status checkFits(const Artifact &artifact, const schema::Entry &entry) const;
+  /// Whether the entry's states are these: by name, type, size and place.
+  Status checkFits(const Artifact &artifact, const schema::Entry &entry,
+                   const cuda::Device *device) const;
 
   int64_t length() const { return length_; }
   int64_t batch() const { return batch_; }
@@ -48,9 +52,7 @@ public:
   Status checkRoom(int64_t tokens) const;
   /// Sets memory aside for so many tokens in all.
   Status reserve(int64_t tokens);
-  uint8_t *table(uint32_t index) {
-    return reinterpret_cast<uint8_t *>(parts_[index].table.data());
-  }
+  uint8_t *table(uint32_t index);
   void advance(int64_t tokens) { length_ += tokens; }
 
   Status truncate(uint64_t tokens);
@@ -79,11 +81,32 @@ private:
     float *scale;
   };
 
-  Row row(const Part &part, int64_t batch, int64_t head, int64_t token) const;
+  /// A group of blocks: memory of the host or of the device.
+  struct Group {
+    Slab host;
+    cuda::Memory device;
+
+    uint8_t *data() const { return host.data() ? host.data() : device.data(); }
+  };
+
+  Status addGroup();
+  Status uploadTables();
+  /// In a group whose bytes are at `group`.
+  Row row(uint8_t *group, const Part &part, int64_t batch, int64_t head,
+          int64_t token) const;
+  /// Calls `visit` with each group of the first `tokens` tokens, as bytes of
+  /// the host, and its range of tokens. A device's groups are brought here, and
+  /// with `writes` back.
+  template <typename Visit>
+  Status forEachGroup(int64_t tokens, bool writes, Visit visit) const;
 
   std::shared_ptr<const Artifact> artifact_;
   std::vector<Part> parts_;
-  std::vector<Slab> groups_;
+  std::vector<Group> groups_;
+  std::shared_ptr<cuda::Device> device_;
+  std::unique_ptr<cuda::Queue> queue_; // of the device
+  cuda::Memory tables_;                // there, one behind the other
+  uint64_t table_entries_ = 0;         // that each has room for
   int64_t block_tokens_ = 0;
   uint64_t group_bytes_ = 0;
   int64_t batch_ = 1;

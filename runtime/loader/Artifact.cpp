@@ -149,6 +149,70 @@ Status Artifact::chooseVariant(const std::string &level) {
   return {};
 }
 
+/// "sm_90a": 90 and whether there is an "a". 0: it is no such name.
+static int parseArchitecture(std::string_view name, bool &exact) {
+  if (name.substr(0, 3) != "sm_")
+    return 0;
+  name.remove_prefix(3);
+  exact = !name.empty() && name.back() == 'a';
+  if (exact)
+    name.remove_suffix(1);
+  int number = 0;
+  if (name.empty() || name.size() > 4)
+    return 0;
+  for (char c : name) {
+    if (c < '0' || c > '9')
+      return 0;
+    number = number * 10 + (c - '0');
+  }
+  return number;
+}
+
+Status Artifact::chooseGpuVariant(int major, int minor,
+                                  const std::string &gpu) {
+  constexpr std::string_view prefix = "cuda:";
+  std::string present;
+  const schema::Variant *best = nullptr;
+  int best_number = 0;
+  for (const schema::Variant *variant : *program_->variants()) {
+    std::string_view target(variant->target()->data(),
+                            variant->target()->size());
+    present += (present.empty() ? "" : ", ") + std::string(target);
+    bool exact = false;
+    int number = target.substr(0, prefix.size()) == prefix
+                     ? parseArchitecture(target.substr(prefix.size()), exact)
+                     : 0;
+    if (number == 0 || number / 10 != major || number % 10 > minor ||
+        (exact && number % 10 != minor))
+      continue;
+    // Of one number, code for that GPU alone is the better.
+    if (int rank = 2 * number + exact; rank > best_number) {
+      best = variant;
+      best_number = rank;
+    }
+  }
+  if (!best)
+    return error(Code::no_device,
+                 "nothing in it runs on " + gpu + ", which is an sm_" +
+                     std::to_string(major) + std::to_string(minor) +
+                     " (it has: " + present + ")");
+  for (uint32_t i = 0; i < lengthOf(best->kernels()); ++i) {
+    const schema::Kernel &kernel = *best->kernels()->Get(i);
+    if (kernel.code_bytes() == 0 || kernel.threads() == 0)
+      return error(Code::invalid_file, "kernel '" + kernel.name()->str() +
+                                           "' has no code or no threads");
+  }
+  variant_ = best;
+  image_ =
+      file_.data() + program_->segments()->Get(best->image_segment())->offset();
+  return {};
+}
+
+const char *Artifact::level() const {
+  // Behind "cpu:" or "cuda:", without which no variant is chosen.
+  return std::strchr(variant_->target()->c_str(), ':') + 1;
+}
+
 const schema::Entry *Artifact::entry(uint32_t index) const {
   return program_->entries()->Get(variant_->entries()->Get(index));
 }

@@ -31,9 +31,15 @@ public:
   /// extends (serves() in CpuLevel.h).
   Status chooseVariant(const std::string &level);
 
+  /// Picks the best variant for a GPU of compute capability `major`.`minor`:
+  /// code runs on GPUs of its own major number and of its minor one or more;
+  /// such with a trailing "a" on its own alone. `gpu`: its name, for messages.
+  Status chooseGpuVariant(int major, int minor, const std::string &gpu);
+
   const schema::Program &program() const { return *program_; }
   const schema::Variant &variant() const { return *variant_; }
-  CpuLevel level() const { return level_; }
+  /// What it is for, without the kind: "x86-64-v4", "sm_90a".
+  const char *level() const;
   /// Entry `index` of the variant.
   const schema::Entry *entry(uint32_t index) const;
   /// Null when the variant has no entry of that name.
@@ -42,7 +48,7 @@ public:
   /// are several.
   const schema::Entry *onlyEntry() const;
   const uint8_t *constantData(const schema::Constant &constant) const;
-  /// First byte of the chosen variant's code.
+  /// First byte of the chosen variant's code; on a CPU, where it is executed.
   const uint8_t *image() const { return image_; }
   const std::string &name() const { return name_; }
   uint64_t fileBytes() const { return file_.size(); }

@@ -1,4 +1,4 @@
-"""Code for GPUs, on machines without one: nvcc compiles it, and this CPU runs it (test/codegen/cuda/HostKernels.h)."""
+"""Code for GPUs, on machines without one: nvcc compiles it, and this CPU runs it (test/runtime/cuda)."""
 
 import json
 import os
@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import ROOT
+from gpu import fake_gpu  # noqa: F401
 
 TINY = ROOT / "models" / "tiny"
 TOOLKIT = next(Path(sys.prefix).glob("lib/python*/site-packages/nvidia/cu13/bin"))
@@ -18,15 +19,16 @@ EVERY = sorted(path.stem for path in TINY.glob("*.onnx"))
 ARCHITECTURES = ["sm_80", "sm_86", "sm_89", "sm_90a", "sm_100"]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def compiler(tmp_path_factory):
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def compiler(cache, monkeypatch):
     """The nvcc that is pinned, and a cache of this run."""
-    saved = dict(os.environ)
-    os.environ["MMCC_NVCC"] = str(TOOLKIT / "nvcc")
-    os.environ["MMCC_CACHE"] = str(tmp_path_factory.mktemp("cache"))
-    yield
-    os.environ.clear()
-    os.environ.update(saved)
+    monkeypatch.setenv("MMCC_NVCC", str(TOOLKIT / "nvcc"))
+    monkeypatch.setenv("MMCC_CACHE", str(cache))
 
 
 def case(name: str) -> tuple[dict, dict]:
@@ -37,15 +39,9 @@ def case(name: str) -> tuple[dict, dict]:
 
 
 def on_cuda(model: Path, inputs: dict, tools, folder: Path, *options) -> dict:
-    """What the kernels for a GPU make of a model, run on this CPU."""
-    plan = tools.call("mmcc", "compile", model, "--target=cuda:sm_80", "--kv=off", "--stop-after=schedule", *options)
-    assert plan.returncode == 0, plan.stderr
-    (folder / "plan.mlir").write_text(plan.stdout)
-    np.savez(folder / "in.npz", **inputs)
-    done = tools.call("cuda_run", folder / "plan.mlir", folder / "in.npz", folder / "out.npz")
-    assert done.returncode == 0, done.stderr
-    with np.load(folder / "out.npz") as got:
-        return dict(got)
+    """What the kernels for a GPU make of a model, run on this CPU; for tests that use fake_gpu."""
+    tools.compile(model, folder / "gpu.mmcc", "--target=cuda:sm_80", "--kv=off", *options)
+    return tools.run(folder / "gpu.mmcc", inputs, folder, "--device", "cuda")
 
 
 # With the model that ships they have every row that lowering makes of f32 models (teams: ReductionTest.cpp).
@@ -53,7 +49,7 @@ RUN = ["bert_base.dyn", "blip_fusion", "convnext_t", "qwen2_decode.dyn", "resnet
 
 
 @pytest.mark.parametrize("name", [n for n in EVERY if (TINY / f"{n}.npz").exists()] if ALL else RUN)
-def test_kernels_compute_what_pytorch_does(name, tools, tmp_path):
+def test_kernels_compute_what_pytorch_does(name, tools, tmp_path, fake_gpu):
     inputs, expected = case(name)
     got = on_cuda(TINY / f"{name}.onnx", inputs, tools, tmp_path)
     for key, want in expected.items():
@@ -61,7 +57,7 @@ def test_kernels_compute_what_pytorch_does(name, tools, tmp_path):
         np.testing.assert_allclose(got[key], want, rtol=1e-4, atol=1e-5 * max(1, np.abs(want).max()), err_msg=key)
 
 
-def test_the_shipped_model_reads_handwriting(tools, tmp_path):
+def test_the_shipped_model_reads_handwriting(tools, tmp_path, fake_gpu):
     folder = ROOT / "models" / "digits_clip"
     sys.path.insert(0, str(folder))
     import captions
@@ -74,7 +70,7 @@ def test_the_shipped_model_reads_handwriting(tools, tmp_path):
 
 
 @pytest.mark.parametrize("options", ["--attention=window=6", "--attention=sparse=4,5"])
-def test_sparse_attention_is_the_processors(options, tools, tmp_path):
+def test_sparse_attention_is_the_processors(options, tools, tmp_path, fake_gpu):
     """Which keys a query sees; the processor's own is judged in test_attention_forms.py."""
     inputs, _ = case("qwen2_prefill")
     tools.compile(TINY / "qwen2_prefill.onnx", tmp_path / "cpu.mmcc", options, "--target=cpu:x86-64-v3")

@@ -41,7 +41,7 @@ protected:
   void SetUp() override {
     path = artifactWithAbsence().write("absence.mmcc");
     Error error = {};
-    model = Model::load(path, error);
+    model = loadModel(path, error);
     ASSERT_TRUE(bool(model)) << error.message;
     session = model.session(error, "main");
     ASSERT_TRUE(bool(session)) << error.message;
@@ -110,7 +110,7 @@ void expectRefused(const std::function<void(TestArtifact &)> &lie,
   TestArtifact t = artifactWithAbsence();
   lie(t);
   Error error = {};
-  Model model = Model::load(t.write("absence-lie.mmcc"), error);
+  Model model = loadModel(t.write("absence-lie.mmcc"), error);
   EXPECT_FALSE(bool(model)) << expected;
   EXPECT_NE(std::string(error.message).find(expected), std::string::npos)
       << error.message;

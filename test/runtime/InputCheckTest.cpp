@@ -104,7 +104,7 @@ TEST(InputCheck, scaled_symbols_steps_and_constraints) {
 
 TEST(InputCheck, entries_are_found_by_name) {
   Error error = {};
-  Model model = Model::load(addArtifact().write("add.mmcc"), error);
+  Model model = loadModel(addArtifact().write("add.mmcc"), error);
   ASSERT_TRUE(bool(model));
   EXPECT_EQ(model.entries(), std::vector<std::string>{"main"});
   EXPECT_TRUE(bool(model.session(error, "main")));

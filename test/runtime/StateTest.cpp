@@ -23,7 +23,7 @@ std::vector<float> numbers(size_t count, float first = 1) {
 struct Keeping {
   explicit Keeping(uint64_t capacity = 0, uint64_t max_bytes = 0)
       : path(stateArtifact().write("state.mmcc")),
-        model(Model::load(path, error)) {
+        model(loadModel(path, error)) {
     mmcc_session_options options = {};
     options.struct_bytes = sizeof(options);
     options.threads = 1;
@@ -193,7 +193,7 @@ TEST(State, shapes_are_those_of_its_length) {
   TestArtifact t = stateArtifact();
   t.output("longer", DType::f32, {t.e.add(t.e.symbol(1), t.e.symbol(0))});
   Error error = {};
-  Model model = Model::load(t.write("shapes.mmcc"), error);
+  Model model = loadModel(t.write("shapes.mmcc"), error);
   ASSERT_TRUE(bool(model)) << error.message;
   Session session = model.session(error, "main.state");
   ASSERT_TRUE(bool(session)) << error.message;
@@ -223,7 +223,7 @@ TEST(State, a_form_with_state_is_not_another_entry) {
   t.program.revision = 3;
   t.program.features = {"state"};
   Error error = {};
-  Model model = Model::load(t.write("both.mmcc"), error);
+  Model model = loadModel(t.write("both.mmcc"), error);
   ASSERT_TRUE(bool(model)) << error.message;
   Session plain = model.session(error);
   ASSERT_TRUE(bool(plain)) << error.message;
@@ -242,7 +242,7 @@ TEST(State, is_filled_and_read) {
     t.state("keys", dtype, n, 3, 5, t.e.constant(1));
     t.state("values", dtype, n, 2, 7, t.e.constant(1));
     Error error = {};
-    Model model = Model::load(t.write("fill.mmcc"), error);
+    Model model = loadModel(t.write("fill.mmcc"), error);
     ASSERT_TRUE(bool(model)) << error.message;
     Session session = model.session(error, "main.state");
     State state = session.state(error, 200, 2);

@@ -150,7 +150,7 @@ void expectRefused(const std::function<void(TestArtifact &)> &lie,
   TestArtifact t = chains(2, 64, 64);
   lie(t);
   Error error = {};
-  Model model = Model::load(t.write("streams-lie.mmcc"), error);
+  Model model = loadModel(t.write("streams-lie.mmcc"), error);
   EXPECT_FALSE(bool(model)) << expected;
   EXPECT_NE(std::string(error.message).find(expected), std::string::npos)
       << error.message;

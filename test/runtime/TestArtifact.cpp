@@ -146,6 +146,9 @@ uint32_t TestArtifact::dispatch(Kernel kernel, std::vector<uint32_t> grid,
 }
 
 std::string TestArtifact::write(const std::string &name) {
+#ifdef MMCC_TEST_GPU
+  moveToGpu(*this);
+#endif
   e.store(entry());
   std::string path = temporaryPath(name);
   auto error =
@@ -238,9 +241,18 @@ void rehash(std::vector<uint8_t> &file) {
   std::memcpy(file.data() + kHeaderHashOffset, &hash, sizeof(hash));
 }
 
+Model loadModel(const std::string &path, Error &error) {
+  mmcc_model_options options = {};
+  options.struct_bytes = sizeof(options);
+#ifdef MMCC_TEST_GPU
+  options.device = "cuda";
+#endif
+  return Model::load(path, error, &options);
+}
+
 Loaded::Loaded(const std::string &path, unsigned threads) {
   Error error = {};
-  model = Model::load(path, error);
+  model = loadModel(path, error);
   EXPECT_TRUE(bool(model)) << error.message;
   if (!model)
     return;

@@ -79,6 +79,10 @@ TestArtifact stateArtifact(const std::string &entry = "main.state");
 /// The flat image of kernels.c.
 const std::vector<uint8_t> &testImage();
 
+/// Turns variants for CPUs into such for GPUs, with code of kernels.c for the
+/// fake driver (cuda/kernels.cu).
+void moveToGpu(TestArtifact &t);
+
 std::string temporaryPath(const std::string &name);
 std::vector<uint8_t> readFile(const std::string &path);
 void writeFile(const std::string &path, const std::vector<uint8_t> &bytes);
@@ -112,6 +116,10 @@ Tensor tensorOf(mmcc_dtype dtype, std::vector<int64_t> dims,
   tensor.bytes = data.size() * sizeof(T);
   return tensor;
 }
+
+/// Loads a model for where the tests run: this CPU, or the GPU that it plays
+/// (cuda/).
+Model loadModel(const std::string &path, Error &error);
 
 /// Loads and makes a session; fails the test on an error.
 struct Loaded {

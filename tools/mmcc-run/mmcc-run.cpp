@@ -210,6 +210,7 @@ int Runner::load() {
   mmcc_model_options model_options = {};
   model_options.struct_bytes = sizeof(model_options);
   model_options.isa = options.isa.empty() ? nullptr : options.isa.c_str();
+  model_options.device = options.device.c_str();
   model = mmcc::Model::load(options.file, error, &model_options);
   if (!model)
     return fail(error);
@@ -391,6 +392,17 @@ int Runner::run() {
   return kDone;
 }
 
+/// cpu, cuda or cuda:N.
+bool isDevice(const std::string &name) {
+  if (name == "cpu" || name == "cuda")
+    return true;
+  const std::string prefix = "cuda:";
+  return name.compare(0, prefix.size(), prefix) == 0 &&
+         name.size() > prefix.size() && name.size() <= prefix.size() + 3 &&
+         name.find_first_not_of("0123456789", prefix.size()) ==
+             std::string::npos;
+}
+
 } // namespace
 
 int main(int argc, char **argv) {
@@ -439,10 +451,10 @@ int main(int argc, char **argv) {
       !options.profile && options.trace.empty())
     return fail(kUsage,
                 "nothing to do: give --outputs, --bench, --profile or --trace");
-  if (options.device.compare(0, 4, "cuda") == 0)
-    return fail(kEnvironment, "this runtime has no CUDA device");
-  if (options.device != "cpu")
+  if (!isDevice(options.device))
     return fail(kUsage, "'" + options.device + "' is no device");
+  if (options.device != "cpu" && (!options.isa.empty() || options.perf_map))
+    return fail(kUsage, "--isa and --perf-map are about CPUs");
   if (!options.state && (options.inputs.size() > 1 || options.capacity > 0))
     return fail(kUsage, "several --inputs and --capacity go with --state");
   return Runner(options).run();

@@ -90,7 +90,10 @@ MMCC_API const char *mmcc_dtype_name(mmcc_dtype dtype);
 
 #define MMCC_MAX_RANK 16
 
-/* A dense row-major tensor. `data` is aligned to its elements. */
+/* A dense row-major tensor. `data` is aligned to its elements. With a model on
+ * a GPU it may also be the address of memory there (of the same process and
+ * device), which is then read or written in place; what has been asked of the
+ * GPU for it must be done when a run begins, and is when one returns. */
 typedef struct mmcc_tensor {
   mmcc_dtype dtype;
   uint32_t rank;
@@ -109,17 +112,21 @@ typedef struct mmcc_model_options {
   uint32_t struct_bytes; /* sizeof(mmcc_model_options) */
   uint32_t load_threads; /* that verify the file; default 2 */
   const char *isa;       /* the CPU level to use; default the best one */
+  const char *device;    /* "cpu" (default), "cuda" or "cuda:N" for GPU N */
 } mmcc_model_options;
 
-/* Maps the file and verifies all of it. The file must not be changed in place
- * while the model lives. */
+/* Maps the file and verifies all of it; for a GPU also loads code and weights
+ * there, once for all sessions. The file must not be changed in place while the
+ * model lives. MMCC_NO_DEVICE: there is no driver or no such GPU, or the file
+ * has no code for it. */
 MMCC_API mmcc_code mmcc_model_load(const char *path,
                                    const mmcc_model_options *options,
                                    mmcc_model **model, mmcc_error *error);
 /* Sessions keep what they need of their model. Null is fine. */
 MMCC_API void mmcc_model_free(mmcc_model *model);
 
-/* The CPU level that was chosen, "x86-64-v4", ... */
+/* The CPU level or GPU architecture whose code was chosen, "x86-64-v4",
+ * "sm_90a", ... */
 MMCC_API const char *mmcc_model_isa(const mmcc_model *model);
 MMCC_API size_t mmcc_model_entry_count(const mmcc_model *model);
 /* Null when there is no such entry. Valid as long as the model. */

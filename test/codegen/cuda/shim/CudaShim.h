@@ -21,9 +21,12 @@
 #define __shared__ static
 #define __forceinline__ inline
 
-/// The kernel is exported as a function of the address of its parameter.
+/// The kernel is exported as a function of the address of its parameter, beside
+/// the parameter's size.
 #define MMCC_KERNEL(name, threads, ...)                                        \
   static void name##_body(const __VA_ARGS__ &args);                            \
+  extern "C" const size_t name##_parameter_bytes;                              \
+  const size_t name##_parameter_bytes = sizeof(__VA_ARGS__);                   \
   extern "C" void name(const void *parameters) {                               \
     name##_body(*static_cast<const __VA_ARGS__ *>(parameters));                \
   }                                                                            \

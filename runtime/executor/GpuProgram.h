@@ -1,0 +1,46 @@
+//===- GpuProgram.h - A model on a GPU --------------------------*- C++ -*-===//
+
+#ifndef MMCC_RUNTIME_EXECUTOR_GPUPROGRAM_H
+#define MMCC_RUNTIME_EXECUTOR_GPUPROGRAM_H
+
+#include "runtime/device/cuda/Device.h"
+#include "runtime/loader/Artifact.h"
+
+#include <vector>
+
+namespace mmcc::runtime {
+
+/// The chosen variant's code and weights in a GPU's memory. All sessions of a
+/// model share one.
+class GpuProgram {
+public:
+  /// Loads every kernel and uploads every weight that the variant's entries
+  /// read, those that share bytes in the file once.
+  static Status load(const Artifact &artifact,
+                     std::shared_ptr<cuda::Device> device,
+                     std::shared_ptr<const GpuProgram> &program);
+  ~GpuProgram();
+
+  const std::shared_ptr<cuda::Device> &device() const { return device_; }
+  cuda::Function function(uint32_t kernel) const { return functions_[kernel]; }
+  /// Of a block.
+  unsigned threads(uint32_t kernel) const { return threads_[kernel]; }
+  /// Of constant `index` of the program; null for one that no entry reads.
+  uint8_t *constant(uint32_t index) const { return constants_[index]; }
+
+private:
+  GpuProgram() = default;
+  Status loadKernels(const Artifact &artifact);
+  Status uploadConstants(const Artifact &artifact);
+
+  std::shared_ptr<cuda::Device> device_;
+  std::vector<cuda::Module> modules_;
+  std::vector<cuda::Function> functions_; // by kernel
+  std::vector<unsigned> threads_;
+  std::vector<uint8_t *> constants_; // by constant
+  cuda::Memory weights_;
+};
+
+} // namespace mmcc::runtime
+
+#endif // MMCC_RUNTIME_EXECUTOR_GPUPROGRAM_H
