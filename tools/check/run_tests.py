@@ -22,7 +22,8 @@ def commands(build: Path, results: Path) -> dict[str, list]:
         + ["--output-junit", results / "ctest.xml"],
         "lit": [Path(sys.executable).parent / "lit", "-q", "--order=lexical", "-j", jobs]
         + ["--xunit-xml-output", results / "lit.xml", build / "test"],
-        "pytest": [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short"]
+        # Files stay whole: their tests share what they compile.
+        "pytest": [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", "-n", jobs, "--dist=loadfile"]
         + ["-o", "junit_family=xunit2", f"--junitxml={results / 'pytest.xml'}", "test", "tools/check"],
     }
 
