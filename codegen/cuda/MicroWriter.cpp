@@ -1,5 +1,7 @@
 #include "codegen/cuda/MicroWriter.h"
 
+#include "codegen/cuda/kernels/Blocking.cuh"
+
 #include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;
@@ -7,12 +9,32 @@ using namespace mlir;
 namespace mmcc::cuda {
 
 static constexpr MicroRow kRows[] = {
-    {"gemm_f32", "Gemm.cuh", "gemm", "GemmParams", 2, 8},
+    {"gemm_f32", "Gemm.cuh", "gemm", "GemmParams", 2, 8, "", 6},
+    {"gemm_bf16_bf16", "TensorGemm.cuh", "gemmBf16", "GemmParams", 2, 8, "", 6},
+    {"gemm_f32_bf16", "TensorGemm.cuh", "gemmHalf", "GemmParams", 2, 8, "", 6},
+    {"gemm_f32_f16", "TensorGemm.cuh", "gemmHalf", "GemmParams", 2, 8, "", 6},
+    {"gemm_f32_f8e4m3", "TensorGemm.cuh", "gemmFloat8", "ScaledGemmParams", 3,
+     9, "", 7},
+    {"gemm_f32_f8e5m2", "TensorGemm.cuh", "gemmFloat8", "ScaledGemmParams", 3,
+     9, "", 7},
+    {"gemm_f32_u4", "TensorGemm.cuh", "gemmNarrow", "NarrowGemmParams", 4, 10,
+     "NibbleLines", 8},
+    {"gemm_f32_i8", "TensorGemm.cuh", "gemmNarrow", "NarrowGemmParams", 4, 10,
+     "ByteLines", 8},
+    {"gemm_i8_u4", "ByteGemm.cuh", "gemmNibbles", "GemmI8U4Params", 5, 13, "",
+     11},
+    {"gemm_i8_i8", "ByteGemm.cuh", "gemmBytes", "GemmI8I8Params", 6, 14, "",
+     11},
     {"batch_gemm_f32", "Gemm.cuh", "batchGemm", "BatchGemmParams", 2, 15},
     {"conv_f32", "Conv.cuh", "conv", "ConvParams", 2, 21},
+    {"conv_bf16", "Conv.cuh", "convBf16", "ConvParams", 2, 21, "", 19},
     {"depthwise_f32", "Conv.cuh", "depthwise", "DepthwiseParams", 2, 19},
     {"attention_f32", "Attention.cuh", "attention", "AttentionParams", 4, 24,
-     "", true},
+     "", 0, true},
+    {"attention_bf16", "TensorAttention.cuh", "tensorAttention",
+     "AttentionParams", 4, 24, "", 0, true},
+    {"attention_i8", "TensorAttention.cuh", "tensorAttention",
+     "AttentionParams", 4, 24, "", 0, true},
 #define MMCC_STATE_ROWS(SUFFIX, TYPE)                                          \
   {"state_append_" SUFFIX,                                                     \
    "State.cuh",                                                                \
@@ -21,11 +43,12 @@ static constexpr MicroRow kRows[] = {
    2,                                                                          \
    8,                                                                          \
    TYPE,                                                                       \
+   0,                                                                          \
    false,                                                                      \
    false},                                                                     \
   {                                                                            \
     "attention_state_" SUFFIX, "State.cuh", "stateAttention",                  \
-        "StateAttentionParams", 3, 16, TYPE, true                              \
+        "StateAttentionParams", 3, 16, TYPE, 0, true                           \
   }
     MMCC_STATE_ROWS("f32", "float"),
     MMCC_STATE_ROWS("f16", "f16"),
@@ -66,24 +89,34 @@ static LogicalResult writeBlock(plan::BlockOp block, llvm::raw_ostream &out) {
   return success();
 }
 
-/// What templates take: the width of a head in warps, the number of threads,
-/// the type that a state keeps.
+/// What templates take: the number of threads, the extents of a tile, the width
+/// of a head in warps, and types.
 static FailureOr<std::string> templateArguments(plan::KernelOp kernel,
                                                 const MicroRow &row,
                                                 unsigned threads) {
   SmallVector<std::string> arguments;
   if (row.name == "depthwise_f32")
     arguments.push_back(std::to_string(threads));
+  for (unsigned i = row.tile; row.tile && i < row.tile + 2; ++i) {
+    auto extent = dyn_cast<AffineConstantExpr>(kernel.getParams().getResult(i));
+    if (!extent)
+      return kernel.emitError("CUDA code generation: the tiles of row '")
+             << row.name << "' must be known";
+    arguments.push_back(std::to_string(extent.getValue()));
+  }
   if (row.hasScore) {
-    constexpr unsigned kHeadWidth = 6; // Dv in kernels.inc
-    constexpr int64_t kWidest = 512;
-    auto width =
-        dyn_cast<AffineConstantExpr>(kernel.getParams().getResult(kHeadWidth));
-    if (!width || width.getValue() > kWidest)
-      return kernel.emitError("CUDA code generation: heads of attention must "
-                              "have a known width of at most ")
-             << kWidest;
-    arguments.push_back(std::to_string((width.getValue() + 31) / 32));
+    constexpr unsigned kHeadDepth = 5; // D and Dv in kernels.inc
+    bool isTensor = row.function == "tensorAttention";
+    int64_t widest = isTensor ? kTensorWidest : 512, unit = isTensor ? 16 : 32;
+    for (unsigned i = kHeadDepth + !isTensor; i < kHeadDepth + 2; ++i) {
+      auto width =
+          dyn_cast<AffineConstantExpr>(kernel.getParams().getResult(i));
+      if (!width || width.getValue() > widest)
+        return kernel.emitError("CUDA code generation: heads of ")
+               << row.name << " must have a known width of at most " << widest;
+      int64_t units = (width.getValue() + unit - 1) / unit;
+      arguments.push_back(std::to_string(isTensor ? units * unit : units));
+    }
   }
   if (!row.type.empty())
     arguments.push_back(row.type.str());

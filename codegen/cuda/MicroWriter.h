@@ -17,6 +17,9 @@ struct MicroRow {
   unsigned tensors, paramCount;
   /// Template arguments beside those that templateArguments() finds.
   llvm::StringLiteral type = "";
+  /// Which parameter is m_block, with n_block behind it, if the template takes
+  /// both; 0: it does not.
+  unsigned tile = 0;
   /// Whether there is a score block, or one that changes nothing.
   bool hasScore = false;
   bool hasPost = true;

@@ -112,7 +112,13 @@ void lowerAttention(Lowering &lowering, mm::AttentionOp op) {
   // Without spans the kernel is handed what it does not read.
   View spans = op.getSpans() ? lowering.denseView(op.getSpans(), 3) : k;
 
-  Kernel kernel(lowering, ("attention_" + op.getArithmetic()).str(),
+  // Wide heads have no form on a GPU's tensor cores.
+  bool isWide = D.getConstant().value_or(INT64_MAX) > cuda::kTensorWidest ||
+                Dv.getConstant().value_or(INT64_MAX) > cuda::kTensorWidest;
+  bool isF32 = op.getArithmetic() == "f32" || (lowering.isCuda() && isWide);
+  Kernel kernel(lowering,
+                isF32 ? "attention_f32"
+                      : ("attention_" + op.getArithmetic()).str(),
                 op.getLoc());
   for (const View &view : {q, k, v, spans})
     kernel.tensor(view.buffer);
@@ -120,11 +126,11 @@ void lowerAttention(Lowering &lowering, mm::AttentionOp op) {
   addPost(kernel, chain, result);
 
   int64_t heads = B.getConstant().value_or(1) * H.getConstant().value_or(1);
-  int64_t block = op.getSpans()       ? kSpanQueries
-                  : lowering.isCuda() ? cuda::kQueryTile
-                  : Sq.getConstant()
-                      ? cpu::attentionBlock(*Sq.getConstant(), heads)
-                      : 128;
+  int64_t block =
+      op.getSpans()       ? kSpanQueries
+      : lowering.isCuda() ? (isF32 ? cuda::kQueryTile : cuda::kTensorQueryTile)
+      : Sq.getConstant()  ? cpu::attentionBlock(*Sq.getConstant(), heads)
+                          : 128;
   Dim qBlock = symbols.constant(block);
   Dim scratch = symbols.constant(cpu::attentionScratchBytes(
       D.getConstant().value_or(256), Dv.getConstant().value_or(256), block));

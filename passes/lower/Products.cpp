@@ -114,11 +114,10 @@ void lowerLinear(Lowering &lowering, Operation *op) {
   Dim K = shape.back(), N = mm::getShape(result.getType()).back();
   Type stored = cast<RankedTensorType>(weight.getType()).getElementType();
   auto blocksOf = stored.isF32() ? cpu::gemmBlocks : cpu::narrowBlocks;
-  cpu::Blocks blocks = blocksFor(
-      lowering, blocksOf(typical(rows.rows), typical(N), typical(K),
-                         typical(rows.batch), hasAvx512(lowering.level)));
-  if (!rows.rows.getConstant() && !lowering.isCuda())
-    blocks.m_block = kTypicalRows;
+  cpu::Blocks blocks =
+      linearBlocks(lowering, rows.rows, rows.batch, typical(N), stored.isF32(),
+                   blocksOf(typical(rows.rows), typical(N), typical(K),
+                            typical(rows.batch), hasAvx512(lowering.level)));
   auto linear = dyn_cast<mm::LinearOp>(op);
   bool isWide = linear && linear.getWide();
   Chain chain = lowering.chain(result);

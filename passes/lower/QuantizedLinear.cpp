@@ -113,11 +113,10 @@ void lowerQuantizedLinear(Lowering &lowering, mm::QuantizedLinearOp op) {
     lowering.prepare(bias);
 
   Dim K = symbols.constant(depth), N = symbols.constant(columns);
-  cpu::Blocks blocks =
+  cpu::Blocks blocks = linearBlocks(
+      lowering, rows.rows, rows.batch, columns, /*isF32=*/false,
       cpu::narrowBlocks(typical(rows.rows), columns, depth, typical(rows.batch),
-                        hasAvx512(lowering.level));
-  if (!rows.rows.getConstant())
-    blocks.m_block = kTypicalRows;
+                        hasAvx512(lowering.level)));
   Chain chain = lowering.chain(result);
   Kernel kernel(lowering, kernelRow(weightType.getElementType(), isInteger),
                 op.getLoc());

@@ -100,6 +100,8 @@ void emitConv(Lowering &lowering, Location loc, const ConvCall &call,
                                              batch * groups, avx512);
   if (lowering.isCuda() && call.depthwise)
     blocks = {cuda::kDepthwisePixels, cuda::kDepthwiseChannels};
+  else if (lowering.isCuda() && call.rounds)
+    blocks = tensorBlocks(m, n / groups, batch * groups);
   else
     blocks = blocksFor(lowering, blocks);
   if (!pixels.getConstant() && blocks.m_block >= m && !lowering.isCuda())

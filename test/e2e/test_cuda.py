@@ -57,6 +57,37 @@ def test_kernels_compute_what_pytorch_does(name, tools, tmp_path, fake_gpu):
         np.testing.assert_allclose(got[key], want, rtol=1e-4, atol=1e-5 * max(1, np.abs(want).max()), err_msg=key)
 
 
+# What numbers on tensor cores may differ by from PyTorch's, beside the largest, and from the processor's of the same artifact,
+# which multiplies in f32 (tf32 has 10 bits, bf16 has 7) or, for integers, exactly until attention rounds.
+NARROW = {
+    "--precision=bf16": (0.03, 0.03),
+    "--precision=f16": (0.003, 0.003),
+    "--quantize=w8a16": (0.05, 0.003),
+    "--quantize=w4a16": (1, 0.003),
+    "--quantize=w4a16 --asymmetric": (1, 0.003),
+    "--quantize=w8a8-dynamic": (0.1, 0.05),
+    "--quantize=w4a8": (1, 0.05),
+    "--quantize=fp8": (0.2, 0.003),
+}
+NARROW_CASES = [(name, options) for name in ("bert_base", "qwen2_decode.dyn") for options in NARROW]
+NARROW_CASES += [(name, "--precision=bf16") for name in ("convnext_t", "resnet50", "vit_b16", "whisper_enc", "w2v2_conformer.legacy")]
+NARROW_CASES += [("qwen2_prefill", "--precision=bf16 --attention=window=6"), ("qwen2_prefill", "--precision=bf16 --attention=sparse=4,5")]
+
+
+@pytest.mark.parametrize("name, options", NARROW_CASES)
+def test_narrow_numbers(name, options, tools, tmp_path, fake_gpu):
+    inputs, expected = case(name)
+    arguments = [TINY / f"{name}.onnx", tmp_path / "m.mmcc", "--kv=off", *options.split()]
+    tools.compile(*arguments, "--target=cpu:x86-64-v3", "--target=cuda:sm_80")
+    gpu, cpu = (tools.run(tmp_path / "m.mmcc", inputs, tmp_path, "--device", device) for device in ("cuda", "cpu"))
+    from_pytorch, from_cpu = NARROW[options.split(" --attention")[0]]
+    for key, want in expected.items():
+        most = np.abs(want).max()
+        assert np.abs(gpu[key] - cpu[key]).max() <= from_cpu * most, key
+        if "--attention" not in options:
+            assert np.abs(gpu[key] - want).max() <= from_pytorch * most, key
+
+
 def test_the_shipped_model_reads_handwriting(tools, tmp_path, fake_gpu):
     folder = ROOT / "models" / "digits_clip"
     sys.path.insert(0, str(folder))
@@ -165,6 +196,35 @@ RESOURCES = {
     "attention_f32": (96, 16896, 8),
     "loops": (80, 1024, 0),
 }
+
+
+# The instructions that each row is for.
+INSTRUCTIONS = {
+    "gemm_bf16_bf16": ["HMMA.16816.F32.BF16", "LDSM.16.M88.4", "LDGSTS.E.BYPASS.128"],
+    "gemm_f32_f16": ["HMMA.1688.F32.TF32", "LDSM.16.M88.4", "LDGSTS.E.BYPASS.128"],
+    "gemm_f32_i8": ["HMMA.1688.F32.TF32", "LDSM.16.M88.4", "LDGSTS.E.BYPASS.128"],
+    "gemm_i8_i8": ["IMMA.16832.S8.S8", "LDSM.16.M88.4", "LDGSTS.E.BYPASS.128"],
+    "gemm_i8_u4": ["IMMA.16832.S8.S8", "LDSM.16.M88.4", "LDGSTS.E.BYPASS.128"],
+    "attention_bf16": ["HMMA.16816.F32.BF16", "LDSM.16.M88.4", "LDSM.16.MT88.4"],
+    "conv_bf16": ["HMMA.16816.F32.BF16", "LDSM.16.M88.4"],
+}
+
+
+@pytest.mark.parametrize("options", ["--precision=bf16", "--precision=f16", "--quantize=w8a16", "--quantize=w8a8-dynamic", "--quantize=w4a8"])
+def test_tensor_cores_are_used(options, tools, tmp_path):
+    """What nvcc makes of each row: not of few rows, which are bound by memory and have none."""
+    tools.compile(TINY / "vit_b16.onnx", tmp_path / "m.mmcc", "--target=cuda:sm_80", f"--dump-code={tmp_path}", options)
+    seen = set()
+    path = {"PATH": f"{TOOLKIT}:{os.environ['PATH']}"}
+    for cubin in (tmp_path / "cuda-sm_80").glob("*.cubin"):
+        row = re.sub(r"_\d+$", "", cubin.stem)
+        if row not in INSTRUCTIONS or "<8, 16" in cubin.with_suffix(".cu").read_text():
+            continue
+        said = subprocess.run([TOOLKIT / "cuobjdump", "-sass", cubin], capture_output=True, text=True, check=True, env=os.environ | path)
+        for instruction in INSTRUCTIONS[row]:
+            assert instruction in said.stdout, (cubin, instruction)
+        seen.add(row)
+    assert seen, "no row of tensor cores"
 
 
 @pytest.mark.parametrize("name", ["convnext_t", "swin_t"])

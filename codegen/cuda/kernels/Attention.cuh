@@ -35,6 +35,42 @@ struct AttentionParams {
       return true;
     return stride > 0 && j % stride == 0 && j <= i + stride_offset;
   }
+  /// Whether some query of [i, iLast] may see some key of [j, jLast]: keys
+  /// beyond the last query's, or before the first one's window, are skipped.
+  __device__ bool sees(int64_t i, int64_t iLast, int64_t j,
+                       int64_t jLast) const {
+    const bool isLate = causal && j > iLast + causal_offset;
+    const bool isEarly = window > 0 && jLast <= i + causal_offset - window;
+    if (!isLate && !isEarly)
+      return true;
+    return stride > 0 && j <= iLast + stride_offset &&
+           jLast / stride * stride >= j;
+  }
+};
+
+/// The queries of a block, of one head, and the keys that they see.
+struct AttentionCell {
+  int64_t batch, head, kvHead, block, begin, end;
+
+  __device__ explicit AttentionCell(const AttentionParams &p)
+      : batch(blockIdx.z), head(blockIdx.y), kvHead(head / p.group),
+        block(blockIdx.x), begin(block * p.q_block),
+        end(least(p.Sq, begin + p.q_block)) {}
+
+  /// f(begin, end, whole) for each range of keys.
+  template <typename F>
+  __device__ void forEachSpan(const AttentionParams &p, const void *spans,
+                              F f) const {
+    if (p.spans == 0)
+      f(0, p.Skv, false);
+    for (int64_t s = 0; s < p.spans; ++s) {
+      const int32_t *part =
+          static_cast<const int32_t *>(spans) + (block * p.spans + s) * 3;
+      // A table that is wrong costs sense, never memory.
+      f(largest<int64_t>(part[0], 0), least<int64_t>(part[1], p.Skv),
+        part[2] != 0);
+    }
+  }
 };
 
 struct AttentionTiles {
@@ -77,7 +113,8 @@ public:
   /// Keys [begin, end); of `whole` tiles the score block has nothing to say.
   __device__ void attend(int64_t begin, int64_t end, bool whole) {
     for (int64_t j0 = begin; j0 < end; j0 += kSide)
-      if (whole || anySees(j0, end))
+      if (whole || p.sees(i0, least(iEnd, i0 + kSide) - 1, j0,
+                          least(end, j0 + kSide) - 1))
         attendTile(j0, least(end, j0 + kSide), whole);
   }
 
@@ -96,20 +133,6 @@ public:
 private:
   static __device__ int lane() { return threadIdx.x % kWarp; }
   static __device__ int row(int r) { return threadIdx.x / kWarp * kRows + r; }
-
-  /// Whether some query of the tile may see some key of [j0, j0 + 32): keys
-  /// beyond the last query's, or before the first one's window, are skipped.
-  __device__ bool anySees(int64_t j0, int64_t end) const {
-    const int64_t last = least(iEnd, i0 + kSide) - 1;
-    const int64_t jLast = least(end, j0 + kSide) - 1;
-    const bool isLate = p.causal && j0 > last + p.causal_offset;
-    const bool isEarly =
-        p.window > 0 && jLast <= i0 + p.causal_offset - p.window;
-    if (!isLate && !isEarly)
-      return true;
-    return p.stride > 0 && j0 <= last + p.stride_offset &&
-           jLast / p.stride * p.stride >= j0;
-  }
 
   /// 32 tokens' numbers [d0, d0 + 32) of `size` to shared memory.
   template <typename Tokens>
@@ -192,28 +215,21 @@ attention(const float *__restrict__ q, const float *__restrict__ k,
           const float *__restrict__ v, const void *__restrict__ spans,
           const AttentionParams &p, Score score, Post post) {
   __shared__ AttentionTiles tiles;
-  const int64_t batch = blockIdx.z, head = blockIdx.y, block = blockIdx.x;
-  const int64_t kvHead = head / p.group;
-  const int64_t iEnd = least(p.Sq, (block + 1) * p.q_block);
+  const AttentionCell cell(p);
   auto scoreOfHead = [&](int64_t i, int64_t j, float value) {
-    return score(batch, head, i, j, value);
+    return score(cell.batch, cell.head, i, j, value);
   };
-  for (int64_t i0 = block * p.q_block; i0 < iEnd; i0 += AttentionTiles::kSide) {
+  for (int64_t i0 = cell.begin; i0 < cell.end; i0 += AttentionTiles::kSide) {
     QueryTile<Chunks, StridedTokens, StridedTokens, decltype(scoreOfHead), Post>
-        tile(tiles, p, {q + batch * p.q_batch + head * p.q_head, p.q_row},
-             {k + batch * p.k_batch + kvHead * p.k_head, p.k_row},
-             {v + batch * p.v_batch + kvHead * p.v_head, p.v_row}, i0, iEnd,
-             scoreOfHead, post);
-    if (p.spans == 0)
-      tile.attend(0, p.Skv, false);
-    for (int64_t s = 0; s < p.spans; ++s) {
-      const int32_t *part =
-          static_cast<const int32_t *>(spans) + (block * p.spans + s) * 3;
-      // A table that is wrong costs sense, never memory.
-      tile.attend(largest<int64_t>(part[0], 0), least<int64_t>(part[1], p.Skv),
-                  part[2] != 0);
-    }
-    tile.finish(batch, head);
+        tile(tiles, p,
+             {q + cell.batch * p.q_batch + cell.head * p.q_head, p.q_row},
+             {k + cell.batch * p.k_batch + cell.kvHead * p.k_head, p.k_row},
+             {v + cell.batch * p.v_batch + cell.kvHead * p.v_head, p.v_row}, i0,
+             cell.end, scoreOfHead, post);
+    cell.forEachSpan(p, spans, [&](int64_t begin, int64_t end, bool whole) {
+      tile.attend(begin, end, whole);
+    });
+    tile.finish(cell.batch, cell.head);
   }
 }
 

@@ -16,8 +16,45 @@ namespace mmcc::cuda {
 constexpr int kThreads = 256;
 /// Rows and columns of a tile of f32 products (Product.cuh); a cell is one.
 constexpr int64_t kProductTile = 128;
-/// Queries that a block of attention takes (Attention.cuh).
-constexpr int64_t kQueryTile = 32;
+/// Columns of a panel of weights.
+constexpr int64_t kPanelColumns = 16;
+/// Most rows of a product that is bound by reading its weights (FewRows.cuh).
+constexpr int kFewRows = 8;
+/// Multiprocessors that tiles are counted against: with fewer tiles than these,
+/// smaller ones are taken (an A100 has 108, an H100 132).
+constexpr int64_t kMultiprocessors = 108;
+
+/// Rows and columns of a cell.
+struct Cell {
+  int64_t rows, columns;
+};
+
+/// The cells of a product of `rows` rows (0: not known before the call) by
+/// `columns` columns, `batch` times. What is bound by its weights has a cell a
+/// panel; where that shows at the call only, the grid is of panels, too.
+constexpr Cell productCell(int64_t rows, int64_t columns, int64_t batch,
+                           bool onTensorCores) {
+  if (rows > 0 && rows <= kFewRows)
+    return {kFewRows, kPanelColumns};
+  if (rows == 0)
+    return {onTensorCores ? 64 : kProductTile, kPanelColumns};
+  if (!onTensorCores)
+    return {kProductTile, kProductTile};
+  auto tiles = [&](int64_t height, int64_t width) {
+    return (rows + height - 1) / height * ((columns + width - 1) / width) *
+           batch;
+  };
+  if (tiles(128, 128) >= kMultiprocessors)
+    return {128, 128};
+  if (tiles(128, 64) >= kMultiprocessors)
+    return {128, 64};
+  return {64, 64};
+}
+
+/// Queries that a block of attention takes (Attention.cuh,
+/// TensorAttention.cuh), and the widest heads that the latter has registers
+/// for.
+constexpr int64_t kQueryTile = 32, kTensorQueryTile = 64, kTensorWidest = 128;
 /// Pixels and channels of a cell of a depthwise convolution: neighbouring
 /// threads have neighbouring channels.
 constexpr int64_t kDepthwisePixels = 16, kDepthwiseChannels = 128;

@@ -1,4 +1,4 @@
-//===- Conv.cuh - conv_f32, depthwise_f32 ---------------------------------===//
+//===- Conv.cuh - conv_f32, conv_bf16, depthwise_f32 ----------------------===//
 //
 // Images have their channels last. A convolution is a product whose rows are
 // the pixels of the result and whose depth runs over taps and channels; the
@@ -9,7 +9,7 @@
 #ifndef MMCC_CODEGEN_CUDA_KERNELS_CONV_CUH
 #define MMCC_CODEGEN_CUDA_KERNELS_CONV_CUH
 
-#include "Gemm.cuh"
+#include "TensorGemm.cuh"
 
 namespace mmcc {
 
@@ -18,14 +18,14 @@ struct ConvParams {
       dilation_w, pad_top, pad_left, x_batch, x_row, x_col, m_block, n_block;
 };
 
-template <typename T, typename Post>
-__device__ void conv(const float *__restrict__ x, const T *__restrict__ w,
-                     const ConvParams &p, Post post) {
-  const int64_t batch = blockIdx.z / p.G, group = blockIdx.z % p.G;
-  const int64_t channels = p.C / p.G, columns = p.N / p.G;
-  const int64_t depth = p.KH * p.KW * channels;
-  const float *image = x + batch * p.x_batch + group * channels;
-  auto pixel = [&](int64_t m, int64_t k) {
+/// Element (m, k) of the matrix of pixels under each tap, of one image and
+/// group.
+struct PixelMatrix {
+  const float *__restrict__ image;
+  const ConvParams &p;
+  int64_t channels;
+
+  __device__ float operator()(int64_t m, int64_t k) const {
     const int64_t tap = k / channels;
     const int64_t h =
         m / p.OW * p.stride_h - p.pad_top + tap / p.KW * p.dilation_h;
@@ -34,13 +34,56 @@ __device__ void conv(const float *__restrict__ x, const T *__restrict__ w,
     return h >= 0 && h < p.H && v >= 0 && v < p.W
                ? image[h * p.x_row + v * p.x_col + k % channels]
                : 0.0f;
-  };
-  multiplyCell(blockIdx.x, blockIdx.y, p.OH * p.OW, columns, depth, p.m_block,
-               p.n_block, pixel,
-               Panels<T>{w + group * ((columns + 15) / 16) * depth * 16, depth},
+  }
+};
+
+/// What a block of a convolution multiplies.
+struct ConvCell {
+  int64_t batch, group, columns, depth;
+  PixelMatrix pixels;
+  const float *__restrict__ panels;
+
+  __device__ ConvCell(const float *x, const float *w, const ConvParams &p)
+      : batch(blockIdx.z / p.G), group(blockIdx.z % p.G), columns(p.N / p.G),
+        depth(p.KH * p.KW * (p.C / p.G)),
+        pixels{x + batch * p.x_batch + group * (p.C / p.G), p, p.C / p.G},
+        panels(w + group * ((columns + 15) / 16) * depth * 16) {}
+};
+
+template <typename Post>
+__device__ void conv(const float *__restrict__ x, const float *__restrict__ w,
+                     const ConvParams &p, Post post) {
+  const ConvCell cell(x, w, p);
+  multiplyCell(blockIdx.x, blockIdx.y, p.OH * p.OW, cell.columns, cell.depth,
+               p.m_block, p.n_block, cell.pixels,
+               Panels<float>{cell.panels, cell.depth},
                [&](int64_t m, int64_t n, float sum) {
-                 post(batch, m, group * columns + n, sum);
+                 post(cell.batch, m, cell.group * cell.columns + n, sum);
                });
+}
+
+/// Both operands rounded to bf16, on tensor cores.
+template <int MBlock, int NBlock, typename Post>
+__device__ void convBf16(const float *__restrict__ x,
+                         const float *__restrict__ w, const ConvParams &p,
+                         Post post) {
+  const ConvCell cell(x, w, p);
+  const int64_t pixels = p.OH * p.OW;
+  tensorCell<Bf16Math, MBlock, NBlock>(
+      pixels, cell.columns, cell.depth,
+      [&](int64_t m0) {
+        auto number = [&cell, m0](int64_t m, int64_t k) {
+          return cell.pixels(m0 + m, k);
+        };
+        return RoundedRows<MBlock, decltype(number)>{number, pixels - m0,
+                                                     cell.depth};
+      },
+      [&](int64_t first, int64_t last) {
+        return RoundedPanels<NBlock>{cell.panels, cell.depth, first, last};
+      },
+      [&](int64_t m, int64_t n, float sum) {
+        post(cell.batch, m, cell.group * cell.columns + n, sum);
+      });
 }
 
 struct DepthwiseParams {

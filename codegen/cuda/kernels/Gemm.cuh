@@ -8,6 +8,7 @@
 #ifndef MMCC_CODEGEN_CUDA_KERNELS_GEMM_CUH
 #define MMCC_CODEGEN_CUDA_KERNELS_GEMM_CUH
 
+#include "FewRows.cuh"
 #include "Product.cuh"
 
 namespace mmcc {
@@ -25,16 +26,23 @@ struct GemmParams {
   int64_t B, M, N, K, a_batch, a_row, m_block, n_block;
 };
 
-template <typename T, typename Post>
-__device__ void gemm(const float *__restrict__ a, const T *__restrict__ w,
+/// With NBlock = 16 the grid is that of panels: few rows take one each, more
+/// rows leave blocks beyond the tiles without work.
+template <int MBlock, int NBlock, typename Post>
+__device__ void gemm(const float *__restrict__ a, const float *__restrict__ w,
                      const GemmParams &p, Post post) {
   const int64_t batch = blockIdx.z;
   const float *rows = a + batch * p.a_batch;
-  multiplyCell(
-      blockIdx.x, blockIdx.y, p.M, p.N, p.K, p.m_block, p.n_block,
-      [&](int64_t m, int64_t k) { return rows[m * p.a_row + k]; },
-      Panels<T>{w, p.K},
-      [&](int64_t m, int64_t n, float sum) { post(batch, m, n, sum); });
+  auto number = [&](int64_t m, int64_t k) { return rows[m * p.a_row + k]; };
+  auto out = [&](int64_t m, int64_t n, float sum) { post(batch, m, n, sum); };
+  if (takesFewRows<MBlock, NBlock>(p.M, p.N, p.K, w, FloatLines<float>{},
+                                   number, out))
+    return;
+  if constexpr (MBlock > kFewRows) {
+    constexpr int kColumns = NBlock == kPanel ? kTile : NBlock;
+    multiplyCell(blockIdx.x, blockIdx.y, p.M, p.N, p.K, MBlock, kColumns,
+                 number, Panels<float>{w, p.K}, out);
+  }
 }
 
 struct BatchGemmParams {

@@ -10,7 +10,9 @@
 
 #define MMCC_HEADERS(X)                                                        \
   X(Abi)                                                                       \
-  X(Blocking) X(Scalar) X(Team) X(Product) X(Gemm) X(Conv) X(Attention) X(State)
+  X(Blocking) X(Scalar) X(Team) X(Product) X(Mma) X(TensorTile) X(Panels)      \
+  X(FewRows) X(Gemm) X(TensorGemm) X(ByteGemm) X(Conv) X(Attention)   \
+  X(TensorAttention) X(State)
 MMCC_HEADERS(MMCC_EMBED)
 
 namespace mmcc::cuda {

@@ -14,7 +14,9 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
+#define MMCC_CUDA_SHIM 1
 #define __device__
 #define __host__
 #define __global__
@@ -51,6 +53,9 @@ extern "C" void mmcc_shim_sync_block();
 /// `from`'s `value`. Lanes that are not in the mask give the caller's own.
 extern "C" uint64_t mmcc_shim_exchange(unsigned mask, uint64_t value,
                                        unsigned from);
+/// Waits for all lanes of the warp; `all` gets `bytes` bytes of each, at most
+/// 64.
+extern "C" void mmcc_shim_gather(const void *mine, unsigned bytes, void *all);
 
 #define threadIdx (mmcc_shim_place()->threadIdx)
 #define blockIdx (mmcc_shim_place()->blockIdx)
@@ -87,6 +92,18 @@ inline double __longlong_as_double(long long bits) {
 inline int __popcll(unsigned long long x) { return __builtin_popcountll(x); }
 inline int __clzll(long long x) { return x ? __builtin_clzll(x) : 64; }
 inline int __ffsll(long long x) { return __builtin_ffsll(x); }
+inline int __dp4a(int a, int b, int c) {
+  for (int i = 0; i < 32; i += 8)
+    c += int(int8_t(a >> i)) * int(int8_t(b >> i));
+  return c;
+}
+/// Bytes, each less its counterpart, without borrowing.
+inline unsigned __vsub4(unsigned a, unsigned b) {
+  unsigned result = 0;
+  for (int i = 0; i < 32; i += 8)
+    result |= ((a >> i) - (b >> i) & 0xff) << i;
+  return result;
+}
 inline float rsqrtf(float x) { return 1 / std::sqrt(x); }
 inline double rsqrt(double x) { return 1 / std::sqrt(x); }
 

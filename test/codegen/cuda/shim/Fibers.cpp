@@ -10,6 +10,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <sys/mman.h>
 #include <vector>
@@ -67,6 +68,7 @@ struct Warp {
   Meeting meeting;
   unsigned mask = 0;
   uint64_t values[32];
+  char gathered[32][64];
 };
 
 class BlockRun {
@@ -93,6 +95,18 @@ public:
     const uint64_t result = mask >> from & 1 ? warp.values[from] : value;
     meet(warp, mask);
     return result;
+  }
+
+  void gather(const void *mine, unsigned bytes, char *all) {
+    const unsigned thread = current->place.threadIdx.x;
+    Warp &warp = warps[thread / 32];
+    constexpr unsigned everyone = 0xffffffffu;
+    meet(warp, everyone);
+    std::memcpy(warp.gathered[thread % 32], mine, bytes);
+    meet(warp, everyone);
+    for (unsigned lane = 0; lane < 32; ++lane)
+      std::memcpy(all + lane * bytes, warp.gathered[lane], bytes);
+    meet(warp, everyone);
   }
 
 private:
@@ -216,6 +230,10 @@ extern "C" void mmcc_shim_sync_block() { running().syncBlock(); }
 extern "C" uint64_t mmcc_shim_exchange(unsigned mask, uint64_t value,
                                        unsigned from) {
   return running().exchange(mask, value, from);
+}
+
+extern "C" void mmcc_shim_gather(const void *mine, unsigned bytes, void *all) {
+  running().gather(mine, bytes, static_cast<char *>(all));
 }
 
 /// Runs a kernel on a grid, its blocks in order. One launch at a time.

@@ -1,0 +1,214 @@
+//===- TensorTile.cuh - Tiles of products on tensor cores -----------------===//
+//
+// A block of 256 threads makes a tile of Rows x Columns from stages of 16 words
+// along K (Mma.cuh), in two buffers of shared memory:
+//
+//     a [Rows][16 words]           rows 20 words apart
+//     b [Columns / 16][16][16]     panels of 16 columns, as weights lie in the
+//                                  file, lines of a panel 24 words apart
+//
+// Both distances let the lanes of a warp read without two of them meeting in
+// one bank. While a stage is multiplied the next one is on its way: whoever
+// brings it `begin`s (asynchronous copies, or loads into registers) and
+// `end`s (what came into registers is converted and stored).
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MMCC_CODEGEN_CUDA_KERNELS_TENSORTILE_CUH
+#define MMCC_CODEGEN_CUDA_KERNELS_TENSORTILE_CUH
+
+#include "Blocking.cuh"
+#include "Mma.cuh"
+
+namespace mmcc {
+
+constexpr int kStageWords = 16, kStepWords = 8, kPanel = 16;
+constexpr int kRowPitch = kStageWords + 4, kLinePitch = kPanel + 8;
+
+template <int Rows, int Columns> struct TensorStage {
+  alignas(16) uint32_t a[Rows][kRowPitch];
+  alignas(16) uint32_t b[Columns / kPanel][kStageWords][kLinePitch];
+};
+
+/// Eight warps on a tile, and where this thread's sums are in it.
+template <int Rows, int Columns> struct TensorShape {
+  static_assert(cuda::kThreads == 256 && (Rows == 64 || Rows == 128) &&
+                (Columns == 64 || Columns == 128));
+  static constexpr int kWarpRows = Rows == 128 && Columns == 128 ? 64 : 32;
+  static constexpr int kWarpsDown = Rows / kWarpRows;
+  static constexpr int kWarpColumns = Columns / (8 / kWarpsDown);
+  static constexpr int kDown = kWarpRows / 16, kAcross = kWarpColumns / 8;
+
+  static __device__ int lane() { return threadIdx.x % 32; }
+  static __device__ int warpRow() {
+    return int(threadIdx.x / 32) % kWarpsDown * kWarpRows;
+  }
+  static __device__ int warpColumn() {
+    return int(threadIdx.x / 32) / kWarpsDown * kWarpColumns;
+  }
+  /// Of sum i of fragment (down, across).
+  static __device__ int row(int down, int i) {
+    return warpRow() + down * 16 + lane() / 4 + i / 2 * 8;
+  }
+  static __device__ int column(int across, int i) {
+    return warpColumn() + across * 8 + lane() % 4 * 2 + i % 2;
+  }
+};
+
+/// Sums of one thread.
+template <typename T, int Rows, int Columns> struct TensorSums {
+  using Shape = TensorShape<Rows, Columns>;
+  T of[Shape::kDown][Shape::kAcross][4] = {};
+
+  /// f(row, column, sum) for each, in the tile.
+  template <typename F> __device__ void each(F f) {
+#pragma unroll
+    for (int down = 0; down < Shape::kDown; ++down)
+#pragma unroll
+      for (int across = 0; across < Shape::kAcross; ++across)
+#pragma unroll
+        for (int i = 0; i < 4; ++i)
+          f(Shape::row(down, i), Shape::column(across, i), of[down][across][i]);
+  }
+};
+
+/// Adds A B over `words` words of K to `sums`. a.begin(stage, word) brings A's
+/// words [word, word + 16) to stage.a, b.begin B's to stage.b, both zero where
+/// there is nothing; end(stage) finishes it. After each step of 8 words `after`
+/// is called with the number of words that have been multiplied and with the
+/// words of A of this lane, [kDown][4]. Every thread of the block calls it.
+template <typename Math, int Rows, int Columns, typename A, typename B,
+          typename After>
+__device__ void
+multiplyStages(TensorStage<Rows, Columns> (&stages)[2],
+               TensorSums<typename Math::Sum, Rows, Columns> &sums,
+               int64_t words, A &a, B &b, After after) {
+  using Shape = TensorShape<Rows, Columns>;
+  auto begin = [&](int buffer, int64_t word) {
+    a.begin(stages[buffer], word);
+    b.begin(stages[buffer], word);
+    commitCopies();
+  };
+  auto end = [&](int buffer) {
+    a.end(stages[buffer]);
+    b.end(stages[buffer]);
+    waitForCopies<0>();
+  };
+  __syncthreads(); // a tile before may still be multiplied
+  begin(0, 0);
+  end(0);
+  int buffer = 0;
+  for (int64_t word = 0; word < words; word += kStageWords, buffer ^= 1) {
+    __syncthreads(); // this stage is there, and the other one is free
+    const bool isLast = word + kStageWords >= words;
+    if (!isLast)
+      begin(buffer ^ 1, word + kStageWords);
+    const TensorStage<Rows, Columns> &stage = stages[buffer];
+#pragma unroll
+    for (int step = 0; step < kStageWords; step += kStepWords) {
+      uint32_t left[Shape::kDown][4];
+#pragma unroll
+      for (int down = 0; down < Shape::kDown; ++down) {
+        // Matrices: rows 0-7 and 8-15 of words 0-3, then of words 4-7.
+        const int row = Shape::warpRow() + down * 16 + Shape::lane() % 16;
+        loadMatrices(left[down], &stage.a[row][step + Shape::lane() / 16 * 4]);
+#pragma unroll
+        for (int i = 0; i < 4; ++i)
+          left[down][i] = Math::prepare(left[down][i]);
+      }
+#pragma unroll
+      for (int across = 0; across < Shape::kAcross; ++across) {
+        const int column = Shape::warpColumn() + across * 8 + Shape::lane() / 4;
+        const auto &panel = stage.b[column / kPanel];
+        const int line = step + Shape::lane() % 4;
+        const uint32_t b0 = panel[line][column % kPanel];
+        const uint32_t b1 = panel[line + 4][column % kPanel];
+#pragma unroll
+        for (int down = 0; down < Shape::kDown; ++down)
+          Math::multiply(sums.of[down][across], left[down], b0, b1);
+      }
+      after(word + step + kStepWords, left);
+    }
+    if (!isLast)
+      end(buffer ^ 1);
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Who brings A
+//===----------------------------------------------------------------------===//
+
+/// Rows of bytes in memory whose words are multiplied as they are: row m of
+/// `rows` at `numbers` + m * rowBytes, `rowLength` bytes of it.
+template <int Rows> struct StoredRows {
+  const char *numbers;
+  int64_t rowBytes, rows, rowLength;
+
+  template <typename Stage> __device__ void begin(Stage &stage, int64_t word) {
+    // Copies of 16 bytes want addresses that are multiples of it.
+    const uint64_t places = reinterpret_cast<uint64_t>(numbers) | rowBytes;
+#pragma unroll
+    for (int i = 0; i < Rows * 4 / cuda::kThreads; ++i) {
+      const int chunk = threadIdx.x + i * cuda::kThreads;
+      const int row = chunk / 4, at = chunk % 4 * 4;
+      const int64_t byte = (word + at) * 4, left = rowLength - byte;
+      const bool isIn = row < rows && left > 0;
+      const int bytes = isIn ? int(least<int64_t>(left, 16)) : 0;
+      const char *from = numbers + (isIn ? row * rowBytes + byte : 0);
+      if (places % 16 == 0) {
+        copyAsync(&stage.a[row][at], from, bytes);
+        continue;
+      }
+      for (int w = 0; w < 4; ++w)
+        stage.a[row][at + w] = wordAt(from + w * 4, bytes - w * 4, places);
+    }
+  }
+  template <typename Stage> __device__ void end(Stage &) {}
+
+private:
+  static __device__ uint32_t wordAt(const char *from, int bytes,
+                                    uint64_t places) {
+    if (places % 4 == 0 && bytes >= 4)
+      return *reinterpret_cast<const uint32_t *>(from);
+    uint32_t word = 0;
+    for (int i = 0; i < 4 && i < bytes; ++i)
+      word |= uint32_t(uint8_t(from[i])) << 8 * i;
+    return word;
+  }
+};
+
+/// Rows of numbers that a function gives as f32, rounded to bf16:
+/// number(m, k) for m < rows, k < depth.
+template <int Rows, typename Number> struct RoundedRows {
+  Number number;
+  int64_t rows, depth;
+  uint32_t words[Rows * 4 / cuda::kThreads][4];
+
+  template <typename Stage> __device__ void begin(Stage &, int64_t word) {
+#pragma unroll
+    for (int i = 0; i < Rows * 4 / cuda::kThreads; ++i) {
+      const int chunk = threadIdx.x + i * cuda::kThreads;
+      const int row = chunk / 4;
+#pragma unroll
+      for (int w = 0; w < 4; ++w) {
+        const int64_t k = (word + chunk % 4 * 4 + w) * 2;
+        const float x = row < rows && k < depth ? number(row, k) : 0.0f;
+        const float y = row < rows && k + 1 < depth ? number(row, k + 1) : 0.0f;
+        words[i][w] = packBf16(x, y);
+      }
+    }
+  }
+  template <typename Stage> __device__ void end(Stage &stage) {
+#pragma unroll
+    for (int i = 0; i < Rows * 4 / cuda::kThreads; ++i) {
+      const int chunk = threadIdx.x + i * cuda::kThreads;
+#pragma unroll
+      for (int w = 0; w < 4; ++w)
+        stage.a[chunk / 4][chunk % 4 * 4 + w] = words[i][w];
+    }
+  }
+};
+
+} // namespace mmcc
+
+#endif // MMCC_CODEGEN_CUDA_KERNELS_TENSORTILE_CUH
