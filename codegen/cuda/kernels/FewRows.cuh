@@ -101,7 +101,8 @@ __device__ bool takesFewRows(int64_t rows, int64_t columns, int64_t depth,
   if (rows > kFewRows)
     return false;
   withFewRows(rows, [&](auto most) {
-    multiplyFewRows<decltype(most)::value>(blockIdx.x, rows, columns, depth, w, unit, a, out);
+    multiplyFewRows<decltype(most)::value>(blockIdx.x, rows, columns, depth, w,
+                                           unit, a, out);
   });
   return true;
 }
