@@ -82,7 +82,9 @@ LogicalResult fromPlan(ModuleOp module, ArrayRef<KernelOffsets> offsets,
       kernel->entry_offset = code->offset;
       kernel->code_bytes = code->bytes;
       kernel->threads = code->threads;
-      if (kernelOp.getScratch().isSingleConstant())
+      if (code->threads)
+        kernel->scratch_bytes = code->sharedBytes;
+      else if (kernelOp.getScratch().isSingleConstant())
         kernel->scratch_bytes = kernelOp.getScratch().getSingleConstantResult();
       kernelIndices[kernel->name] = uint32_t(variant->kernels.size());
       variant->kernels.push_back(std::move(kernel));

@@ -27,9 +27,10 @@ namespace mmcc::artifact {
 struct KernelCode {
   std::string name;
   uint64_t offset = 0;
-  /// On a GPU: of the code, and of a block.
+  /// On a GPU: of the code, and a block's threads and shared memory.
   uint64_t bytes = 0;
   uint32_t threads = 0;
+  uint64_t sharedBytes = 0;
 };
 using KernelOffsets = std::vector<KernelCode>;
 

@@ -67,7 +67,8 @@ FailureOr<CodeImage> emitImage(plan::VariantOp variant,
     if (isNew)
       sources.push_back(source->text);
     sourceOf.push_back(same->second);
-    image.kernels.push_back({kernel.getSymName().str(), 0, 0, source->threads});
+    image.kernels.push_back({kernel.getSymName().str(), 0, 0, source->threads,
+                             source->sharedBytes});
   }
   blame = Failure::environment;
   StringRef architecture = variant.getTarget().split(':').second;

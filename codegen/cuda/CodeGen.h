@@ -27,8 +27,9 @@ struct KernelCode {
   std::string name;
   /// Of its cubin, in the image.
   uint64_t offset, bytes;
-  /// Of a block.
+  /// Of a block: its threads, and its dynamic shared memory.
   uint32_t threads;
+  uint64_t sharedBytes;
 };
 
 struct CodeImage {

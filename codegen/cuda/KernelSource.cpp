@@ -119,6 +119,8 @@ FailureOr<KernelSource> writeKernel(plan::KernelOp kernel) {
   KernelSource source;
   source.symbol = kSymbol.str();
   source.threads = kThreads;
+  if (row)
+    source.sharedBytes = sharedBytesOf(kernel, *row);
   llvm::raw_string_ostream out(source.text);
   unsigned symbols = symbolCount(kernel);
   unsigned operands = kernel.getBody().front().getNumArguments();

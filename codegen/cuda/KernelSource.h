@@ -13,8 +13,9 @@ struct KernelSource {
   std::string symbol;
   /// The file: instantiates templates of codegen/cuda/kernels.
   std::string text;
-  /// Of a block.
+  /// Of a block: its threads, and shared memory beside what the text declares.
   unsigned threads = 0;
+  uint64_t sharedBytes = 0;
 };
 
 /// The source of a kernel. It depends on the kernel alone, not on its name or

@@ -64,6 +64,18 @@ const MicroRow *findMicroRow(StringRef name) {
   return nullptr;
 }
 
+uint64_t sharedBytesOf(plan::KernelOp kernel, const MicroRow &row) {
+  if (!row.tile || row.name == "gemm_f32" ||
+      kernel.getParams().getNumResults() != row.paramCount)
+    return 0;
+  int64_t extents[2] = {};
+  for (unsigned i = 0; i < 2; ++i)
+    if (auto extent = dyn_cast<AffineConstantExpr>(
+            kernel.getParams().getResult(row.tile + i)))
+      extents[i] = extent.getValue();
+  return tensorSharedBytes(extents[0], extents[1]);
+}
+
 /// Writes `block` as a lambda of its indices and an f32.
 static LogicalResult writeBlock(plan::BlockOp block, llvm::raw_ostream &out) {
   Block &body = block.getBody().front();

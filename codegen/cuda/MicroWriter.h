@@ -28,6 +28,9 @@ struct MicroRow {
 /// Null when there is no template yet.
 const MicroRow *findMicroRow(llvm::StringRef name);
 
+/// Dynamic shared memory that the row's template takes in `kernel`.
+uint64_t sharedBytesOf(plan::KernelOp kernel, const MicroRow &row);
+
 /// Writes the call of the row's template with the kernel's blocks as functions
 /// of their indices and number.
 mlir::LogicalResult writeMicro(plan::KernelOp kernel, const MicroRow &row,

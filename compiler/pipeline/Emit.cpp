@@ -89,8 +89,8 @@ static StageResult emitCuda(plan::VariantOp variant, const std::string &dumpDir,
     return blame == cuda::Failure::environment ? StageResult::environment
                                                : StageResult::rejected;
   for (const cuda::KernelCode &kernel : image->kernels)
-    offsets.push_back(
-        {kernel.name, kernel.offset, kernel.bytes, kernel.threads});
+    offsets.push_back({kernel.name, kernel.offset, kernel.bytes, kernel.threads,
+                       kernel.sharedBytes});
   images.push_back(artifact::ByteSource::fromVector(std::move(image->bytes)));
   return StageResult::done;
 }

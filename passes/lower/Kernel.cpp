@@ -51,7 +51,9 @@ void Kernel::finish(ArrayRef<Dim> extents, int64_t parallel,
   op.setParallel(parallel);
   op.setParams(symbols.map(params));
   op.setOffsets(symbols.map(offsets));
-  op.setScratch(symbols.map(scratchBytes));
+  // A GPU's kernels bring their own (codegen/cuda).
+  op.setScratch(
+      symbols.map(lowering.isCuda() ? symbols.constant(0) : scratchBytes));
   llvm::sort(written);
   op.setWritten(written);
   // Blocks run at every point; a finish block only at the parallel ones, which

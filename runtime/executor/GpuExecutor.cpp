@@ -148,10 +148,11 @@ Status GpuExecutor::issue(const Run &run, const LaunchList &list, size_t index,
     parameters_[i] = reinterpret_cast<uint64_t>(pointers[i]);
   for (size_t i = 0; i < sizes.size(); ++i)
     parameters_[pointers.size() + i] = uint64_t(sizes[i]);
+  const GpuProgram::Function &function = gpu_->function(dispatch.kernel());
   cuda::Grid grid = {launch.grid_x, launch.grid_y,
                      launch.cells / launch.grid_x / launch.grid_y,
-                     gpu_->threads(dispatch.kernel())};
-  return queue_.launch(stream, gpu_->function(dispatch.kernel()), grid,
+                     function.threads, function.shared_bytes};
+  return queue_.launch(stream, function.handle, grid,
                        {parameters_.data(), parameters_.size()});
 }
 

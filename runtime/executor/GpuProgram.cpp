@@ -82,34 +82,44 @@ GpuProgram::~GpuProgram() {
 }
 
 Status GpuProgram::loadKernels(const Artifact &artifact) {
-  const cuda::Driver &driver = device_->driver();
-  std::map<uint64_t, cuda::Function> known; // by place: kernels may be equal
+  // By place: kernels may be equal.
+  std::map<uint64_t, Function> known;
   const Variant &variant = artifact.variant();
   for (uint32_t i = 0; i < lengthOf(variant.kernels()); ++i) {
     const Kernel &kernel = *variant.kernels()->Get(i);
-    auto failed = [&](const Status &status) -> Status {
-      return {status.code(),
-              "kernel '" + kernel.name()->str() + "': " + status.message()};
-    };
-    auto [function, added] = known.try_emplace(kernel.entry_offset(), nullptr);
-    if (added) {
-      cuda::Module module = nullptr;
-      Status status = device_->check(
-          driver.moduleLoad(&module, artifact.image() + kernel.entry_offset()),
-          "loading its code");
-      if (!status.ok())
-        return failed(status);
-      modules_.push_back(module);
-      status = device_->check(
-          driver.moduleFunction(&function->second, module, kSymbol),
-          "finding its function");
-      if (!status.ok())
-        return failed(status);
-    }
+    auto [function, added] = known.try_emplace(kernel.entry_offset());
+    if (added)
+      if (Status status =
+              loadKernel(kernel, artifact.image() + kernel.entry_offset(),
+                         function->second);
+          !status.ok())
+        return {status.code(),
+                "kernel '" + kernel.name()->str() + "': " + status.message()};
     functions_.push_back(function->second);
-    threads_.push_back(kernel.threads());
   }
   return {};
+}
+
+Status GpuProgram::loadKernel(const Kernel &kernel, const uint8_t *code,
+                              Function &function) {
+  const cuda::Driver &driver = device_->driver();
+  cuda::Module module = nullptr;
+  MMCC_RETURN_IF_ERROR(
+      device_->check(driver.moduleLoad(&module, code), "loading its code"));
+  modules_.push_back(module);
+  MMCC_RETURN_IF_ERROR(
+      device_->check(driver.moduleFunction(&function.handle, module, kSymbol),
+                     "finding its function"));
+  function.threads = kernel.threads();
+  function.shared_bytes = unsigned(kernel.scratch_bytes()); // at most 2^30
+  // As much as a kernel gets without asking.
+  constexpr unsigned unasked = 48 << 10;
+  if (function.shared_bytes <= unasked)
+    return {};
+  return device_->check(driver.functionSetAttribute(function.handle,
+                                                    cuda::kMostDynamicShared,
+                                                    int(function.shared_bytes)),
+                        "getting its shared memory");
 }
 
 Status GpuProgram::uploadConstants(const Artifact &artifact) {

@@ -22,21 +22,25 @@ public:
   ~GpuProgram();
 
   const std::shared_ptr<cuda::Device> &device() const { return device_; }
-  cuda::Function function(uint32_t kernel) const { return functions_[kernel]; }
-  /// Of a block.
-  unsigned threads(uint32_t kernel) const { return threads_[kernel]; }
+  /// What a launch of a kernel needs to know of it.
+  struct Function {
+    cuda::Function handle;
+    unsigned threads, shared_bytes; // of a block
+  };
+  const Function &function(uint32_t kernel) const { return functions_[kernel]; }
   /// Of constant `index` of the program; null for one that no entry reads.
   uint8_t *constant(uint32_t index) const { return constants_[index]; }
 
 private:
   GpuProgram() = default;
   Status loadKernels(const Artifact &artifact);
+  Status loadKernel(const schema::Kernel &kernel, const uint8_t *code,
+                    Function &function);
   Status uploadConstants(const Artifact &artifact);
 
   std::shared_ptr<cuda::Device> device_;
   std::vector<cuda::Module> modules_;
-  std::vector<cuda::Function> functions_; // by kernel
-  std::vector<unsigned> threads_;
+  std::vector<Function> functions_;  // by kernel
   std::vector<uint8_t *> constants_; // by constant
   cuda::Memory weights_;
 };

@@ -163,7 +163,7 @@ ENDS = {"cuDevicePrimaryCtxRelease_v2", "cuMemFree_v2", "cuMemFreeHost", "cuStre
 ENDS |= {"cuGraphDestroy", "cuGraphExecDestroy", "cuStreamEndCapture"}
 # Not called by this model, or where a failure says that an address is the host's.
 UNUSED = {"cuDriverGetVersion", "cuGetErrorName", "cuGetErrorString", "cuMemGetInfo_v2", "cuPointerGetAttribute", "cuMemcpyDtoDAsync_v2"}
-UNUSED |= {"cuMemsetD8Async", "cuMemsetD16Async", "cuMemsetD32Async", "cuMemsetD2D32Async", "cuStreamWaitEvent"}
+UNUSED |= {"cuFuncSetAttribute", "cuMemsetD8Async", "cuMemsetD16Async", "cuMemsetD32Async", "cuMemsetD2D32Async", "cuStreamWaitEvent"}
 TIMED = {"cuEventCreate", "cuEventRecord", "cuEventSynchronize", "cuEventElapsedTime"}
 
 
@@ -236,6 +236,7 @@ static_assert(ours::kMajor == CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR && ou
 static_assert(ours::kStreamNonBlocking == CU_STREAM_NON_BLOCKING);
 static_assert(ours::kEventDefault == CU_EVENT_DEFAULT && ours::kEventDisableTiming == CU_EVENT_DISABLE_TIMING);
 static_assert(ours::kPointerMemoryType == CU_POINTER_ATTRIBUTE_MEMORY_TYPE && ours::kMemoryTypeDevice == CU_MEMORYTYPE_DEVICE);
+static_assert(ours::kMostDynamicShared == CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES);
 static_assert(ours::kCaptureThreadLocal == CU_STREAM_CAPTURE_MODE_THREAD_LOCAL);
 """
     )

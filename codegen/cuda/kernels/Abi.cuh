@@ -39,4 +39,12 @@ template <int Buffers, int Sizes> struct Arguments {
       name(const __grid_constant__ __VA_ARGS__ args)
 #endif
 
+// Shared memory whose size the launch says (KernelSource::sharedBytes), for
+// what is more than the 48 KiB that a kernel may declare.
+#ifndef MMCC_DYNAMIC_SHARED
+#define MMCC_DYNAMIC_SHARED(type, name)                                        \
+  extern __shared__ uint4 name##_memory[];                                     \
+  type &name = *reinterpret_cast<type *>(name##_memory)
+#endif
+
 #endif // MMCC_CODEGEN_CUDA_KERNELS_ABI_CUH

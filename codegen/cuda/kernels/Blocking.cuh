@@ -24,6 +24,22 @@ constexpr int kFewRows = 8;
 /// smaller ones are taken (an A100 has 108, an H100 132).
 constexpr int64_t kMultiprocessors = 108;
 
+/// Stages of a product on tensor cores that are in shared memory at once.
+constexpr int kTensorStages = 3;
+/// Columns of such a tile in cells of n_block: a grid of panels has tiles
+/// of 64.
+constexpr int tileColumns(int64_t n_block) {
+  return n_block == kPanelColumns ? 64 : int(n_block);
+}
+/// Shared memory of its stages: rows of 16 words 20 apart, and panels of 16
+/// lines 24 apart (TensorTile.cuh).
+constexpr int64_t tensorSharedBytes(int64_t m_block, int64_t n_block) {
+  if (m_block <= kFewRows)
+    return 0;
+  return kTensorStages * 4 *
+         (m_block * 20 + tileColumns(n_block) / kPanelColumns * 16 * 24);
+}
+
 /// Rows and columns of a cell.
 struct Cell {
   int64_t rows, columns;

@@ -46,7 +46,8 @@ template <int MBlock, int NBlock, typename MakeB, typename Out>
 __device__ void byteCell(const ByteProduct &p, MakeB makeB, Out out) {
   constexpr int kColumns = kTileColumns<NBlock>;
   using Shape = TensorShape<MBlock, kColumns>;
-  __shared__ TensorStage<MBlock, kColumns> stages[2];
+  using Stages = TensorStages<MBlock, kColumns>;
+  MMCC_DYNAMIC_SHARED(Stages, stages);
   const int64_t m0 = int64_t(blockIdx.y) * MBlock;
   const int64_t n0 = int64_t(blockIdx.x) * kColumns;
   if (n0 >= p.N)

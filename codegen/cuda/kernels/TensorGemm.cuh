@@ -19,8 +19,12 @@
 namespace mmcc {
 
 /// Columns of a tile.
-template <int NBlock>
-constexpr int kTileColumns = NBlock == kPanel ? 64 : NBlock;
+template <int NBlock> constexpr int kTileColumns = cuda::tileColumns(NBlock);
+static_assert(sizeof(TensorStages<128, 64>) ==
+                      cuda::tensorSharedBytes(128, 64) &&
+                  sizeof(TensorStages<64, 128>) ==
+                      cuda::tensorSharedBytes(64, 128),
+              "what the launch asks for");
 
 /// out(m, n, sum) for the tile of this block. makeA(m0) gives who brings rows
 /// m0 and up, makeB(first, last) the panels [first, last).
@@ -29,7 +33,8 @@ template <typename Math, int MBlock, int NBlock, typename MakeA, typename MakeB,
 __device__ void tensorCell(int64_t rows, int64_t columns, int64_t depth,
                            MakeA makeA, MakeB makeB, Out out) {
   constexpr int kColumns = kTileColumns<NBlock>;
-  __shared__ TensorStage<MBlock, kColumns> stages[2];
+  using Stages = TensorStages<MBlock, kColumns>;
+  MMCC_DYNAMIC_SHARED(Stages, stages);
   const int64_t m0 = int64_t(blockIdx.y) * MBlock;
   const int64_t n0 = int64_t(blockIdx.x) * kColumns;
   if (n0 >= columns)

@@ -1,15 +1,15 @@
 //===- TensorTile.cuh - Tiles of products on tensor cores -----------------===//
 //
 // A block of 256 threads makes a tile of Rows x Columns from stages of 16 words
-// along K (Mma.cuh), in two buffers of shared memory:
+// along K (Mma.cuh), in three buffers of shared memory:
 //
 //     a [Rows][16 words]           rows 20 words apart
 //     b [Columns / 16][16][16]     panels of 16 columns, as weights lie in the
 //                                  file, lines of a panel 24 words apart
 //
 // Both distances let the lanes of a warp read without two of them meeting in
-// one bank. While a stage is multiplied the next one is on its way: whoever
-// brings it `begin`s (asynchronous copies, or loads into registers) and
+// one bank. While a stage is multiplied the next two are on their way: whoever
+// brings one `begin`s (asynchronous copies, or loads into registers) and
 // `end`s (what came into registers is converted and stored).
 //
 //===----------------------------------------------------------------------===//
@@ -72,6 +72,10 @@ template <typename T, int Rows, int Columns> struct TensorSums {
   }
 };
 
+template <int Rows, int Columns> struct TensorStages {
+  TensorStage<Rows, Columns> at[cuda::kTensorStages];
+};
+
 /// Adds A B over `words` words of K to `sums`. a.begin(stage, word) brings A's
 /// words [word, word + 16) to stage.a, b.begin B's to stage.b, both zero where
 /// there is nothing; end(stage) finishes it. After each step of 8 words `after`
@@ -80,30 +84,38 @@ template <typename T, int Rows, int Columns> struct TensorSums {
 template <typename Math, int Rows, int Columns, typename A, typename B,
           typename After>
 __device__ void
-multiplyStages(TensorStage<Rows, Columns> (&stages)[2],
+multiplyStages(TensorStages<Rows, Columns> &stages,
                TensorSums<typename Math::Sum, Rows, Columns> &sums,
                int64_t words, A &a, B &b, After after) {
   using Shape = TensorShape<Rows, Columns>;
-  auto begin = [&](int buffer, int64_t word) {
-    a.begin(stages[buffer], word);
-    b.begin(stages[buffer], word);
-    commitCopies();
+  constexpr int kAhead = cuda::kTensorStages - 1;
+  const int64_t count = (words + kStageWords - 1) / kStageWords;
+  auto stageOf = [&](int64_t i) -> TensorStage<Rows, Columns> & {
+    return stages.at[int(i % cuda::kTensorStages)];
   };
-  auto end = [&](int buffer) {
-    a.end(stages[buffer]);
-    b.end(stages[buffer]);
-    waitForCopies<0>();
+  auto begin = [&](int64_t i) {
+    if (i < count) {
+      a.begin(stageOf(i), i * kStageWords);
+      b.begin(stageOf(i), i * kStageWords);
+    }
+    commitCopies(); // also of nothing, so that groups count stages
+  };
+  auto end = [&](int64_t i) {
+    if (i < count) {
+      a.end(stageOf(i));
+      b.end(stageOf(i));
+    }
   };
   __syncthreads(); // a tile before may still be multiplied
-  begin(0, 0);
-  end(0);
-  int buffer = 0;
-  for (int64_t word = 0; word < words; word += kStageWords, buffer ^= 1) {
-    __syncthreads(); // this stage is there, and the other one is free
-    const bool isLast = word + kStageWords >= words;
-    if (!isLast)
-      begin(buffer ^ 1, word + kStageWords);
-    const TensorStage<Rows, Columns> &stage = stages[buffer];
+  for (int i = 0; i < kAhead; ++i) {
+    begin(i);
+    end(i);
+  }
+  for (int64_t i = 0; i < count; ++i) {
+    waitForCopies<kAhead - 1>();
+    __syncthreads(); // stage i is there, and that of i - 1 is free
+    begin(i + kAhead);
+    const TensorStage<Rows, Columns> &stage = stageOf(i);
 #pragma unroll
     for (int step = 0; step < kStageWords; step += kStepWords) {
       uint32_t left[Shape::kDown][4];
@@ -113,8 +125,8 @@ multiplyStages(TensorStage<Rows, Columns> (&stages)[2],
         const int row = Shape::warpRow() + down * 16 + Shape::lane() % 16;
         loadMatrices(left[down], &stage.a[row][step + Shape::lane() / 16 * 4]);
 #pragma unroll
-        for (int i = 0; i < 4; ++i)
-          left[down][i] = Math::prepare(left[down][i]);
+        for (int j = 0; j < 4; ++j)
+          left[down][j] = Math::prepare(left[down][j]);
       }
 #pragma unroll
       for (int across = 0; across < Shape::kAcross; ++across) {
@@ -127,10 +139,9 @@ multiplyStages(TensorStage<Rows, Columns> (&stages)[2],
         for (int down = 0; down < Shape::kDown; ++down)
           Math::multiply(sums.of[down][across], left[down], b0, b1);
       }
-      after(word + step + kStepWords, left);
+      after(i * kStageWords + step + kStepWords, left);
     }
-    if (!isLast)
-      end(buffer ^ 1);
+    end(i + kAhead);
   }
 }
 

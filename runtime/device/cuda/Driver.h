@@ -34,6 +34,7 @@ constexpr unsigned kEventDefault = 0, kEventDisableTiming = 2;
 constexpr int kPointerMemoryType = 2;
 constexpr unsigned kMemoryTypeDevice = 2;
 constexpr int kCaptureThreadLocal = 1;
+constexpr int kMostDynamicShared = 8; // of a function
 
 // Name in this table, exported symbol, parameters; all return a Result.
 #define MMCC_CUDA_FUNCTIONS(X)                                                 \
@@ -88,6 +89,8 @@ constexpr int kCaptureThreadLocal = 1;
   X(moduleUnload, "cuModuleUnload", (Module module))                           \
   X(moduleFunction, "cuModuleGetFunction",                                     \
     (Function * function, Module module, const char *name))                    \
+  X(functionSetAttribute, "cuFuncSetAttribute",                                \
+    (Function function, int attribute, int value))                             \
   X(launch, "cuLaunchKernel",                                                  \
     (Function function, unsigned grid_x, unsigned grid_y, unsigned grid_z,     \
      unsigned block_x, unsigned block_y, unsigned block_z,                     \

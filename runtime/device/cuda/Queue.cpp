@@ -56,8 +56,9 @@ Status Queue::launch(uint32_t stream, Function function, const Grid &grid,
                    reinterpret_cast<void *>(2), &bytes, nullptr};
   return device_->check(
       device_->driver().launch(function, unsigned(grid.x), unsigned(grid.y),
-                               unsigned(grid.z), grid.threads, 1, 1, 0,
-                               streams_[stream], nullptr, extra),
+                               unsigned(grid.z), grid.threads, 1, 1,
+                               grid.shared_bytes, streams_[stream], nullptr,
+                               extra),
       "launching a kernel");
 }
 

@@ -11,8 +11,9 @@
 namespace mmcc::runtime::cuda {
 
 struct Grid {
-  int64_t x, y, z; // blocks
-  unsigned threads;
+  int64_t x, y, z;       // blocks
+  unsigned threads;      // of a block
+  unsigned shared_bytes; // likewise, dynamic
 };
 
 /// Streams and events of one session. What is put into one stream is carried

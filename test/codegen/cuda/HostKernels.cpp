@@ -45,7 +45,8 @@ HostKernels::HostKernels(plan::VariantOp variant) {
       message += "no source for " + kernel.getSymName().str() + "\n";
       return;
     }
-    if (!load(kernel.getSymName().str(), source->text, source->threads))
+    if (!load(kernel.getSymName().str(), source->text, source->threads,
+              source->sharedBytes))
       return;
   }
 }
@@ -58,7 +59,7 @@ HostKernels::~HostKernels() {
 }
 
 bool HostKernels::load(const std::string &name, const std::string &source,
-                       unsigned threads) {
+                       unsigned threads, size_t sharedBytes) {
   std::string base = folder + "/" + name;
   std::ofstream(base + ".cu") << source;
   std::string command =
@@ -73,6 +74,7 @@ bool HostKernels::load(const std::string &name, const std::string &source,
   }
   Loaded loaded;
   loaded.threads = threads;
+  loaded.sharedBytes = sharedBytes;
   loaded.library = dlopen((base + ".so").c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!loaded.library) {
     message += dlerror();
@@ -101,7 +103,8 @@ bool HostKernels::run(const std::string &kernel, std::array<int64_t, 3> grid,
   const unsigned blocks[] = {unsigned(grid[0]), unsigned(grid[1]),
                              unsigned(grid[2])};
   const unsigned block[] = {found->second.threads, 1, 1};
-  launcher()(found->second.function, blocks, block, 0, parameters.data());
+  launcher()(found->second.function, blocks, block, found->second.sharedBytes,
+             parameters.data());
   return true;
 }
 

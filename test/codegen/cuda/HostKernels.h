@@ -36,9 +36,10 @@ private:
     void *library;
     void (*function)(const void *);
     unsigned threads;
+    size_t sharedBytes;
   };
   bool load(const std::string &name, const std::string &source,
-            unsigned threads);
+            unsigned threads, size_t sharedBytes);
 
   std::string folder;
   std::map<std::string, Loaded> kernels;

@@ -41,6 +41,7 @@ struct Module {
 struct Function {
   void (*kernel)(const void *);
   size_t parameter_bytes;
+  unsigned most_shared = 48 << 10; // dynamic
 };
 
 std::string setting(const char *name, const char *otherwise) {
@@ -102,7 +103,7 @@ Result enter(const char *symbol, bool needs_context = true) {
 }
 
 Result runKernel(Function *function, const unsigned grid[3], unsigned threads,
-                 const std::vector<char> &parameters) {
+                 unsigned shared, const std::vector<char> &parameters) {
   static const int faulty = std::stoi(setting("FAKE_CUDA_FAULT", "0"));
   using Launch = void (*)(void (*)(const void *), const unsigned *,
                           const unsigned *, size_t, const void *);
@@ -111,7 +112,7 @@ Result runKernel(Function *function, const unsigned grid[3], unsigned threads,
   if (++machine().kernels == faulty)
     return machine().broken = 700;
   const unsigned block[] = {threads, 1, 1};
-  launch(function->kernel, grid, block, 0, parameters.data());
+  launch(function->kernel, grid, block, shared, parameters.data());
   return kSuccess;
 }
 
@@ -423,13 +424,21 @@ FAKE cuModuleGetFunction(Function **function, Module *module,
       dlsym(module->library, (std::string(name) + "_parameter_bytes").c_str()));
   if (!kernel || !bytes)
     return 500; // CUDA_ERROR_NOT_FOUND
-  *function = new Function{kernel, *bytes};
+  *function = new Function{kernel, *bytes, 48 << 10};
   machine().modules[module].push_back(*function);
+  return kSuccess;
+}
+FAKE cuFuncSetAttribute(Function *function, int attribute, int value) {
+  ENTER();
+  constexpr int most = 99 << 10; // of an RTX 30, the least of ours
+  if (attribute != 8 || value < 0 || value > most)
+    return kInvalidValue;
+  function->most_shared = unsigned(value);
   return kSuccess;
 }
 FAKE cuLaunchKernel(Function *function, unsigned grid_x, unsigned grid_y,
                     unsigned grid_z, unsigned block_x, unsigned block_y,
-                    unsigned block_z, unsigned, Stream *stream,
+                    unsigned block_z, unsigned shared, Stream *stream,
                     void **parameters, void **extra) {
   ENTER();
   bool good = grid_x && grid_y && grid_z && grid_x <= 0x7fffffffu &&
@@ -437,12 +446,13 @@ FAKE cuLaunchKernel(Function *function, unsigned grid_x, unsigned grid_y,
               block_x <= 1024 && block_y == 1 && block_z == 1 && !parameters &&
               extra && extra[0] == reinterpret_cast<void *>(1) &&
               extra[2] == reinterpret_cast<void *>(2) && !extra[4];
-  if (!good || *static_cast<size_t *>(extra[3]) != function->parameter_bytes)
+  if (!good || shared > function->most_shared ||
+      *static_cast<size_t *>(extra[3]) != function->parameter_bytes)
     return kInvalidValue;
   const char *from = static_cast<const char *>(extra[1]);
   std::vector<char> copy(from, from + function->parameter_bytes);
   return machine().streams.add(stream, [=, copy = std::move(copy)] {
     const unsigned grid[] = {grid_x, grid_y, grid_z};
-    return runKernel(function, grid, block_x, copy);
+    return runKernel(function, grid, block_x, shared, copy);
   });
 }

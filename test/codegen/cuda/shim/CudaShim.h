@@ -34,6 +34,16 @@
   }                                                                            \
   static void name##_body(const __VA_ARGS__ &args)
 
+/// As much as a launch may ask for.
+#define MMCC_DYNAMIC_SHARED(type, name)                                        \
+  alignas(16) static char name##_memory[mmcc_shim_most_shared];                \
+  static_assert(sizeof(type) <= mmcc_shim_most_shared);                        \
+  mmcc_shim_check_shared(sizeof(type));                                        \
+  type &name = *reinterpret_cast<type *>(name##_memory)
+constexpr unsigned mmcc_shim_most_shared = 227 << 10;
+/// The launch must have asked for so many bytes.
+extern "C" void mmcc_shim_check_shared(uint64_t bytes);
+
 namespace mmcc::shim {
 
 struct Position {

@@ -1,13 +1,16 @@
 //===- Fibers.cpp - The threads of a block, one at a time -----------------===//
 //
 // Each thread has a stack of its own and runs until it waits; then the next one
-// that can go on does. What waits is a barrier of the block, or an exchange
-// among lanes of a warp, which is two: all have given, all have taken.
+// of its warp that can go on does, and the next warp when none can: a warp runs
+// as far ahead of the others as the block's barriers let it. What waits is such
+// a barrier, or an exchange among lanes of a warp, which is two: all have
+// given, all have taken.
 //
 //===----------------------------------------------------------------------===//
 
 #include "test/codegen/cuda/shim/CudaShim.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -77,7 +80,13 @@ public:
            mmcc::shim::Position block, mmcc::shim::Position threads,
            mmcc::shim::Position grid);
 
+  void checkShared(uint64_t bytes) const {
+    if (bytes > sharedBytes)
+      fail("more shared memory is used than the launch says");
+  }
+
   Fiber *current = nullptr;
+  size_t sharedBytes = 0; // dynamic
 
   void syncBlock() {
     if (++block.arrived == alive)
@@ -205,16 +214,29 @@ void BlockRun::run(void (*function)(const void *), const void *arguments,
   // A missing barrier shows when threads run in the other order.
   const char *order = std::getenv("MMCC_SHIM_ORDER");
   const bool isReverse = order && std::strcmp(order, "reverse") == 0;
+  // A warp runs as far as it gets by itself before the next one does.
+  auto runWarp = [&](unsigned begin, unsigned end) {
+    bool hasMoved = false, moves = true;
+    while (moves) {
+      moves = false;
+      for (unsigned i = begin; i < end; ++i) {
+        Fiber &fiber = fibers[isReverse ? begin + end - 1 - i : i];
+        if (fiber.isDone || (fiber.event && *fiber.event == fiber.seen))
+          continue;
+        hasMoved = moves = true;
+        fiber.event = nullptr;
+        current = &fiber;
+        mmcc_shim_switch(&scheduler, fiber.stack);
+      }
+    }
+    return hasMoved;
+  };
+  const auto warpCount = unsigned(warps.size());
   while (alive) {
     bool hasMoved = false;
-    for (unsigned i = 0; i < threads.x; ++i) {
-      Fiber &fiber = fibers[isReverse ? threads.x - 1 - i : i];
-      if (fiber.isDone || (fiber.event && *fiber.event == fiber.seen))
-        continue;
-      hasMoved = true;
-      fiber.event = nullptr;
-      current = &fiber;
-      mmcc_shim_switch(&scheduler, fiber.stack);
+    for (unsigned i = 0; i < warpCount; ++i) {
+      const unsigned warp = isReverse ? warpCount - 1 - i : i;
+      hasMoved |= runWarp(warp * 32, std::min(warp * 32 + 32, threads.x));
     }
     if (!hasMoved)
       fail("all threads wait for others (a barrier that not all reach)");
@@ -236,11 +258,16 @@ extern "C" void mmcc_shim_gather(const void *mine, unsigned bytes, void *all) {
   running().gather(mine, bytes, static_cast<char *>(all));
 }
 
+extern "C" void mmcc_shim_check_shared(uint64_t bytes) {
+  running().checkShared(bytes);
+}
+
 /// Runs a kernel on a grid, its blocks in order. One launch at a time.
 extern "C" void mmcc_shim_launch(void (*kernel)(const void *),
                                  const unsigned grid[3],
-                                 const unsigned block[3], size_t,
+                                 const unsigned block[3], size_t shared,
                                  const void *parameters) {
+  running().sharedBytes = shared;
   for (unsigned z = 0; z < grid[2]; ++z)
     for (unsigned y = 0; y < grid[1]; ++y)
       for (unsigned x = 0; x < grid[0]; ++x)
