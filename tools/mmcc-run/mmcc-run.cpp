@@ -368,11 +368,12 @@ int Runner::run() {
     return code;
   if (int code = runSteps())
     return code;
-  if (!options.outputs.empty())
-    if (int code = writeOutputs())
-      return code;
   if (options.bench_seconds > 0)
     if (int code = bench())
+      return code;
+  // After --bench they are the last run's: on a GPU what a graph gave.
+  if (!options.outputs.empty())
+    if (int code = writeOutputs())
       return code;
   if (!options.trace.empty()) {
     mmcc_session_set_timeline(session.get(), 1);
@@ -414,7 +415,8 @@ int main(int argc, char **argv) {
                  "optional ones that are left out; with --state one a step")
       ->required()
       ->allow_extra_args(false);
-  app.add_option("--outputs", options.outputs, "npz to write");
+  app.add_option("--outputs", options.outputs,
+                 "npz to write; with --bench the last run's");
   app.add_option("--entry", options.entry, "entry point, if there are several");
   app.add_option("--device", options.device, "cpu (default) or cuda[:N]");
   app.add_option("--threads", options.threads, "default: one per processor")
