@@ -8,6 +8,13 @@ include(AddLLVM)
 include(AddMLIR)
 include_directories(SYSTEM ${MLIR_INCLUDE_DIRS}) # tablegen's search path
 
+# The libraries that are installed; for what goes to other machines (tools/gpu), which
+# sets MMCC_PORTABLE, their archives, in which the linker finds the few parts that are used.
+file(GLOB MMCC_LLVM_ARCHIVES ${LLVM_LIBRARY_DIRS}/libMLIR*.a ${LLVM_LIBRARY_DIRS}/libLLVM*.a)
+add_library(mmcc_llvm INTERFACE)
+target_link_libraries(mmcc_llvm INTERFACE
+  "$<IF:$<BOOL:$<TARGET_PROPERTY:MMCC_PORTABLE>>,${MMCC_LLVM_ARCHIVES},MLIR;LLVM>")
+
 # MLIR's headers cost more than our sources: they are compiled once.
 add_library(mmcc_mlir_pch OBJECT ${PROJECT_SOURCE_DIR}/cmake/pch.cpp)
 target_include_directories(mmcc_mlir_pch SYSTEM PUBLIC ${MLIR_INCLUDE_DIRS} ${LLVM_INCLUDE_DIRS})
@@ -23,7 +30,7 @@ function(mmcc_compiler_library name)
   target_compile_definitions(${name} PUBLIC ${LLVM_DEFINITIONS})
   target_compile_options(${name} PRIVATE ${MMCC_WARNINGS} -fno-exceptions)
   target_precompile_headers(${name} REUSE_FROM mmcc_mlir_pch)
-  target_link_libraries(${name} PUBLIC ${ARG_LINK} MLIR LLVM)
+  target_link_libraries(${name} PUBLIC ${ARG_LINK} mmcc_llvm)
   if(ARG_DEPENDS)
     add_dependencies(${name} ${ARG_DEPENDS})
   endif()
@@ -40,7 +47,7 @@ function(mmcc_compiler_tool name)
   set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
   target_compile_options(${name} PRIVATE -fPIC)
   target_precompile_headers(${name} REUSE_FROM mmcc_mlir_pch)
-  target_link_libraries(${name} PRIVATE ${ARG_LINK} MLIR LLVM)
+  target_link_libraries(${name} PRIVATE ${ARG_LINK} mmcc_llvm)
 endfunction()
 
 # mmcc_dialect_tablegen(TARGET NAME DIALECT): ops, types, attributes of one dialect.
