@@ -11,9 +11,20 @@
 #define MMCC_HEADERS(X)                                                        \
   X(Abi)                                                                       \
   X(Blocking)                                                                  \
-  X(Scalar) X(Team) X(Product) X(Mma) X(TensorTile) X(Panels) X(FewRows)       \
-      X(Gemm) X(TensorGemm) X(ByteGemm) X(Conv) X(Attention)                   \
-          X(TensorAttention) X(State)
+  X(Scalar)                                                                    \
+  X(Team)                                                                      \
+  X(Product)                                                                   \
+  X(Mma)                                                                       \
+  X(TensorTile)                                                                \
+  X(Panels)                                                                    \
+  X(FewRows)                                                                   \
+  X(Gemm)                                                                      \
+  X(TensorGemm)                                                                \
+  X(ByteGemm)                                                                  \
+  X(Conv)                                                                      \
+  X(Attention)                                                                 \
+  X(TensorAttention)                                                           \
+  X(State)
 MMCC_HEADERS(MMCC_EMBED)
 
 namespace mmcc::cuda {
