@@ -79,7 +79,9 @@ void lowerStateAttention(Lowering &lowering, mm::AttentionOp op) {
   // one pass over the keys serves.
   int64_t kvHeads = *kShape[1].getConstant();
   int64_t group = *H.getConstant() / kvHeads;
-  int64_t parts = (group + 3) / 4, perCell = (group + parts - 1) / parts;
+  // A GPU has room for all, and its cache for the keys.
+  int64_t parts = lowering.isCuda() ? group : (group + 3) / 4;
+  int64_t perCell = (group + parts - 1) / parts;
   // Lengths are known at the call only: any cut of the queries serves them.
   int64_t block = std::min<int64_t>(Sq.getConstant().value_or(128), 128);
   Dim qBlock = symbols.constant(block);

@@ -24,6 +24,7 @@
   X(Conv)                                                                      \
   X(Attention)                                                                 \
   X(TensorAttention)                                                           \
+  X(StepAttention)                                                             \
   X(State)
 MMCC_HEADERS(MMCC_EMBED)
 

@@ -9,7 +9,7 @@
 #ifndef MMCC_CODEGEN_CUDA_KERNELS_STATE_CUH
 #define MMCC_CODEGEN_CUDA_KERNELS_STATE_CUH
 
-#include "Attention.cuh"
+#include "StepAttention.cuh"
 
 namespace mmcc {
 
@@ -59,6 +59,26 @@ template <typename T> struct StateTokens {
       number *= scale(t) * Kept<T>::kUnit;
     return number;
   }
+  /// Token t times `numbers`.
+  __device__ float dot(int64_t t, const float *numbers, int64_t size) const {
+    // Rows begin at multiples of four numbers if they have so many.
+    struct alignas(4 * sizeof(T)) Four {
+      T of[4];
+    };
+    const T *row = &at(t, 0);
+    float sum = 0;
+    int64_t d = 0;
+    if (width % 4 == 0)
+      for (; d + 4 <= size; d += 4) {
+        const Four four = *reinterpret_cast<const Four *>(row + d);
+#pragma unroll
+        for (int i = 0; i < 4; ++i)
+          sum += float(four.of[i]) * numbers[d + i];
+      }
+    for (; d < size; ++d)
+      sum += float(row[d]) * numbers[d];
+    return Kept<T>::kScaled ? sum * (scale(t) * Kept<T>::kUnit) : sum;
+  }
 };
 
 struct StateAppendParams {
@@ -103,7 +123,10 @@ template <int Chunks, typename T, typename Score, typename Post>
 __device__ void stateAttention(const float *__restrict__ q, const void *k,
                                const void *v, const StateAttentionParams &s,
                                Score score, Post post) {
-  __shared__ AttentionTiles tiles;
+  __shared__ union {
+    AttentionTiles tiles;
+    StepShared step;
+  } shared;
   AttentionParams p{};
   p.Sq = s.Sq, p.Skv = s.Skv, p.D = s.D, p.Dv = s.Dv, p.scale = s.scale;
   p.causal = s.causal, p.causal_offset = s.causal_offset, p.window = s.window;
@@ -121,11 +144,21 @@ __device__ void stateAttention(const float *__restrict__ q, const void *k,
     auto scoreOfHead = [&](int64_t i, int64_t j, float value) {
       return score(batch, head, i, j, value);
     };
+    if (s.Sq <= kStepQueries && s.D <= StepShared::kWidest) {
+      for (int64_t i = begin; i < iEnd; ++i)
+        attendStep<Chunks>(
+            shared.step, p,
+            q + batch * s.q_batch + head * s.q_head + i * s.q_row, keys, values,
+            i, scoreOfHead,
+            [&](int64_t d, float number) { post(batch, head, i, d, number); });
+      continue;
+    }
     for (int64_t i0 = begin; i0 < iEnd; i0 += AttentionTiles::kSide) {
       QueryTile<Chunks, StateTokens<T>, StateTokens<T>, decltype(scoreOfHead),
                 Post>
-          tile(tiles, p, {q + batch * s.q_batch + head * s.q_head, s.q_row},
-               keys, values, i0, iEnd, scoreOfHead, post);
+          tile(shared.tiles, p,
+               {q + batch * s.q_batch + head * s.q_head, s.q_row}, keys, values,
+               i0, iEnd, scoreOfHead, post);
       tile.attend(0, s.Skv, false);
       tile.finish(batch, head);
     }

@@ -84,6 +84,14 @@ template <typename T> T __shfl_xor_sync(unsigned mask, T value, int lanes) {
   return value;
 }
 
+template <typename T> T __shfl_sync(unsigned mask, T value, int from) {
+  uint64_t bits = 0;
+  std::memcpy(&bits, &value, sizeof(T));
+  bits = mmcc_shim_exchange(mask, bits, unsigned(from) % 32);
+  std::memcpy(&value, &bits, sizeof(T));
+  return value;
+}
+
 inline float __uint_as_float(unsigned bits) {
   float value;
   std::memcpy(&value, &bits, sizeof(value));
