@@ -25,8 +25,9 @@ static constexpr MicroRow kRows[] = {
      11},
     {"gemm_i8_i8", "ByteGemm.cuh", "gemmBytes", "GemmI8I8Params", 6, 14, "",
      11},
-    {"batch_gemm_f32", "Gemm.cuh", "batchGemm", "BatchGemmParams", 2, 15},
-    {"conv_f32", "Conv.cuh", "conv", "ConvParams", 2, 21},
+    {"batch_gemm_f32", "Gemm.cuh", "batchGemm", "BatchGemmParams", 2, 15, "",
+     13},
+    {"conv_f32", "Conv.cuh", "conv", "ConvParams", 2, 21, "", 19},
     {"conv_bf16", "Conv.cuh", "convBf16", "ConvParams", 2, 21, "", 19},
     {"depthwise_f32", "Conv.cuh", "depthwise", "DepthwiseParams", 2, 19},
     {"attention_f32", "Attention.cuh", "attention", "AttentionParams", 4, 24,
@@ -65,8 +66,7 @@ const MicroRow *findMicroRow(StringRef name) {
 }
 
 uint64_t sharedBytesOf(plan::KernelOp kernel, const MicroRow &row) {
-  if (!row.tile || row.name == "gemm_f32" ||
-      kernel.getParams().getNumResults() != row.paramCount)
+  if (!row.isTensor() || kernel.getParams().getNumResults() != row.paramCount)
     return 0;
   int64_t extents[2] = {};
   for (unsigned i = 0; i < 2; ++i)

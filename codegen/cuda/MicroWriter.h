@@ -20,6 +20,11 @@ struct MicroRow {
   /// Which parameter is m_block, with n_block behind it, if the template takes
   /// both; 0: it does not.
   unsigned tile = 0;
+  /// Whether it has stages of tensor cores' products in dynamic shared memory.
+  bool isTensor() const {
+    return tile && (header == "TensorGemm.cuh" || header == "ByteGemm.cuh" ||
+                    name == "conv_bf16");
+  }
   /// Whether there is a score block, or one that changes nothing.
   bool hasScore = false;
   bool hasPost = true;

@@ -214,9 +214,11 @@ void lowerMatmul(Lowering &lowering, mm::MatmulOp op) {
     }
   }
   Dim M = out[out.size() - 2], N = out.back(), K = a.back();
-  cpu::Blocks blocks = blocksFor(
-      lowering, cpu::batchGemmBlocks(typical(M), typical(N), typical(K),
-                                     typical(extents[0]) * typical(extents[1]),
+  int64_t copies = typical(extents[0]) * typical(extents[1]);
+  cpu::Blocks blocks =
+      blocksFor(lowering, typical(M), typical(N), copies,
+                /*onTensorCores=*/false,
+                cpu::batchGemmBlocks(typical(M), typical(N), typical(K), copies,
                                      hasAvx512(lowering.level)));
   if (!M.getConstant() && !lowering.isCuda())
     blocks.m_block = kTypicalRows;

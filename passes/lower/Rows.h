@@ -20,12 +20,15 @@ inline bool hasAvx512(llvm::StringRef level) {
   return level.contains("x86-64-v4");
 }
 
-/// The blocks of a product that neither operand of is a weight: on a GPU a cell
-/// is a tile, whatever the sizes.
-inline cpu::Blocks blocksFor(const Lowering &lowering,
+/// The blocks of a product without panels for few rows: on a GPU tiles, of
+/// tensor cores or not.
+inline cpu::Blocks blocksFor(const Lowering &lowering, int64_t rows,
+                             int64_t columns, int64_t batch, bool onTensorCores,
                              const cpu::Blocks &onCpu) {
-  return lowering.isCuda() ? cpu::Blocks{cuda::kProductTile, cuda::kProductTile}
-                           : onCpu;
+  if (!lowering.isCuda())
+    return onCpu;
+  cuda::Cell cell = cuda::tileCell(rows, columns, batch, onTensorCores);
+  return {cell.rows, cell.columns};
 }
 
 /// The blocks of rows times a weight of `columns`, in plain f32 or not. On a
@@ -41,15 +44,6 @@ inline cpu::Blocks linearBlocks(const Lowering &lowering, const Dim &rows,
   if (!rows.getConstant())
     onCpu.m_block = kTypicalRows;
   return onCpu;
-}
-
-/// The blocks of a product on a GPU's tensor cores that has no panels of few
-/// rows.
-inline cpu::Blocks tensorBlocks(int64_t rows, int64_t columns, int64_t batch) {
-  cuda::Cell cell =
-      cuda::productCell(std::max<int64_t>(rows, cuda::kFewRows + 1), columns,
-                        batch, /*onTensorCores=*/true);
-  return {cell.rows, cell.columns};
 }
 
 /// The rows of a linear layer's input, one stride a batch and one a row.

@@ -100,10 +100,9 @@ void emitConv(Lowering &lowering, Location loc, const ConvCall &call,
                                              batch * groups, avx512);
   if (lowering.isCuda() && call.depthwise)
     blocks = {cuda::kDepthwisePixels, cuda::kDepthwiseChannels};
-  else if (lowering.isCuda() && call.rounds)
-    blocks = tensorBlocks(m, n / groups, batch * groups);
   else
-    blocks = blocksFor(lowering, blocks);
+    blocks =
+        blocksFor(lowering, m, n / groups, batch * groups, call.rounds, blocks);
   if (!pixels.getConstant() && blocks.m_block >= m && !lowering.isCuda())
     blocks.m_block = 112;
   Dim mBlock = constant(blocks.m_block), nBlock = constant(blocks.n_block);

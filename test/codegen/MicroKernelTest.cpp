@@ -23,9 +23,14 @@ std::vector<float> packPanels(const std::vector<float> &w, int k, int n) {
 // y = gelu(a w + bias) + residual, with a symbolic number of rows and operands
 // that do not start at zero.
 TEST_P(MicroKernel, gemmWithBlocks) {
+  // A GPU's cells are tiles.
+  bool isCuda = GetParam() == kCuda;
+  int64_t mBlock = isCuda ? 64 : 32, nBlock = isCuda ? 64 : 48;
   Program program(R"(
     plan.kernel @k row "gemm_f32" extents affine_map<()[s0] -> (1, s0, 50)> parallel 3
-        params affine_map<()[s0] -> (1, s0, 50, 40, 0, 40, 32, 48)>
+        params affine_map<()[s0] -> (1, s0, 50, 40, 0, 40, )" +
+                      std::to_string(mBlock) + ", " + std::to_string(nBlock) +
+                      R"()>
         offsets affine_map<()[s0] -> (3, 0)> scratch affine_map<() -> (0)> written [4] {
     ^bb0(%a: !plan.buffer<f32>, %w: !plan.buffer<f32>, %bias: !plan.buffer<f32>, %r: !plan.buffer<f32>, %y: !plan.buffer<f32>):
       plan.block "post" {
@@ -61,7 +66,7 @@ TEST_P(MicroKernel, gemmWithBlocks) {
         want[i * 50 + j] =
             0.5 * v * (1 + std::erf(v * std::sqrt(0.5))) + r[i * 50 + j];
       }
-    program.run("k", {2, (m + 31) / 32, 1},
+    program.run("k", {(50 + nBlock - 1) / nBlock, (m + mBlock - 1) / mBlock, 1},
                 {a.data(), packed.data(), bias.data(), r.data(), y.data()},
                 {m});
     expectClose(y, want, 1e-5, 1e-5);

@@ -14,8 +14,6 @@ namespace mmcc::cuda {
 
 /// Threads of a block.
 constexpr int kThreads = 256;
-/// Rows and columns of a tile of f32 products (Product.cuh); a cell is one.
-constexpr int64_t kProductTile = 128;
 /// Columns of a panel of weights.
 constexpr int64_t kPanelColumns = 16;
 /// Most rows of a product that is bound by reading its weights (FewRows.cuh).
@@ -45,26 +43,32 @@ struct Cell {
   int64_t rows, columns;
 };
 
-/// The cells of a product of `rows` rows (0: not known before the call) by
-/// `columns` columns, `batch` times. What is bound by its weights has a cell a
-/// panel; where that shows at the call only, the grid is of panels, too.
-constexpr Cell productCell(int64_t rows, int64_t columns, int64_t batch,
-                           bool onTensorCores) {
-  if (rows > 0 && rows <= kFewRows)
-    return {kFewRows, kPanelColumns};
-  if (rows == 0)
-    return {onTensorCores ? 64 : kProductTile, kPanelColumns};
-  if (!onTensorCores)
-    return {kProductTile, kProductTile};
+/// The cells of a product, a tile each, where neither operand is read by few
+/// rows: the largest tiles that are enough for a GPU. Those of f32
+/// (Product.cuh) are squares.
+constexpr Cell tileCell(int64_t rows, int64_t columns, int64_t batch,
+                        bool onTensorCores) {
   auto tiles = [&](int64_t height, int64_t width) {
     return (rows + height - 1) / height * ((columns + width - 1) / width) *
            batch;
   };
   if (tiles(128, 128) >= kMultiprocessors)
     return {128, 128};
-  if (tiles(128, 64) >= kMultiprocessors)
+  if (onTensorCores && tiles(128, 64) >= kMultiprocessors)
     return {128, 64};
   return {64, 64};
+}
+
+/// The cells of `rows` rows (0: not known before the call) times a weight of
+/// `columns`, `batch` times. What is bound by the weight has a cell a panel;
+/// where that shows at the call only, the grid is of panels, too.
+constexpr Cell productCell(int64_t rows, int64_t columns, int64_t batch,
+                           bool onTensorCores) {
+  if (rows > 0 && rows <= kFewRows)
+    return {kFewRows, kPanelColumns};
+  if (rows == 0)
+    return {64, kPanelColumns};
+  return tileCell(rows, columns, batch, onTensorCores);
 }
 
 /// Queries that a block of attention takes (Attention.cuh,

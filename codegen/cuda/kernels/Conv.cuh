@@ -50,16 +50,17 @@ struct ConvCell {
         panels(w + group * ((columns + 15) / 16) * depth * 16) {}
 };
 
-template <typename Post>
+template <int MBlock, int NBlock, typename Post>
 __device__ void conv(const float *__restrict__ x, const float *__restrict__ w,
                      const ConvParams &p, Post post) {
   const ConvCell cell(x, w, p);
-  multiplyCell(blockIdx.x, blockIdx.y, p.OH * p.OW, cell.columns, cell.depth,
-               p.m_block, p.n_block, cell.pixels,
-               Panels<float>{cell.panels, cell.depth},
-               [&](int64_t m, int64_t n, float sum) {
-                 post(cell.batch, m, cell.group * cell.columns + n, sum);
-               });
+  static_assert(MBlock == NBlock);
+  multiplyCell<MBlock>(p.OH * p.OW, cell.columns, cell.depth, cell.pixels,
+                       Panels<float>{cell.panels, cell.depth},
+                       [&](int64_t m, int64_t n, float sum) {
+                         post(cell.batch, m, cell.group * cell.columns + n,
+                              sum);
+                       });
 }
 
 /// Both operands rounded to bf16, on tensor cores.

@@ -22,10 +22,16 @@ constexpr int kFewRows = cuda::kFewRows, kParts = cuda::kThreads / kPanel;
 /// Lines that a thread loads before it multiplies the first of them.
 constexpr int kLinesAhead = 4;
 
+/// One buffer for all instances of sumParts.
+__device__ inline float *partsBuffer() {
+  __shared__ float parts[kParts * kFewRows * kPanel];
+  return parts;
+}
+
 /// Sums of each part, then out(m, column of the panel, sum) for m < rows.
 template <int Rows, typename Out>
 __device__ void sumParts(const float (&sums)[Rows], int64_t rows, Out out) {
-  __shared__ float parts[kParts][Rows][kPanel];
+  auto *parts = reinterpret_cast<float(*)[Rows][kPanel]>(partsBuffer());
   const int column = threadIdx.x % kPanel, part = threadIdx.x / kPanel;
   __syncthreads(); // sums before may still be read
   for (int r = 0; r < Rows; ++r)

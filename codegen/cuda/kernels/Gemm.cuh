@@ -38,11 +38,8 @@ __device__ void gemm(const float *__restrict__ a, const float *__restrict__ w,
   if (takesFewRows<MBlock, NBlock>(p.M, p.N, p.K, w, FloatLines<float>{},
                                    number, out))
     return;
-  if constexpr (MBlock > kFewRows) {
-    constexpr int kColumns = NBlock == kPanel ? kTile : NBlock;
-    multiplyCell(blockIdx.x, blockIdx.y, p.M, p.N, p.K, MBlock, kColumns,
-                 number, Panels<float>{w, p.K}, out);
-  }
+  if constexpr (MBlock > kFewRows)
+    multiplyCell<MBlock>(p.M, p.N, p.K, number, Panels<float>{w, p.K}, out);
 }
 
 struct BatchGemmParams {
@@ -50,15 +47,16 @@ struct BatchGemmParams {
       m_block, n_block;
 };
 
-template <typename Post>
+template <int MBlock, int NBlock, typename Post>
 __device__ void batchGemm(const float *__restrict__ a,
                           const float *__restrict__ b, const BatchGemmParams &p,
                           Post post) {
   const int64_t b0 = blockIdx.z / p.B1, b1 = blockIdx.z % p.B1;
   const float *left = a + b0 * p.a_b0 + b1 * p.a_b1;
   const float *right = b + b0 * p.b_b0 + b1 * p.b_b1;
-  multiplyCell(
-      blockIdx.x, blockIdx.y, p.M, p.N, p.K, p.m_block, p.n_block,
+  static_assert(MBlock == NBlock);
+  multiplyCell<MBlock>(
+      p.M, p.N, p.K,
       [&](int64_t m, int64_t k) { return left[m * p.a_row + k * p.a_col]; },
       [&](int64_t k, int64_t n) { return right[k * p.b_row + n * p.b_col]; },
       [&](int64_t m, int64_t n, float sum) { post(b0, b1, m, n, sum); });
