@@ -4,15 +4,11 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <utility>
 
 namespace mmcc::runtime {
 
 using namespace schema;
-
-/// Lists that keep a graph, and how often addresses may change before a list is
-/// launched as it is.
-static constexpr size_t kGraphsKept = 16;
-static constexpr unsigned kMostChanges = 3;
 
 GpuExecutor::GpuExecutor(std::shared_ptr<const GpuProgram> gpu,
                          const EntryProgram &program)
@@ -27,13 +23,12 @@ GpuExecutor::GpuExecutor(std::shared_ptr<const GpuProgram> gpu,
   outputs_.resize(lengthOf(program.entry.outputs()));
   for (Output &output : outputs_)
     output.memory = cuda::Memory(gpu_->device());
-  graphs_.reserve(kGraphsKept);
+  graphs_.resize(program.runs.size());
 }
 
 GpuExecutor::~GpuExecutor() {
   if (begin().ok())
-    for (Recorded &recorded : graphs_)
-      forget(recorded);
+    graphs_.clear();
 }
 
 /// Whether the environment has `name` as 1.
@@ -140,20 +135,35 @@ Status GpuExecutor::issue(const Run &run, const LaunchList &list, size_t index,
   if (command.body_type() == CommandBody::Fill)
     return queue_.fill(stream, address(0), uint64_t(sizes[0]),
                        uint64_t(sizes[1]), uint32_t(sizes[2]));
-  const Dispatch &dispatch = *command.body_as_Dispatch();
+  cuda::Function function;
+  cuda::Grid grid;
+  parameters_.clear();
+  MMCC_RETURN_IF_ERROR(describe(list, index, *command.body_as_Dispatch(),
+                                function, grid, parameters_));
+  return queue_.launch(stream, function, grid,
+                       {parameters_.data(), parameters_.size()});
+}
+
+Status GpuExecutor::describe(const LaunchList &list, size_t index,
+                             const Dispatch &dispatch, cuda::Function &function,
+                             cuda::Grid &grid,
+                             std::vector<uint64_t> &parameters) const {
   // Arguments in codegen/cuda/kernels/Abi.cuh: addresses, then sizes, of which
   // there is always one.
-  parameters_.assign(pointers.size() + std::max<size_t>(sizes.size(), 1), 0);
-  for (size_t i = 0; i < pointers.size(); ++i)
-    parameters_[i] = reinterpret_cast<uint64_t>(pointers[i]);
-  for (size_t i = 0; i < sizes.size(); ++i)
-    parameters_[pointers.size() + i] = uint64_t(sizes[i]);
-  const GpuProgram::Function &function = gpu_->function(dispatch.kernel());
-  cuda::Grid grid = {launch.grid_x, launch.grid_y,
-                     launch.cells / launch.grid_x / launch.grid_y,
-                     function.threads, function.shared_bytes};
-  return queue_.launch(stream, function.handle, grid,
-                       {parameters_.data(), parameters_.size()});
+  for (void *pointer : list.pointersOf(index))
+    parameters.push_back(reinterpret_cast<uint64_t>(pointer));
+  Span<const int64_t> sizes = list.sizesOf(index);
+  for (int64_t size : sizes)
+    parameters.push_back(uint64_t(size));
+  if (sizes.empty())
+    parameters.push_back(0);
+  const Launch &launch = list.launches()[index];
+  const GpuProgram::Function &kernel = gpu_->function(dispatch.kernel());
+  function = kernel.handle;
+  grid = {launch.grid_x, launch.grid_y,
+          launch.cells / launch.grid_x / launch.grid_y, kernel.threads,
+          kernel.shared_bytes};
+  return grid.check();
 }
 
 Status GpuExecutor::issueInOrder(const Run &run, const LaunchList &list) {
@@ -193,68 +203,80 @@ Status GpuExecutor::execute(const Run &run, const LaunchList &list,
 // Graphs
 //===----------------------------------------------------------------------===//
 
-void GpuExecutor::forget(Recorded &recorded) {
-  if (recorded.exec)
-    (void)gpu_->device()->driver().graphExecDestroy(recorded.exec);
-  recorded.exec = nullptr;
-}
-
-/// What is kept for the list, or a place for it, where an old one was.
-GpuExecutor::Recorded &GpuExecutor::recordedOf(const LaunchList &list) {
-  Recorded *oldest = nullptr;
-  for (Recorded &each : graphs_) {
-    if (each.generation == list.generation())
-      return each;
-    if (!oldest || each.generation < oldest->generation)
-      oldest = &each;
+Status GpuExecutor::collect(const Run &run, const LaunchList &list, bool &all) {
+  constexpr uint32_t none = ~uint32_t(0);
+  kernels_.clear();
+  // The last kernel of each stream, and what each event is behind; `waits` are
+  // for the next kernel of a stream.
+  last_.assign(std::max(program_.entry.stream_count(), 1u), none);
+  event_kernels_.assign(program_.entry.event_count(), none);
+  std::vector<std::pair<uint32_t, uint32_t>> waits; // stream, kernel
+  all = true;
+  size_t launch = 0;
+  for (uint32_t i = run.first; i < run.first + run.count; ++i) {
+    const Command &command = program_.command(run.block, i);
+    uint32_t stream = command.stream();
+    if (const EventRecord *body = command.body_as_EventRecord()) {
+      // An event of what is still to be waited for: streams can say that.
+      for (const auto &wait : waits)
+        all &= wait.first != stream;
+      event_kernels_[body->event()] = last_[stream];
+      continue;
+    }
+    if (const EventWait *body = command.body_as_EventWait()) {
+      if (event_kernels_[body->event()] != none)
+        waits.push_back({stream, event_kernels_[body->event()]});
+      continue;
+    }
+    size_t index = launch++;
+    if (list.launches()[index].cells == 0)
+      continue;
+    const Dispatch *dispatch = command.body_as_Dispatch();
+    if (!dispatch) {
+      all = false;
+      return {};
+    }
+    cuda::KernelList::Kernel kernel;
+    kernel.parameters_begin = uint32_t(kernels_.parameters.size());
+    Status status = describe(list, index, *dispatch, kernel.function,
+                             kernel.grid, kernels_.parameters);
+    if (!status.ok())
+      return {status.code(),
+              program_.nameOf(command, i) + ": " + status.message()};
+    kernel.parameters_end = uint32_t(kernels_.parameters.size());
+    kernel.dependencies_begin = uint32_t(kernels_.dependencies.size());
+    if (last_[stream] != none)
+      kernels_.dependencies.push_back(last_[stream]);
+    auto mine =
+        std::partition(waits.begin(), waits.end(),
+                       [&](const auto &wait) { return wait.first != stream; });
+    for (auto wait = mine; wait != waits.end(); ++wait)
+      if (wait->second != last_[stream])
+        kernels_.dependencies.push_back(wait->second);
+    waits.erase(mine, waits.end());
+    kernel.dependencies_end = uint32_t(kernels_.dependencies.size());
+    last_[stream] = uint32_t(kernels_.kernels.size());
+    kernels_.kernels.push_back(kernel);
   }
-  if (graphs_.size() < kGraphsKept)
-    oldest = &graphs_.emplace_back();
-  forget(*oldest);
-  *oldest = {};
-  oldest->generation = list.generation();
-  return *oldest;
+  return {};
 }
 
 Status GpuExecutor::replay(const Run &run, const LaunchList &list, bool &done) {
-  if (list.launchCount() < 2)
-    return {};
-  Recorded &recorded = recordedOf(list);
-  if (recorded.changes > kMostChanges)
-    return {};
-  if (recorded.pointers != list.pointers()) {
-    // Seen for the first time: it runs as it is, which also loads its code.
-    forget(recorded);
-    ++recorded.changes;
-    recorded.pointers = list.pointers();
+  Recorded &recorded = graphs_[size_t(&run - program_.runs.data())];
+  // The first time it runs as it is, which also loads its code.
+  if (list.launchCount() < 2 || !recorded.has_run) {
+    recorded.has_run = true;
     return {};
   }
-  if (!recorded.exec)
-    MMCC_RETURN_IF_ERROR(record(run, list, recorded));
+  bool all = false;
+  MMCC_RETURN_IF_ERROR(collect(run, list, all));
+  if (!all)
+    return {};
+  if (!recorded.graph)
+    recorded.graph = std::make_unique<cuda::KernelGraph>(*gpu_->device());
   last_run_ = &run;
   done = true;
-  return gpu_->device()->check(
-      gpu_->device()->driver().graphLaunch(recorded.exec, queue_.stream(0)),
-      "launching a graph");
-}
-
-Status GpuExecutor::record(const Run &run, const LaunchList &list,
-                           Recorded &recorded) {
-  const cuda::Device &device = *gpu_->device();
-  MMCC_RETURN_IF_ERROR(queue_.beginCapture());
-  Status status = issueInOrder(run, list);
-  // Ends also where something failed, or the stream stays unusable.
-  cuda::Graph graph = nullptr;
-  Status ended = queue_.endCapture(graph);
-  if (status.ok())
-    status = ended;
-  if (status.ok())
-    status =
-        device.check(device.driver().graphInstantiate(&recorded.exec, graph, 0),
-                     "making a graph");
-  if (graph)
-    (void)device.driver().graphDestroy(graph);
-  return status;
+  return recorded.graph->launch(kernels_, queue_.stream(0));
 }
 
 } // namespace mmcc::runtime

@@ -1,9 +1,9 @@
 //===- GpuExecutor.h - Carries commands out on a GPU ------------*- C++ -*-===//
 //
 // A session on a GPU resolves its commands to launches as one on a CPU does
-// (LaunchList); here they go into the driver's queues. A list that has run once
-// with the same addresses is recorded as a CUDA graph, which later calls launch
-// as one.
+// (LaunchList); here they go into the driver's queues. What has run once is
+// launched as a CUDA graph from then on, whose kernels are told what is
+// different: other addresses, other sizes, as in each step of a decoder.
 //
 // Tensors of the caller may lie on the host, and are copied to the GPU and
 // back, or on the GPU, where they are used in place.
@@ -13,7 +13,7 @@
 #ifndef MMCC_RUNTIME_EXECUTOR_GPUEXECUTOR_H
 #define MMCC_RUNTIME_EXECUTOR_GPUEXECUTOR_H
 
-#include "runtime/device/cuda/Queue.h"
+#include "runtime/device/cuda/Graph.h"
 #include "runtime/executor/EntryProgram.h"
 #include "runtime/executor/GpuProgram.h"
 #include "runtime/executor/LaunchList.h"
@@ -76,12 +76,10 @@ private:
     uint8_t *address = nullptr;
     uint64_t bytes = 0;
   };
-  /// A list's graph, good for one resolution and the addresses then.
+  /// A run's launches as one.
   struct Recorded {
-    uint64_t generation = 0;
-    std::vector<void *> pointers;
-    cuda::GraphExec exec = nullptr;
-    unsigned changes = 0; // of addresses
+    bool has_run = false;
+    std::unique_ptr<cuda::KernelGraph> graph;
   };
 
   bool isOnDevice(const void *data) const;
@@ -92,10 +90,14 @@ private:
   Status issueAll(const Run &run, const LaunchList &list, bool one_stream,
                   Around around);
   Status issueInOrder(const Run &run, const LaunchList &list);
+  /// What a launch of a kernel is, its parameters at the end of `parameters`.
+  Status describe(const LaunchList &list, size_t launch,
+                  const schema::Dispatch &dispatch, cuda::Function &function,
+                  cuda::Grid &grid, std::vector<uint64_t> &parameters) const;
+  /// Launches a graph if the run can be one; false: it was not.
   Status replay(const Run &run, const LaunchList &list, bool &done);
-  Status record(const Run &run, const LaunchList &list, Recorded &recorded);
-  void forget(Recorded &recorded);
-  Recorded &recordedOf(const LaunchList &list);
+  /// All launches of kernels; false if there are others.
+  Status collect(const Run &run, const LaunchList &list, bool &all);
   /// Adds the commands that may be meant to what a wait has found.
   Status described(Status status) const;
 
@@ -104,9 +106,11 @@ private:
   cuda::Queue queue_;
   std::vector<cuda::Memory> arenas_, inputs_;
   std::vector<Output> outputs_;
-  std::vector<Recorded> graphs_;
+  std::vector<Recorded> graphs_;      // by run
   std::vector<uint64_t> parameters_;  // of one launch
   std::vector<uint8_t> recorded_now_; // events, in the current run
+  cuda::KernelList kernels_;          // of a run
+  std::vector<uint32_t> last_, event_kernels_;
   const Run *last_run_ = nullptr;
   bool waits_each_ = false, has_graphs_ = true;
 };

@@ -191,8 +191,6 @@ void LaunchList::chooseBarriers(const ResolveContext &context, const Run &run) {
 }
 
 Status LaunchList::resolve(const ResolveContext &context, const Run &run) {
-  static std::atomic<uint64_t> resolutions{0};
-  generation_ = ++resolutions;
   launches_.clear();
   lanes_.clear();
   addresses_.clear();

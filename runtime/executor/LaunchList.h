@@ -89,10 +89,7 @@ public:
   /// Launches that have cells.
   uint64_t launchCount() const { return launch_count_; }
   const std::vector<Launch> &launches() const { return launches_; }
-  /// Changes with each resolution, and is no other list's.
-  uint64_t generation() const { return generation_; }
-  /// What place() has made of all operands, launch after launch; and of one's.
-  const std::vector<void *> &pointers() const { return pointers_; }
+  /// What place() has made of a launch's operands.
   Span<void *const> pointersOf(size_t launch) const;
   Span<const int64_t> sizesOf(size_t launch) const;
 
@@ -160,7 +157,6 @@ private:
   std::vector<void *> pointers_; // parallel to addresses_
   std::vector<int64_t> sizes_;
   std::unique_ptr<Progress[]> progress_; // parallel to launches_
-  uint64_t generation_ = 0;
   int64_t scratch_bytes_ = 0;
   uint64_t cells_ = 0;
   uint64_t launch_count_ = 0;

@@ -160,10 +160,10 @@ def test_too_little_memory(kib, what, bert, tools, tmp_path, monkeypatch):
 
 # What is called when all is done: a failure there leaves something behind, which the fake driver reports as 86.
 ENDS = {"cuDevicePrimaryCtxRelease_v2", "cuMemFree_v2", "cuMemFreeHost", "cuStreamDestroy_v2", "cuEventDestroy_v2", "cuModuleUnload"}
-ENDS |= {"cuGraphDestroy", "cuGraphExecDestroy", "cuStreamEndCapture"}
+ENDS |= {"cuGraphDestroy", "cuGraphExecDestroy"}
 # Not called by this model, or where a failure says that an address is the host's.
 UNUSED = {"cuDriverGetVersion", "cuGetErrorName", "cuGetErrorString", "cuMemGetInfo_v2", "cuPointerGetAttribute", "cuMemcpyDtoDAsync_v2"}
-UNUSED |= {"cuFuncSetAttribute", "cuMemsetD8Async", "cuMemsetD16Async", "cuMemsetD32Async", "cuMemsetD2D32Async", "cuStreamWaitEvent"}
+UNUSED |= {"cuFuncSetAttribute", "cuGraphExecKernelNodeSetParams_v2", "cuMemsetD8Async", "cuMemsetD16Async", "cuMemsetD32Async", "cuMemsetD2D32Async", "cuStreamWaitEvent"}
 TIMED = {"cuEventCreate", "cuEventRecord", "cuEventSynchronize", "cuEventElapsedTime"}
 
 
@@ -216,6 +216,7 @@ def test_declarations_are_nvidias(tmp_path):
         f"""
 #include <cuda.h>
 #include "runtime/device/cuda/Driver.h"
+#include <cstddef>
 #include <type_traits>
 // The headers map names to their present versions; symbols are said in full here.
 #undef cuMemAlloc
@@ -237,7 +238,10 @@ static_assert(ours::kStreamNonBlocking == CU_STREAM_NON_BLOCKING);
 static_assert(ours::kEventDefault == CU_EVENT_DEFAULT && ours::kEventDisableTiming == CU_EVENT_DISABLE_TIMING);
 static_assert(ours::kPointerMemoryType == CU_POINTER_ATTRIBUTE_MEMORY_TYPE && ours::kMemoryTypeDevice == CU_MEMORYTYPE_DEVICE);
 static_assert(ours::kMostDynamicShared == CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES);
-static_assert(ours::kCaptureThreadLocal == CU_STREAM_CAPTURE_MODE_THREAD_LOCAL);
+static_assert(sizeof(ours::KernelNodeParams) == sizeof(CUDA_KERNEL_NODE_PARAMS));
+static_assert(offsetof(ours::KernelNodeParams, shared_bytes) == offsetof(CUDA_KERNEL_NODE_PARAMS, sharedMemBytes));
+static_assert(offsetof(ours::KernelNodeParams, extra) == offsetof(CUDA_KERNEL_NODE_PARAMS, extra));
+static_assert(ours::kLaunchParameters == CU_LAUNCH_PARAM_BUFFER_POINTER_AS_INT && ours::kLaunchParameterBytes == CU_LAUNCH_PARAM_BUFFER_SIZE_AS_INT);
 """
     )
     done = subprocess.run(

@@ -65,6 +65,7 @@ void check(uint32_t length, int64_t size, int64_t block, unsigned threads,
       b(static_cast<size_t>(size), 2), c(static_cast<size_t>(size), 3);
   for (int round = 0; round < rounds; ++round) {
     a[0] = float(round);
+    c[0] = float(3 * round);
     std::vector<Tensor> inputs = {tensorOf(MMCC_F32, {size}, a),
                                   tensorOf(MMCC_F32, {size}, b),
                                   tensorOf(MMCC_F32, {size}, c)};

@@ -26,6 +26,16 @@ using StreamHandle = struct StreamTag *;
 using EventHandle = struct EventTag *;
 using Graph = struct GraphTag *;
 using GraphExec = struct GraphExecTag *;
+using GraphNode = struct GraphNodeTag *;
+
+/// CUDA_KERNEL_NODE_PARAMS_v2.
+struct KernelNodeParams {
+  Function function;
+  unsigned grid_x, grid_y, grid_z, block_x, block_y, block_z, shared_bytes;
+  void **parameters, **extra;
+  void *kernel;
+  Context context;
+};
 
 constexpr Result kSuccess = 0, kOutOfMemory = 2, kNoBinaryForGpu = 209;
 constexpr int kClockRate = 13, kMultiprocessors = 16, kMajor = 75, kMinor = 76;
@@ -33,8 +43,9 @@ constexpr unsigned kStreamNonBlocking = 1;
 constexpr unsigned kEventDefault = 0, kEventDisableTiming = 2;
 constexpr int kPointerMemoryType = 2;
 constexpr unsigned kMemoryTypeDevice = 2;
-constexpr int kCaptureThreadLocal = 1;
 constexpr int kMostDynamicShared = 8; // of a function
+// What precedes the address and the size of all parameters together.
+constexpr uintptr_t kLaunchParameters = 1, kLaunchParameterBytes = 2;
 
 // Name in this table, exported symbol, parameters; all return a Result.
 #define MMCC_CUDA_FUNCTIONS(X)                                                 \
@@ -96,8 +107,12 @@ constexpr int kMostDynamicShared = 8; // of a function
      unsigned block_x, unsigned block_y, unsigned block_z,                     \
      unsigned shared_bytes, StreamHandle stream, void **parameters,            \
      void **extra))                                                            \
-  X(captureBegin, "cuStreamBeginCapture_v2", (StreamHandle stream, int mode))  \
-  X(captureEnd, "cuStreamEndCapture", (StreamHandle stream, Graph * graph))    \
+  X(graphCreate, "cuGraphCreate", (Graph * graph, unsigned flags))             \
+  X(graphAddKernel, "cuGraphAddKernelNode_v2",                                 \
+    (GraphNode * node, Graph graph, const GraphNode *dependencies,             \
+     size_t dependency_count, const KernelNodeParams *parameters))             \
+  X(graphSetKernel, "cuGraphExecKernelNodeSetParams_v2",                       \
+    (GraphExec exec, GraphNode node, const KernelNodeParams *parameters))      \
   X(graphInstantiate, "cuGraphInstantiateWithFlags",                           \
     (GraphExec * exec, Graph graph, unsigned long long flags))                 \
   X(graphDestroy, "cuGraphDestroy", (Graph graph))                             \

@@ -6,6 +6,15 @@ static Address addressOf(const uint8_t *data) {
   return reinterpret_cast<Address>(data);
 }
 
+Status Grid::check() const {
+  constexpr int64_t most_x = 0x7fffffff, most = 65535;
+  if (x > most_x || y > most || z > most)
+    return {Code::unsupported,
+            "a grid of " + std::to_string(x) + " x " + std::to_string(y) +
+                " x " + std::to_string(z) + " blocks is more than a GPU takes"};
+  return {};
+}
+
 Queue::Queue(std::shared_ptr<Device> device, uint32_t streams, uint32_t events)
     : device_(std::move(device)), streams_(streams, nullptr),
       events_(events, nullptr), joins_(streams > 1 ? streams : 0, nullptr) {}
@@ -40,20 +49,15 @@ Status Queue::start() {
 
 Status Queue::launch(uint32_t stream, Function function, const Grid &grid,
                      Span<const uint64_t> parameters) {
-  constexpr int64_t most_x = 0x7fffffff, most = 65535;
-  if (grid.x > most_x || grid.y > most || grid.z > most)
-    return {Code::unsupported, "a grid of " + std::to_string(grid.x) + " x " +
-                                   std::to_string(grid.y) + " x " +
-                                   std::to_string(grid.z) +
-                                   " blocks is more than a GPU takes"};
+  MMCC_RETURN_IF_ERROR(grid.check());
   // An empty grid is an error to the driver.
   if (grid.x == 0 || grid.y == 0 || grid.z == 0)
     return {};
   void *const pointer = const_cast<uint64_t *>(parameters.data());
   size_t bytes = parameters.size() * sizeof(uint64_t);
-  // CU_LAUNCH_PARAM_BUFFER_POINTER, _BUFFER_SIZE and _END.
-  void *extra[] = {reinterpret_cast<void *>(1), pointer,
-                   reinterpret_cast<void *>(2), &bytes, nullptr};
+  void *extra[] = {reinterpret_cast<void *>(kLaunchParameters), pointer,
+                   reinterpret_cast<void *>(kLaunchParameterBytes), &bytes,
+                   nullptr};
   return device_->check(
       device_->driver().launch(function, unsigned(grid.x), unsigned(grid.y),
                                unsigned(grid.z), grid.threads, 1, 1,
@@ -160,17 +164,6 @@ Status Queue::synchronize() {
         device_->check(device_->driver().streamSynchronize(stream),
                        "a kernel or copy has failed"));
   return {};
-}
-
-Status Queue::beginCapture() {
-  return device_->check(
-      device_->driver().captureBegin(streams_[0], kCaptureThreadLocal),
-      "recording a graph");
-}
-
-Status Queue::endCapture(Graph &graph) {
-  return device_->check(device_->driver().captureEnd(streams_[0], &graph),
-                        "recording a graph");
 }
 
 //===----------------------------------------------------------------------===//

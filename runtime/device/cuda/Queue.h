@@ -14,6 +14,13 @@ struct Grid {
   int64_t x, y, z;       // blocks
   unsigned threads;      // of a block
   unsigned shared_bytes; // likewise, dynamic
+
+  bool operator==(const Grid &other) const {
+    return x == other.x && y == other.y && z == other.z &&
+           threads == other.threads && shared_bytes == other.shared_bytes;
+  }
+  /// Whether a GPU takes it.
+  Status check() const;
 };
 
 /// Streams and events of one session. What is put into one stream is carried
@@ -50,11 +57,6 @@ public:
   Status join();
   /// Until all is done. What kernels did wrong shows here.
   Status synchronize();
-
-  /// What stream 0 is given from here on is recorded, not carried out; the
-  /// other streams join in where they wait for it.
-  Status beginCapture();
-  Status endCapture(Graph &graph);
 
   StreamHandle stream(uint32_t index) const { return streams_[index]; }
   const Device &device() const { return *device_; }

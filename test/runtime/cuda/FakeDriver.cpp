@@ -344,13 +344,10 @@ FAKE cuEventElapsedTime(float *milliseconds, Event *begin, Event *end) {
   ENTER();
   return machine().streams.elapsed(*milliseconds, begin, end);
 }
-FAKE cuStreamBeginCapture_v2(Stream *stream, int) {
+FAKE cuGraphCreate(Graph **graph, unsigned) {
   ENTER();
-  return machine().streams.beginCapture(stream);
-}
-FAKE cuStreamEndCapture(Stream *stream, Graph **graph) {
-  ENTER();
-  return machine().streams.endCapture(stream, *graph);
+  *graph = machine().streams.createGraph();
+  return kSuccess;
 }
 FAKE cuGraphInstantiateWithFlags(Graph **exec, Graph *graph,
                                  unsigned long long) {
@@ -436,23 +433,60 @@ FAKE cuFuncSetAttribute(Function *function, int attribute, int value) {
   function->most_shared = unsigned(value);
   return kSuccess;
 }
+/// What a launch does, or nothing if no GPU would take it.
+static Work launchOf(Function *function, const unsigned grid[3],
+                     const unsigned block[3], unsigned shared,
+                     void **parameters, void **extra) {
+  bool good = grid[0] && grid[1] && grid[2] && grid[0] <= 0x7fffffffu &&
+              grid[1] <= 65535 && grid[2] <= 65535 && block[0] &&
+              block[0] <= 1024 && block[1] == 1 && block[2] == 1 &&
+              !parameters && extra && extra[0] == reinterpret_cast<void *>(1) &&
+              extra[2] == reinterpret_cast<void *>(2) && !extra[4];
+  if (!good || shared > function->most_shared ||
+      *static_cast<size_t *>(extra[3]) != function->parameter_bytes)
+    return nullptr;
+  const char *from = static_cast<const char *>(extra[1]);
+  std::vector<char> copy(from, from + function->parameter_bytes);
+  return [=, x = grid[0], y = grid[1], z = grid[2], threads = block[0],
+          copy = std::move(copy)] {
+    const unsigned blocks[] = {x, y, z};
+    return runKernel(function, blocks, threads, shared, copy);
+  };
+}
+
 FAKE cuLaunchKernel(Function *function, unsigned grid_x, unsigned grid_y,
                     unsigned grid_z, unsigned block_x, unsigned block_y,
                     unsigned block_z, unsigned shared, Stream *stream,
                     void **parameters, void **extra) {
   ENTER();
-  bool good = grid_x && grid_y && grid_z && grid_x <= 0x7fffffffu &&
-              grid_y <= 65535 && grid_z <= 65535 && block_x &&
-              block_x <= 1024 && block_y == 1 && block_z == 1 && !parameters &&
-              extra && extra[0] == reinterpret_cast<void *>(1) &&
-              extra[2] == reinterpret_cast<void *>(2) && !extra[4];
-  if (!good || shared > function->most_shared ||
-      *static_cast<size_t *>(extra[3]) != function->parameter_bytes)
-    return kInvalidValue;
-  const char *from = static_cast<const char *>(extra[1]);
-  std::vector<char> copy(from, from + function->parameter_bytes);
-  return machine().streams.add(stream, [=, copy = std::move(copy)] {
-    const unsigned grid[] = {grid_x, grid_y, grid_z};
-    return runKernel(function, grid, block_x, shared, copy);
-  });
+  const unsigned grid[] = {grid_x, grid_y, grid_z};
+  const unsigned block[] = {block_x, block_y, block_z};
+  Work work = launchOf(function, grid, block, shared, parameters, extra);
+  return work ? machine().streams.add(stream, std::move(work)) : kInvalidValue;
+}
+
+/// CUDA_KERNEL_NODE_PARAMS_v2.
+struct NodeParams {
+  Function *function;
+  unsigned grid[3], block[3], shared;
+  void **parameters, **extra;
+  void *kernel, *context;
+};
+FAKE cuGraphAddKernelNode_v2(GraphNode **node, Graph *graph,
+                             GraphNode *const *before, size_t count,
+                             const NodeParams *p) {
+  ENTER();
+  Work work = launchOf(p->function, p->grid, p->block, p->shared, p->parameters,
+                       p->extra);
+  return work ? machine().streams.addNode(graph, *node, std::move(work), before,
+                                          count)
+              : kInvalidValue;
+}
+FAKE cuGraphExecKernelNodeSetParams_v2(Graph *exec, GraphNode *node,
+                                       const NodeParams *p) {
+  ENTER();
+  Work work = launchOf(p->function, p->grid, p->block, p->shared, p->parameters,
+                       p->extra);
+  return work ? machine().streams.setNode(exec, node, std::move(work))
+              : kInvalidValue;
 }

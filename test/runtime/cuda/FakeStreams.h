@@ -8,8 +8,8 @@
 #include <chrono>
 #include <deque>
 #include <functional>
-#include <map>
 #include <memory>
+#include <random>
 #include <set>
 #include <vector>
 
@@ -27,8 +27,6 @@ struct Mark {
 
 struct Event {
   std::shared_ptr<Mark> last;
-  /// While a graph is recorded: what is done when it comes, by stream.
-  std::map<Stream *, size_t> seen;
 };
 
 struct Task {
@@ -37,16 +35,21 @@ struct Task {
   std::shared_ptr<Mark> waitsFor;
 };
 
+/// Work that waits for other work of the same graph.
+struct GraphNode {
+  size_t index;
+};
 struct Graph {
-  std::vector<Work> works;
+  struct Node {
+    Work work;
+    std::vector<size_t> before;
+  };
+  std::vector<Node> nodes;
+  std::vector<std::unique_ptr<GraphNode>> handles; // of what is no copy
 };
 
 struct Stream {
   std::deque<Task> tasks;
-  /// Of the graph that is recorded: how much each stream has done before what
-  /// comes next here.
-  std::map<Stream *, size_t> seen;
-  bool captures = false;
 };
 
 class Streams {
@@ -73,11 +76,6 @@ public:
   Result add(Stream *stream, Work work) {
     if (!streams_.count(stream))
       return kInvalidValue;
-    if (stream->captures) {
-      ++stream->seen[stream];
-      graph->works.push_back(std::move(work));
-      return kSuccess;
-    }
     stream->tasks.push_back({std::move(work), nullptr, nullptr});
     return eager ? finish(stream) : kSuccess;
   }
@@ -85,13 +83,6 @@ public:
   Result record(Event *event, Stream *stream) {
     if (!streams_.count(stream) || !events_.count(event))
       return kInvalidValue;
-    event->last.reset();
-    event->seen.clear();
-    if (stream->captures) {
-      event->seen = stream->seen;
-      event->seen[origin]; // even if nothing was done
-      return kSuccess;
-    }
     event->last = std::make_shared<Mark>();
     event->last->stream = stream;
     stream->tasks.push_back({nullptr, event->last, nullptr});
@@ -101,17 +92,6 @@ public:
   Result wait(Stream *stream, Event *event) {
     if (!streams_.count(stream) || !events_.count(event))
       return kInvalidValue;
-    if (!event->seen.empty()) {
-      // Whoever waits for a graph that is recorded becomes part of it.
-      if (!origin)
-        return kCaptured;
-      stream->captures = true;
-      for (auto [other, done] : event->seen)
-        stream->seen[other] = std::max(stream->seen[other], done);
-      return kSuccess;
-    }
-    if (stream->captures)
-      return kCaptured;
     if (event->last)
       stream->tasks.push_back({nullptr, nullptr, event->last});
     return kSuccess;
@@ -121,8 +101,6 @@ public:
   Result finish(Stream *stream) {
     if (!streams_.count(stream))
       return kInvalidValue;
-    if (stream->captures)
-      return kCaptured;
     Opening opening(memory);
     return runAll(stream, nullptr);
   }
@@ -147,47 +125,57 @@ public:
     return kSuccess;
   }
 
-  Result beginCapture(Stream *stream) {
-    if (origin || !streams_.count(stream))
+  Graph *createGraph() { return *graphs_.insert(new Graph).first; }
+  Result addNode(Graph *graph, GraphNode *&node, Work work,
+                 GraphNode *const *before, size_t count) {
+    if (!graphs_.count(graph))
       return kInvalidValue;
-    origin = stream;
-    stream->captures = true;
-    graph = *graphs_.insert(new Graph).first;
+    Graph::Node added{std::move(work), {}};
+    for (size_t i = 0; i < count; ++i)
+      added.before.push_back(before[i]->index);
+    graph->handles.push_back(
+        std::make_unique<GraphNode>(GraphNode{graph->nodes.size()}));
+    node = graph->handles.back().get();
+    graph->nodes.push_back(std::move(added));
     return kSuccess;
   }
-  Result endCapture(Stream *stream, Graph *&result) {
-    if (stream != origin)
+  Result setNode(Graph *exec, const GraphNode *node, Work work) {
+    if (!graphs_.count(exec) || node->index >= exec->nodes.size())
       return kInvalidValue;
-    bool joined = true;
-    for (Stream *each : streams_) {
-      joined &= origin->seen[each] >= each->seen[each];
-      if (each != origin) {
-        each->captures = false;
-        each->seen.clear();
+    exec->nodes[node->index].work = std::move(work);
+    return kSuccess;
+  }
+  Graph *copyGraph(const Graph *from) {
+    Graph *copy = createGraph();
+    copy->nodes = from->nodes;
+    return copy;
+  }
+  /// Nodes run in any order that their dependencies allow, another each time.
+  Result launch(const Graph *what, Stream *stream) {
+    if (!graphs_.count(const_cast<Graph *>(what)))
+      return kInvalidValue;
+    return add(stream, [this, nodes = what->nodes] {
+      std::vector<bool> done(nodes.size());
+      auto isReady = [&](size_t i) {
+        for (size_t before : nodes[i].before)
+          if (!done[before])
+            return false;
+        return !done[i];
+      };
+      for (size_t left = nodes.size(); left > 0; --left) {
+        size_t i = random() % nodes.size();
+        while (!isReady(i))
+          i = (i + 1) % nodes.size();
+        done[i] = true;
+        if (Result failed = nodes[i].work())
+          return failed;
       }
-    }
-    origin->captures = false;
-    origin->seen.clear();
-    origin = nullptr;
-    for (Event *event : events_)
-      event->seen.clear();
-    result = graph;
-    return joined ? kSuccess : kUnjoined;
-  }
-  Graph *copyGraph(Graph *from) {
-    return *graphs_.insert(new Graph(*from)).first;
-  }
-  Result launch(Graph *what, Stream *stream) {
-    if (!graphs_.count(what))
-      return kInvalidValue;
-    for (const Work &work : what->works)
-      if (Result failed = add(stream, work))
-        return failed;
-    return kSuccess;
+      return kSuccess;
+    });
   }
 
 private:
-  static constexpr Result kNotReady = 600, kCaptured = 900, kUnjoined = 904;
+  static constexpr Result kNotReady = 600;
 
   /// The GPU's memory is open while this lives.
   struct Opening {
@@ -228,8 +216,7 @@ private:
   std::set<Stream *> streams_;
   std::set<Event *> events_;
   std::set<Graph *> graphs_;
-  Stream *origin = nullptr; // of the graph that is recorded
-  Graph *graph = nullptr;
+  std::mt19937 random;
 };
 
 } // namespace mmcc::fake

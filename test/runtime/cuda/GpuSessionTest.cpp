@@ -167,6 +167,38 @@ TEST(Gpu, addresses_may_change_from_call_to_call) {
   }
 }
 
+TEST(Gpu, launches_may_be_empty_in_some_calls) {
+  // As a graph it has two kernels or three.
+  TestArtifact t;
+  uint32_t n = t.e.symbol(t.symbol("n", 0, 0, 1, 4096));
+  uint32_t bytes = t.e.mul(n, t.e.constant(4)), block = t.e.constant(64);
+  uint32_t a =
+      t.buffer(BufferKind::input, t.input("a", DType::f32, {n}), bytes);
+  uint32_t out =
+      t.buffer(BufferKind::output, t.output("out", DType::f32, {n}), bytes);
+  uint32_t mid = t.arena(bytes, 0, 2), unused = t.arena(bytes, 1, 2);
+  uint32_t cells = t.e.ceilDiv(n, block), whole = t.e.floorDiv(n, block);
+  auto add = [&](uint32_t grid, uint32_t x, uint32_t sum) {
+    t.dispatch(add_f32, {grid},
+               {operand(x, kRead), operand(a, kRead), operand(sum, kWrite)},
+               {n, block});
+  };
+  add(cells, a, mid);
+  add(whole, mid, unused);
+  add(cells, mid, out);
+  Loaded loaded(t.write("empty.mmcc"), 1);
+  float value = 0;
+  for (size_t size : {100, 100, 30, 30, 100, 200, 30}) {
+    std::vector<float> data(size, ++value);
+    std::vector<Tensor> outputs;
+    Error error = {};
+    ASSERT_TRUE(loaded.session.run({tensorOf(MMCC_F32, {int64_t(size)}, data)},
+                                   outputs, error))
+        << error.message;
+    EXPECT_EQ(static_cast<const float *>(outputs[0].data)[size - 1], 3 * value);
+  }
+}
+
 TEST(Gpu, outputs_of_all_streams_are_awaited) {
   TestArtifact t;
   uint32_t n = t.e.constant(64), bytes = t.e.constant(256);

@@ -1,0 +1,59 @@
+//===- Graph.h - Kernels that are launched as one ---------------*- C++ -*-===//
+
+#ifndef MMCC_RUNTIME_DEVICE_CUDA_GRAPH_H
+#define MMCC_RUNTIME_DEVICE_CUDA_GRAPH_H
+
+#include "runtime/device/cuda/Queue.h"
+
+#include <vector>
+
+namespace mmcc::runtime::cuda {
+
+/// Kernels with what each is launched on and given, and which of those before
+/// it, it waits for.
+struct KernelList {
+  struct Kernel {
+    Function function;
+    Grid grid;
+    uint32_t parameters_begin, parameters_end;     // in `parameters`
+    uint32_t dependencies_begin, dependencies_end; // in `dependencies`
+  };
+  std::vector<Kernel> kernels;
+  std::vector<uint64_t> parameters;
+  std::vector<uint32_t> dependencies; // kernels
+
+  void clear();
+  Span<const uint64_t> parametersOf(const Kernel &kernel) const;
+  /// Whether kernels wait for the same others, whatever they are given.
+  bool hasShapeOf(const KernelList &other) const;
+  /// Whether kernel i is launched alike in both.
+  bool isSame(const KernelList &other, size_t i) const;
+};
+
+/// A CUDA graph of such a list. One whose kernels wait for the same others
+/// takes its place by changing what kernels are given, which costs less than to
+/// launch them.
+class KernelGraph {
+public:
+  explicit KernelGraph(const Device &device) : device_(device) {}
+  ~KernelGraph() { release(); }
+  KernelGraph(const KernelGraph &) = delete;
+
+  /// Launches `list` on a stream; it is swapped with the one that was there.
+  Status launch(KernelList &list, StreamHandle stream);
+
+private:
+  Status build(const KernelList &list);
+  Status update(const KernelList &list);
+  void release();
+
+  const Device &device_;
+  KernelList built_;
+  Graph graph_ = nullptr;
+  GraphExec exec_ = nullptr;
+  std::vector<GraphNode> nodes_;
+};
+
+} // namespace mmcc::runtime::cuda
+
+#endif // MMCC_RUNTIME_DEVICE_CUDA_GRAPH_H
