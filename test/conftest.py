@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-BUILD = Path(os.environ.get("MMCC_BUILD_DIR", ROOT / "build"))
+BUILD = Path(os.environ.get("MMCC_BUILD_DIR", ROOT / "build")).resolve()
 
 # A tool that takes longer hangs; a crash of a tool is a return code below 0.
 TIMEOUT_S = 300
