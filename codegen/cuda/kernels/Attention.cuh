@@ -75,8 +75,15 @@ struct AttentionCell {
 
 struct AttentionTiles {
   static constexpr int kSide = cuda::kQueryTile, kThreads = cuda::kThreads;
-  float q[kSide][kSide + 1], k[kSide][kSide + 1], v[kSide][kSide + 1];
-  float weights[kSide][kSide + 1];
+  /// Lanes that read fours of neighbouring rows do not meet in a bank.
+  static constexpr int kPitch = kSide + 4;
+  using Tile = float[kSide][kPitch];
+  alignas(16) Tile q, k, v, weights;
+
+  static __device__ const FourFloats &fourOf(const Tile &tile, int row,
+                                             int at) {
+    return *reinterpret_cast<const FourFloats *>(&tile[row][at]);
+  }
 };
 
 /// Number d of a head's token t, where tokens are strided.
@@ -136,7 +143,7 @@ private:
 
   /// 32 tokens' numbers [d0, d0 + 32) of `size` to shared memory.
   template <typename Tokens>
-  __device__ void read(float (&tile)[kSide][kSide + 1], const Tokens &from,
+  __device__ void read(AttentionTiles::Tile &tile, const Tokens &from,
                        int64_t first, int64_t end, int64_t d0, int64_t size) {
     for (int r = 0; r < kRows; ++r) {
       const int64_t token = first + row(r), d = d0 + lane();
@@ -152,10 +159,16 @@ private:
       read(tiles.k, k, j0, jEnd, d0, p.D);
       __syncthreads(); // this one is there
 #pragma unroll
-      for (int d = 0; d < kSide; ++d)
+      for (int d = 0; d < kSide; d += 4) {
+        const FourFloats key = AttentionTiles::fourOf(tiles.k, lane(), d);
 #pragma unroll
-        for (int r = 0; r < kRows; ++r)
-          scores[r] += tiles.q[row(r)][d] * tiles.k[lane()][d];
+        for (int r = 0; r < kRows; ++r) {
+          const FourFloats query = AttentionTiles::fourOf(tiles.q, row(r), d);
+#pragma unroll
+          for (int i = 0; i < 4; ++i)
+            scores[r] += query.of[i] * key.of[i];
+        }
+      }
     }
     for (int r = 0; r < kRows; ++r)
       addTo(r, scoreOf(i0 + row(r), j0 + lane(), jEnd, scores[r], whole));
@@ -164,13 +177,24 @@ private:
       __syncthreads(); // values of the chunk before have been used
       read(tiles.v, v, j0, jEnd, c * kSide, p.Dv);
       __syncthreads(); // these are there
-      for (int r = 0; r < kRows; ++r) {
-        float value = 0;
+      float values[kRows] = {};
 #pragma unroll
-        for (int j = 0; j < kSide; ++j)
-          value += tiles.weights[row(r)][j] * tiles.v[j][lane()];
-        result[r][c] += value;
+      for (int j = 0; j < kSide; j += 4) {
+        float column[4];
+#pragma unroll
+        for (int i = 0; i < 4; ++i)
+          column[i] = tiles.v[j + i][lane()];
+#pragma unroll
+        for (int r = 0; r < kRows; ++r) {
+          const FourFloats weight =
+              AttentionTiles::fourOf(tiles.weights, row(r), j);
+#pragma unroll
+          for (int i = 0; i < 4; ++i)
+            values[r] += weight.of[i] * column[i];
+        }
       }
+      for (int r = 0; r < kRows; ++r)
+        result[r][c] += values[r];
     }
   }
 

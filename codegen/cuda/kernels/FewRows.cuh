@@ -20,7 +20,53 @@ namespace mmcc {
 
 constexpr int kFewRows = cuda::kFewRows, kParts = cuda::kThreads / kPanel;
 /// Lines that a thread loads before it multiplies the first of them.
-constexpr int kLinesAhead = 4;
+constexpr int kLinesAhead = 8;
+
+/// Rows of A for few rows: read(m, k, numbers) gives neighbours along K, zeros
+/// beyond `depth`, and k is a multiple of how many they are.
+struct FewFloatRows {
+  const float *__restrict__ numbers;
+  int64_t stride, depth;
+  bool inFours;
+
+  __device__ FewFloatRows(const float *numbers, int64_t stride, int64_t depth)
+      : numbers(numbers), stride(stride), depth(depth),
+        inFours((reinterpret_cast<uint64_t>(numbers) | uint64_t(stride * 4)) %
+                    16 ==
+                0) {}
+
+  template <int N>
+  __device__ void read(int64_t m, int64_t k, float (&x)[N]) const {
+    const float *from = numbers + m * stride + k;
+    if constexpr (N % 4 == 0) {
+      // Loads are what there is most of: four numbers take one.
+      if (inFours && k + N <= depth) {
+#pragma unroll
+        for (int i = 0; i < N; i += 4) {
+          const FourFloats four =
+              *reinterpret_cast<const FourFloats *>(from + i);
+#pragma unroll
+          for (int j = 0; j < 4; ++j)
+            x[i + j] = four.of[j];
+        }
+        return;
+      }
+    }
+#pragma unroll
+    for (int i = 0; i < N; ++i)
+      x[i] = k + i < depth ? from[i] : 0.0f;
+  }
+};
+struct FewBf16Rows {
+  const bf16 *__restrict__ numbers;
+  int64_t stride, depth;
+
+  __device__ void read(int64_t m, int64_t k, float (&x)[2]) const {
+    const bf16 *from = numbers + m * stride + k;
+    x[0] = float(from[0]);
+    x[1] = k + 1 < depth ? float(from[1]) : 0.0f;
+  }
+};
 
 /// One buffer for all instances of sumParts.
 __device__ inline float *partsBuffer() {
@@ -46,7 +92,7 @@ __device__ void sumParts(const float (&sums)[Rows], int64_t rows, Out out) {
 }
 
 /// out(m, n, sum over k of a(m, k) * w[k, n]) for m < rows <= Rows and the
-/// columns n of a panel, as Lines has them. a is asked for k < depth only.
+/// columns n of a panel, as Lines has them. `a` are rows as FewFloatRows is.
 template <int Rows, typename Lines, typename A, typename Out>
 __device__ void multiplyFewRows(int64_t panel, int64_t rows, int64_t columns,
                                 int64_t depth,
@@ -73,11 +119,13 @@ __device__ void multiplyFewRows(int64_t panel, int64_t rows, int64_t columns,
       Lines::widen(loaded[i], numbers);
 #pragma unroll
       for (int r = 0; r < Rows; ++r)
-        if (r < rows)
+        if (r < rows) {
+          float x[kRows];
+          a.read(r, line * kRows, x);
 #pragma unroll
           for (int j = 0; j < kRows; ++j)
-            if (const int64_t k = line * kRows + j; k < depth)
-              sums[r] += a(r, k) * numbers[j];
+            sums[r] += x[j] * numbers[j];
+        }
     }
   }
   sumParts(sums, rows, [&](int64_t m, int c, float sum) {

@@ -36,7 +36,7 @@ __device__ void gemm(const float *__restrict__ a, const float *__restrict__ w,
   auto number = [&](int64_t m, int64_t k) { return rows[m * p.a_row + k]; };
   auto out = [&](int64_t m, int64_t n, float sum) { post(batch, m, n, sum); };
   if (takesFewRows<MBlock, NBlock>(p.M, p.N, p.K, w, FloatLines<float>{},
-                                   number, out))
+                                   FewFloatRows(rows, p.a_row, p.K), out))
     return;
   if constexpr (MBlock > kFewRows)
     multiplyCell<MBlock>(p.M, p.N, p.K, number, Panels<float>{w, p.K}, out);

@@ -251,6 +251,11 @@ template <int Mantissa, int Bias> struct Float8Z {
 using f8e4m3z = Float8Z<3, 8>;
 using f8e5m2z = Float8Z<2, 16>;
 
+/// Four neighbours, which one instruction reads.
+struct alignas(16) FourFloats {
+  float of[4];
+};
+
 } // namespace mmcc
 
 #endif // MMCC_CODEGEN_CUDA_KERNELS_SCALAR_CUH

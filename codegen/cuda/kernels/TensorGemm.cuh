@@ -62,10 +62,8 @@ __device__ void gemmBf16(const bf16 *__restrict__ a, const bf16 *__restrict__ w,
   const bf16 *rows = a + batch * p.a_batch;
   const auto *words = reinterpret_cast<const uint32_t *>(w);
   auto out = [&](int64_t m, int64_t n, float sum) { post(batch, m, n, sum); };
-  if (takesFewRows<MBlock, NBlock>(
-          p.M, p.N, p.K, words, Bf16Lines(),
-          [&](int64_t m, int64_t k) { return float(rows[m * p.a_row + k]); },
-          out))
+  if (takesFewRows<MBlock, NBlock>(p.M, p.N, p.K, words, Bf16Lines(),
+                                   FewBf16Rows{rows, p.a_row, p.K}, out))
     return;
   if constexpr (MBlock > kFewRows)
     tensorCell<Bf16Math, MBlock, NBlock>(
@@ -95,9 +93,8 @@ __device__ void widenedGemm(const float *__restrict__ a,
   const int64_t batch = blockIdx.z;
   const float *rows = a + batch * a_batch;
   auto out = [&](int64_t m, int64_t n, float sum) { post(batch, m, n, sum); };
-  if (takesFewRows<MBlock, NBlock>(
-          M, N, K, w, unit,
-          [&](int64_t m, int64_t k) { return rows[m * a_row + k]; }, out))
+  if (takesFewRows<MBlock, NBlock>(M, N, K, w, unit,
+                                   FewFloatRows(rows, a_row, K), out))
     return;
   if constexpr (MBlock > kFewRows)
     tensorCell<Tf32Math, MBlock, NBlock>(
