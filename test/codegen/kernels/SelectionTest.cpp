@@ -1,15 +1,14 @@
 //===- SelectionTest.cpp - topk, retrieve, similarity against f64 ---------===//
 
 #include "codegen/cpu/kernels/Scratch.h"
+#include "test/codegen/Judges.h"
 #include "test/codegen/kernels/KernelHarness.h"
 
-#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstring>
 #include <gtest/gtest.h>
 #include <limits>
-#include <numeric>
 
 using namespace mmcc::test;
 namespace cpu = mmcc::cpu;
@@ -20,25 +19,6 @@ class SelectionTest : public testing::TestWithParam<Level> {};
 
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 constexpr float kInf = std::numeric_limits<float>::infinity();
-
-/// Places of the k best by a sort: equals by the lower place, NaN above
-/// numbers.
-std::vector<int64_t> best(const std::vector<float> &row, int64_t k,
-                          bool largest) {
-  std::vector<int64_t> places(row.size());
-  std::iota(places.begin(), places.end(), 0);
-  auto isBefore = [&](int64_t a, int64_t b) {
-    bool aIsNaN = std::isnan(row[a]), bIsNaN = std::isnan(row[b]);
-    if (aIsNaN != bIsNaN)
-      return largest == aIsNaN;
-    if (aIsNaN || row[a] == row[b])
-      return a < b;
-    return largest ? row[a] > row[b] : row[a] < row[b];
-  };
-  std::sort(places.begin(), places.end(), isBefore);
-  places.resize(k);
-  return places;
-}
 
 void expectRow(const Results &results, int64_t rows, int64_t r,
                const std::vector<float> &row, int64_t k, bool largest) {

@@ -2,9 +2,9 @@
 
 #include "codegen/cpu/kernels/Blocking.h"
 #include "codegen/cpu/kernels/Scratch.h"
+#include "test/codegen/Judges.h"
 #include "test/codegen/kernels/KernelHarness.h"
 
-#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <gtest/gtest.h>
@@ -16,65 +16,7 @@ namespace {
 
 class TokenTest : public testing::TestWithParam<Level> {};
 
-struct Shape {
-  int64_t B, N, D, protect, merged;
-  bool neighbours = false;
-};
-
-using Metric = std::function<double(int64_t token, int64_t d)>;
-
-/// The paper's rule in its own terms: scores, partners, a sort, new numbers.
-std::vector<double> successors(const Shape &s, const Metric &metric) {
-  auto cosine = [&](int64_t a, int64_t b) {
-    double dot = 0, aa = 0, bb = 0;
-    for (int64_t d = 0; d < s.D; ++d) {
-      dot += metric(a, d) * metric(b, d);
-      aa += metric(a, d) * metric(a, d);
-      bb += metric(b, d) * metric(b, d);
-    }
-    return dot / std::sqrt(aa * bb);
-  };
-  std::vector<int64_t> candidates, partner(s.N, -1);
-  std::vector<double> nearest(s.N, -2);
-  for (int64_t a = 0; a < s.N; a += 2) {
-    if (a < s.protect)
-      continue;
-    candidates.push_back(a);
-    for (int64_t b = 1; b < s.N; b += 2) {
-      if (b < s.protect || (s.neighbours && std::abs(a - b) != 1))
-        continue;
-      if (double c = cosine(a, b); c > nearest[a]) {
-        nearest[a] = c;
-        partner[a] = b;
-      }
-    }
-  }
-  std::sort(candidates.begin(), candidates.end(), [&](int64_t x, int64_t y) {
-    return std::pair(-nearest[x], x) < std::pair(-nearest[y], y);
-  });
-  std::vector<bool> gone(s.N);
-  for (int64_t i = 0; i < s.merged; ++i)
-    gone[candidates[i]] = true;
-  std::vector<int64_t> order;
-  for (int64_t p = 0; p < s.protect; ++p)
-    order.push_back(p);
-  for (int64_t p = s.protect; p < s.N; ++p)
-    if (!gone[p] && (s.neighbours || p % 2 == 0))
-      order.push_back(p);
-  for (int64_t p = s.protect; p < s.N && !s.neighbours; ++p)
-    if (p % 2 == 1)
-      order.push_back(p);
-  EXPECT_EQ(int64_t(order.size()), s.N - s.merged);
-  std::vector<double> result(s.N);
-  for (size_t i = 0; i < order.size(); ++i)
-    result[order[i]] = double(i);
-  for (int64_t p = 0; p < s.N; ++p)
-    if (gone[p])
-      result[p] = result[partner[p]];
-  return result;
-}
-
-void checkMatch(const Level &level, const Shape &s,
+void checkMatch(const Level &level, const Matching &s,
                 const std::function<void(GuardedFloats &)> &change = nullptr) {
   SCOPED_TRACE(testing::Message()
                << level.name << " N" << s.N << " D" << s.D << " protect "
@@ -118,13 +60,13 @@ TEST_P(TokenTest, MatchingOfNeighbours) {
 
 TEST_P(TokenTest, EqualScoresGoToTheLowestIndex) {
   // All tokens are alike: each row of A has equal scores, as has each pair.
-  Shape s{1, 40, 8, 1, 9};
+  Matching s{1, 40, 8, 1, 9};
   checkMatch(GetParam(), s, [&](GuardedFloats &metric) { metric.fill(0.5f); });
 }
 
 TEST_P(TokenTest, TokensWithoutDirection) {
   // Zeros and NaN have no cosine: whatever is chosen, numbers stay in range.
-  Shape s{1, 33, 16, 1, 8};
+  Matching s{1, 33, 16, 1, 8};
   for (float value : {0.0f, std::nanf("")}) {
     GuardedFloats metric(s.N * s.D);
     metric.fill(value);
@@ -198,33 +140,6 @@ TEST_P(TokenTest, SuccessorsOutsideAreTakenForTheNearest) {
             {x.data(), words.data(), x.data()}, {1, 1, 1},
             cpu::tokenMergeScratchBytes(3, 1), results);
   expectResults(results, {2, 1, 1}, {0, 0, 0}, "clamped");
-}
-
-/// Greedy max-min diversity in its own terms.
-std::vector<double>
-leastAlike(int64_t N, int64_t keep,
-           const std::function<double(int64_t, int64_t)> &s) {
-  std::vector<int64_t> chosen;
-  while (int64_t(chosen.size()) < keep) {
-    int64_t next = -1;
-    double least = 0;
-    for (int64_t i = 0; i < N; ++i) {
-      if (std::find(chosen.begin(), chosen.end(), i) != chosen.end())
-        continue;
-      double nearest = -HUGE_VAL;
-      for (int64_t j = 0; j < N; ++j)
-        if (j != i && (chosen.empty() || std::find(chosen.begin(), chosen.end(),
-                                                   j) != chosen.end()))
-          nearest = std::max(nearest, s(i, j));
-      if (next < 0 || nearest < least) {
-        next = i;
-        least = nearest;
-      }
-    }
-    chosen.push_back(next);
-  }
-  std::sort(chosen.begin(), chosen.end());
-  return std::vector<double>(chosen.begin(), chosen.end());
 }
 
 void checkSelect(const Level &level, int64_t B, int64_t N, int64_t keep,
