@@ -36,6 +36,10 @@ static constexpr MicroRow kRows[] = {
      "AttentionParams", 4, 24, "", 0, true},
     {"attention_i8", "TensorAttention.cuh", "tensorAttention",
      "AttentionParams", 4, 24, "", 0, true},
+    {"topk_f32", "TopK.cuh", "topk", "TopKParams", 2, 9},
+    {"retrieve_f32", "Retrieve.cuh", "retrieve", "RetrieveParams", 2, 7},
+    {"similarity_f32", "Similarity.cuh", "similarity", "SimilarityParams", 2,
+     9},
 #define MMCC_STATE_ROWS(SUFFIX, TYPE)                                          \
   {"state_append_" SUFFIX,                                                     \
    "State.cuh",                                                                \
@@ -101,8 +105,8 @@ static LogicalResult writeBlock(plan::BlockOp block, llvm::raw_ostream &out) {
   return success();
 }
 
-/// What templates take: the number of threads, the extents of a tile, the width
-/// of a head in warps, and types.
+/// What templates take: the number of threads, the extents of a tile, the keys
+/// that a search keeps, the width of a head in warps, and types.
 static FailureOr<std::string> templateArguments(plan::KernelOp kernel,
                                                 const MicroRow &row,
                                                 unsigned threads) {
@@ -115,6 +119,16 @@ static FailureOr<std::string> templateArguments(plan::KernelOp kernel,
       return kernel.emitError("CUDA code generation: the tiles of row '")
              << row.name << "' must be known";
     arguments.push_back(std::to_string(extent.getValue()));
+  }
+  if (row.name == "retrieve_f32") {
+    constexpr unsigned kBest = 3; // K in kernels.inc
+    auto best =
+        dyn_cast<AffineConstantExpr>(kernel.getParams().getResult(kBest));
+    if (!best || best.getValue() > kRetrieveMost)
+      return kernel.emitError("CUDA code generation: a search must be for a "
+                              "known number of at most ")
+             << kRetrieveMost;
+    arguments.push_back(std::to_string(retrieveKeys(best.getValue())));
   }
   if (row.hasScore) {
     constexpr unsigned kHeadDepth = 5; // D and Dv in kernels.inc

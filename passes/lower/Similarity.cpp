@@ -1,6 +1,7 @@
 //===- Similarity.cpp - Lowering of cosines -------------------------------===//
 
 #include "codegen/cpu/kernels/Scratch.h"
+#include "codegen/cuda/kernels/Blocking.cuh"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "passes/lower/Kernel.h"
 #include "llvm/Support/MathExtras.h"
@@ -18,7 +19,8 @@ void lowerSimilarity(Lowering &lowering, mm::SimilarityOp op) {
   View b = lowering.denseView(op.getRhs(), 1);
   Shape lhs = mm::getShape(op.getLhs().getType());
   Dim M = lhs[0], N = mm::getShape(op.getRhs().getType())[0], D = lhs[1];
-  Dim one = symbols.constant(1), block = symbols.constant(kBlock);
+  Dim one = symbols.constant(1),
+      block = symbols.constant(lowering.isCuda() ? cuda::kUnitTile : kBlock);
   Value result = op.getResult();
   Chain chain = lowering.chain(result);
   auto bits = [&](const llvm::APFloat &number) {

@@ -79,6 +79,20 @@ constexpr int64_t kQueryTile = 32, kTensorQueryTile = 64, kTensorWidest = 128;
 /// threads have neighbouring channels.
 constexpr int64_t kDepthwisePixels = 16, kDepthwiseChannels = 128;
 
+/// Rows of either side of a cell of cosines (Similarity.cuh).
+constexpr int64_t kUnitTile = 128;
+/// Rows of this length and less are a warp's each when the best of them are
+/// wanted (TopK.cuh).
+constexpr int64_t kShortRow = 256;
+/// A search of a bank keeps at most so many of the best (Retrieve.cuh): the
+/// queries of a cell and the keys that each has room for are by how many.
+constexpr int64_t kRetrieveMost = 96;
+constexpr int64_t retrieveKeys(int64_t k) { return k <= 32 ? 64 : 128; }
+constexpr int64_t retrieveRows(int64_t k) { return 2048 / retrieveKeys(k); }
+/// Cells that keep a GPU busy where a row is cut for no other reason, and the
+/// elements of a row, or columns of a bank, that are worth one.
+constexpr int64_t kBusyCells = 512, kChunkOfRow = 2048, kChunkOfBank = 256;
+
 /// Points of a cell of loops: four a thread, or as many rows as warps.
 constexpr int64_t kPointsPerCell = 1024, kRowsPerCell = kThreads / 32;
 /// Numbers that a cell of reductions goes over, if rows are short.

@@ -25,7 +25,11 @@
   X(Attention)                                                                 \
   X(TensorAttention)                                                           \
   X(StepAttention)                                                             \
-  X(State)
+  X(State)                                                                     \
+  X(Keys)                                                                      \
+  X(TopK)                                                                      \
+  X(Retrieve)                                                                  \
+  X(Similarity)
 MMCC_HEADERS(MMCC_EMBED)
 
 namespace mmcc::cuda {

@@ -84,6 +84,29 @@ template <typename T> T __shfl_xor_sync(unsigned mask, T value, int lanes) {
   return value;
 }
 
+template <typename T> T __shfl_up_sync(unsigned mask, T value, unsigned lanes) {
+  const unsigned lane = threadIdx.x % 32;
+  uint64_t bits = 0;
+  std::memcpy(&bits, &value, sizeof(T));
+  bits = mmcc_shim_exchange(mask, bits, lane < lanes ? lane : lane - lanes);
+  std::memcpy(&value, &bits, sizeof(T));
+  return value;
+}
+/// A bit of each lane; all take part.
+inline unsigned __ballot_sync(unsigned, bool value) {
+  bool all[32];
+  mmcc_shim_gather(&value, sizeof(bool), all);
+  unsigned bits = 0;
+  for (unsigned lane = 0; lane < 32; ++lane)
+    bits |= unsigned(all[lane]) << lane;
+  return bits;
+}
+/// Nobody comes between: a fiber runs until it waits.
+inline int atomicAdd(int *sum, int value) {
+  const int before = *sum;
+  *sum += value;
+  return before;
+}
 template <typename T> T __shfl_sync(unsigned mask, T value, int from) {
   uint64_t bits = 0;
   std::memcpy(&bits, &value, sizeof(T));
@@ -107,6 +130,8 @@ inline double __longlong_as_double(long long bits) {
   std::memcpy(&value, &bits, sizeof(value));
   return value;
 }
+inline int __popc(unsigned x) { return __builtin_popcount(x); }
+inline int __ffs(int x) { return __builtin_ffs(x); }
 inline int __popcll(unsigned long long x) { return __builtin_popcountll(x); }
 inline int __clzll(long long x) { return x ? __builtin_clzll(x) : 64; }
 inline int __ffsll(long long x) { return __builtin_ffsll(x); }
