@@ -40,6 +40,12 @@ static constexpr MicroRow kRows[] = {
     {"retrieve_f32", "Retrieve.cuh", "retrieve", "RetrieveParams", 2, 7},
     {"similarity_f32", "Similarity.cuh", "similarity", "SimilarityParams", 2,
      9},
+    {"token_match_f32", "TokenMatch.cuh", "tokenMatch", "TokenMatchParams", 2,
+     8},
+    {"token_merge_f32", "TokenMerge.cuh", "tokenMerge", "TokenMergeParams", 3,
+     10},
+    {"token_select_f32", "TokenSelect.cuh", "tokenSelect", "TokenSelectParams",
+     2, 5},
 #define MMCC_STATE_ROWS(SUFFIX, TYPE)                                          \
   {"state_append_" SUFFIX,                                                     \
    "State.cuh",                                                                \

@@ -14,6 +14,8 @@ struct MicroRow {
   llvm::StringLiteral header;
   /// The function and its parameters' structure.
   llvm::StringLiteral function, params;
+  /// Of kernels.inc, but for a last tensor of some rows: what the kernel keeps
+  /// in memory while it works, where a CPU has scratch.
   unsigned tensors, paramCount;
   /// Template arguments beside those that templateArguments() finds.
   llvm::StringLiteral type = "";

@@ -2,6 +2,7 @@
 
 #include "codegen/cpu/kernels/Blocking.h"
 #include "codegen/cpu/kernels/Scratch.h"
+#include "codegen/cuda/kernels/Blocking.cuh"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "passes/lower/Kernel.h"
 
@@ -22,6 +23,19 @@ static void storePlaces(Kernel &kernel, const Chain &chain, Value result,
   post.yield();
 }
 
+/// What a block of threads keeps in memory while it works: the last tensor of
+/// the row on a GPU.
+static void keepInMemory(Kernel &kernel, const Dim &elements, Type type,
+                         SmallVectorImpl<Dim> &offsets) {
+  Lowering &lowering = kernel.lowering;
+  if (!lowering.isCuda())
+    return;
+  Value work = lowering.alloc(elements, type, kernel.loc);
+  kernel.tensor(work);
+  kernel.markWritten(work);
+  offsets.push_back(lowering.symbols.constant(0));
+}
+
 void lowerMatchTokens(Lowering &lowering, mm::MatchTokensOp op) {
   const Symbols &symbols = lowering.symbols;
   View metric = lowering.denseView(op.getMetric(), 2);
@@ -32,10 +46,13 @@ void lowerMatchTokens(Lowering &lowering, mm::MatchTokensOp op) {
 
   Kernel kernel(lowering, "token_match_f32", op.getLoc());
   kernel.tensor(metric.buffer);
+  SmallVector<Dim> offsets{metric.offset};
+  int64_t tokens = *N.getConstant();
+  keepInMemory(kernel, B * ((tokens + 1) / 2),
+               IntegerType::get(symbols.context, 64), offsets);
   Shape extents{B, one, N};
   storePlaces(kernel, chain, result, extents);
 
-  int64_t tokens = *N.getConstant();
   Dim scratch = symbols.constant(
       cpu::tokenMatchScratchBytes(tokens, D.getConstant().value_or(256)));
   kernel.finish(
@@ -43,7 +60,7 @@ void lowerMatchTokens(Lowering &lowering, mm::MatchTokensOp op) {
       {B, N, D, symbols.constant(op.getProtect()),
        symbols.constant(op.getMerged()), symbols.constant(op.getNeighbours()),
        metric.strides[0], metric.strides[1]},
-      {metric.offset}, scratch,
+      offsets, scratch,
       B * D * (tokens / 2) * (op.getNeighbours() ? 4 : tokens), {one, one, B});
   lowering.stored(chain);
 }
@@ -78,6 +95,13 @@ void lowerMergeTokens(Lowering &lowering, mm::MergeTokensOp op) {
   post.yield();
 
   int64_t block = cpu::tokenMergeBlock(C.getConstant().value_or(128));
+  // On a GPU cells share what is left, too.
+  Dim shares = one;
+  if (lowering.isCuda()) {
+    block = cuda::kMergeColumns;
+    shares = symbols.constant(std::min<int64_t>(
+        (op.getLeft() - 1) / cuda::kRowsPerCell + 1, cuda::kBusyCells));
+  }
   kernel.finish(
       extents, 3,
       {B, N, left, C, input.strides[0], input.strides[1], successor.strides[0],
@@ -85,7 +109,7 @@ void lowerMergeTokens(Lowering &lowering, mm::MergeTokensOp op) {
        symbols.constant(block)},
       {input.offset, successor.offset, size.offset},
       symbols.constant(cpu::tokenMergeScratchBytes(op.getLeft(), block)),
-      B * N * C * 2, {C.ceilDiv(symbols.constant(block)), one, B});
+      B * N * C * 2, {C.ceilDiv(symbols.constant(block)), shares, B});
   lowering.stored(chain);
 }
 
@@ -100,11 +124,13 @@ void lowerSelectTokens(Lowering &lowering, mm::SelectTokensOp op) {
 
   Kernel kernel(lowering, "token_select_f32", op.getLoc());
   kernel.tensor(similarity.buffer);
+  SmallVector<Dim> offsets{similarity.offset};
+  keepInMemory(kernel, B * N, Float32Type::get(symbols.context), offsets);
   Shape extents{B, one, keep};
   storePlaces(kernel, chain, result, extents);
   kernel.finish(extents, 3,
                 {B, N, keep, similarity.strides[0], similarity.strides[1]},
-                {similarity.offset},
+                offsets,
                 symbols.constant(cpu::tokenSelectScratchBytes(*N.getConstant(),
                                                               op.getKeep())),
                 B * N * (N + keep), {one, one, B});

@@ -89,6 +89,8 @@ constexpr int64_t kShortRow = 256;
 constexpr int64_t kRetrieveMost = 96;
 constexpr int64_t retrieveKeys(int64_t k) { return k <= 32 ? 64 : 128; }
 constexpr int64_t retrieveRows(int64_t k) { return 2048 / retrieveKeys(k); }
+/// Columns of a cell of merged tokens: neighbouring lanes have neighbours.
+constexpr int64_t kMergeColumns = 256;
 /// Cells that keep a GPU busy where a row is cut for no other reason, and the
 /// elements of a row, or columns of a bank, that are worth one.
 constexpr int64_t kBusyCells = 512, kChunkOfRow = 2048, kChunkOfBank = 256;

@@ -29,7 +29,10 @@
   X(Keys)                                                                      \
   X(TopK)                                                                      \
   X(Retrieve)                                                                  \
-  X(Similarity)
+  X(Similarity)                                                                \
+  X(TokenMatch)                                                                \
+  X(TokenMerge)                                                                \
+  X(TokenSelect)
 MMCC_HEADERS(MMCC_EMBED)
 
 namespace mmcc::cuda {
