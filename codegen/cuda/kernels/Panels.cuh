@@ -124,6 +124,22 @@ struct NibbleLines {
 // Who brings B
 //===----------------------------------------------------------------------===//
 
+/// The share of a thread in `Lines` lines of a tile's panels: at most kEach
+/// words or numbers.
+template <int Columns, int Lines> struct PanelShare {
+  static constexpr int kAll = Columns * Lines;
+  static constexpr int kEach = (kAll + cuda::kThreads - 1) / cuda::kThreads;
+
+  /// f(which of them, panel of the tile, line, column of the panel)
+  template <typename F> static __device__ void each(F f) {
+#pragma unroll
+    for (int i = 0; i < kEach; ++i)
+      if (const int at = threadIdx.x + i * cuda::kThreads;
+          kAll % cuda::kThreads == 0 || at < kAll)
+        f(i, at / (Lines * kPanel), at / kPanel % Lines, at % kPanel);
+  }
+};
+
 /// Panels whose words are multiplied as they are: `lines` lines of 16 words, of
 /// panels [first, last).
 template <int Columns> struct StoredPanels {
@@ -149,26 +165,14 @@ template <int Columns> struct StoredPanels {
 template <int Columns, typename Lines> struct WidenedPanels {
   using Stored = typename Lines::Stored;
   static constexpr int kRows = Lines::kRows;
-  static constexpr int kStageLines = kStageWords / kRows;
-  static constexpr int kEach =
-      Columns * kStageLines / cuda::kThreads; // of a thread
-  static_assert(kEach >= 1 || Columns * kStageLines * 2 == cuda::kThreads);
+  using Share = PanelShare<Columns, kStageWords / kRows>;
   const Stored *__restrict__ stored;
   int64_t lines, first, last;
   Lines unit;
-  ScaledWord<Stored> loaded[kEach ? kEach : 1];
+  ScaledWord<Stored> loaded[Share::kEach];
 
-  template <typename F> __device__ void forEach(F f) {
-#pragma unroll
-    for (int i = 0; i < (kEach ? kEach : 1); ++i) {
-      const int at = threadIdx.x + i * cuda::kThreads;
-      if (kEach || at < Columns * kStageLines)
-        f(i, at / (kStageLines * kPanel), at / kPanel % kStageLines,
-          at % kPanel);
-    }
-  }
   template <typename Stage> __device__ void begin(Stage &, int64_t word) {
-    forEach([&](int i, int panel, int row, int column) {
+    Share::each([&](int i, int panel, int row, int column) {
       const int64_t line = word / kRows + row;
       const int64_t n = (first + panel) * kPanel + column;
       // What is not there has the scale 0.
@@ -180,7 +184,7 @@ template <int Columns, typename Lines> struct WidenedPanels {
     });
   }
   template <typename Stage> __device__ void end(Stage &stage) {
-    forEach([&](int i, int panel, int row, int column) {
+    Share::each([&](int i, int panel, int row, int column) {
       float numbers[kRows];
       Lines::widen(loaded[i], numbers);
 #pragma unroll
@@ -192,22 +196,14 @@ template <int Columns, typename Lines> struct WidenedPanels {
 
 /// Panels of nibbles that become signed bytes, each less `less`.
 template <int Columns> struct NibblePanels {
-  static constexpr int kStageLines = kStageWords / 2;
-  static constexpr int kEach = Columns * kStageLines / cuda::kThreads;
+  using Share = PanelShare<Columns, kStageWords / 2>;
   const uint32_t *__restrict__ stored;
   int64_t lines, first, last;
   uint32_t less;
-  uint32_t words[kEach];
+  uint32_t words[Share::kEach];
 
-  template <typename F> __device__ void forEach(F f) {
-#pragma unroll
-    for (int i = 0; i < kEach; ++i) {
-      const int at = threadIdx.x + i * cuda::kThreads;
-      f(i, at / (kStageLines * kPanel), at / kPanel % kStageLines, at % kPanel);
-    }
-  }
   template <typename Stage> __device__ void begin(Stage &, int64_t word) {
-    forEach([&](int i, int panel, int row, int column) {
+    Share::each([&](int i, int panel, int row, int column) {
       const int64_t line = word / 2 + row;
       // What is not there meets zeros of A, or columns that nobody stores.
       const bool isIn = first + panel < last && line < lines;
@@ -216,7 +212,7 @@ template <int Columns> struct NibblePanels {
     });
   }
   template <typename Stage> __device__ void end(Stage &stage) {
-    forEach([&](int i, int panel, int row, int column) {
+    Share::each([&](int i, int panel, int row, int column) {
       uint32_t bytes[2];
       unpackNibbles(words[i], less, bytes);
       stage.b[panel][row * 2][column] = bytes[0];
@@ -227,20 +223,13 @@ template <int Columns> struct NibblePanels {
 
 /// Panels of f32, rounded to bf16 in pairs of lines; `lines` of f32.
 template <int Columns> struct RoundedPanels {
-  static constexpr int kEach = Columns * kStageWords / cuda::kThreads;
+  using Share = PanelShare<Columns, kStageWords>;
   const float *__restrict__ stored;
   int64_t lines, first, last;
-  float numbers[kEach][2];
+  float numbers[Share::kEach][2];
 
-  template <typename F> __device__ void forEach(F f) {
-#pragma unroll
-    for (int i = 0; i < kEach; ++i) {
-      const int at = threadIdx.x + i * cuda::kThreads;
-      f(i, at / (kStageWords * kPanel), at / kPanel % kStageWords, at % kPanel);
-    }
-  }
   template <typename Stage> __device__ void begin(Stage &, int64_t word) {
-    forEach([&](int i, int panel, int row, int column) {
+    Share::each([&](int i, int panel, int row, int column) {
 #pragma unroll
       for (int j = 0; j < 2; ++j) {
         const int64_t line = (word + row) * 2 + j;
@@ -252,7 +241,7 @@ template <int Columns> struct RoundedPanels {
     });
   }
   template <typename Stage> __device__ void end(Stage &stage) {
-    forEach([&](int i, int panel, int row, int column) {
+    Share::each([&](int i, int panel, int row, int column) {
       stage.b[panel][row][column] = packBf16(numbers[i][0], numbers[i][1]);
     });
   }
