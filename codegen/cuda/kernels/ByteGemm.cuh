@@ -14,12 +14,20 @@
 
 namespace mmcc {
 
-/// What both rows' parameters have in common.
+/// What both rows' parameters have in common, for this block's batch.
 struct ByteProduct {
   int64_t M, N, K, a_row, s_row, a_block;
   const int8_t *rows;
   const float *rowScales;
   GroupScales scales;
+
+  template <typename Params>
+  __device__ ByteProduct(const int8_t *a, const float *a_scale,
+                         const float *scale, const float *zero, const Params &p)
+      : M(p.M), N(p.N), K(p.K), a_row(p.a_row), s_row(p.s_row),
+        a_block(p.a_block), rows(a + blockIdx.z * p.a_batch),
+        rowScales(a_scale + blockIdx.z * p.s_batch),
+        scales{scale, p.zeros ? zero : nullptr, p.group, p.K / p.group} {}
 
   __device__ int64_t step() const {
     int64_t a = scales.group, b = a_block;
@@ -160,18 +168,8 @@ gemmNibbles(const int8_t *__restrict__ a, const float *__restrict__ a_scale,
             Post post) {
   const int64_t batch = blockIdx.z;
   const auto *words = static_cast<const uint32_t *>(w);
-  const GroupScales scales{scale, p.zeros ? zero : nullptr, p.group,
-                           p.K / p.group};
   const uint32_t less = p.zeros ? 0 : kImpliedNibble;
-  const ByteProduct product{p.M,
-                            p.N,
-                            p.K,
-                            p.a_row,
-                            p.s_row,
-                            p.a_block,
-                            a + batch * p.a_batch,
-                            a_scale + batch * p.s_batch,
-                            scales};
+  const ByteProduct product(a, a_scale, scale, zero, p);
   auto out = [&](int64_t m, int64_t n, float sum) { post(batch, m, n, sum); };
   if (NBlock == kPanel && p.M <= kFewRows) {
     byteFewRows<2>(
@@ -205,16 +203,7 @@ gemmBytes(const int8_t *__restrict__ a, const float *__restrict__ a_scale,
           const GemmI8I8Params &p, Post post) {
   const int64_t batch = blockIdx.z;
   const auto *words = static_cast<const uint32_t *>(w);
-  const ByteProduct product{
-      p.M,
-      p.N,
-      p.K,
-      p.a_row,
-      p.s_row,
-      p.a_block,
-      a + batch * p.a_batch,
-      a_scale + batch * p.s_batch,
-      {scale, p.zeros ? zero : nullptr, p.group, p.K / p.group}};
+  const ByteProduct product(a, a_scale, scale, zero, p);
   auto out = [&](int64_t m, int64_t n, float sum) { post(batch, m, n, sum); };
   if (NBlock == kPanel && p.M <= kFewRows) {
     byteFewRows<1>(

@@ -128,7 +128,6 @@ Status PinnedMemory::allocate(std::shared_ptr<Device> device, uint64_t bytes) {
       device_->check(device_->driver().pinnedAllocate(&address, bytes, 0),
                      "allocating page-locked memory"));
   data_ = static_cast<uint8_t *>(address);
-  bytes_ = bytes;
   return {};
 }
 

@@ -62,7 +62,6 @@ public:
 
   /// A device address: not to be followed on the host.
   uint8_t *data() const { return reinterpret_cast<uint8_t *>(address_); }
-  uint64_t bytes() const { return bytes_; }
 
   static constexpr uint64_t kTailBytes = 256;
 
@@ -83,12 +82,10 @@ public:
 
   Status allocate(std::shared_ptr<Device> device, uint64_t bytes);
   uint8_t *data() const { return data_; }
-  uint64_t bytes() const { return bytes_; }
 
 private:
   std::shared_ptr<Device> device_;
   uint8_t *data_ = nullptr;
-  uint64_t bytes_ = 0;
 };
 
 } // namespace mmcc::runtime::cuda

@@ -37,8 +37,8 @@ struct KernelNodeParams {
   Context context;
 };
 
-constexpr Result kSuccess = 0, kOutOfMemory = 2, kNoBinaryForGpu = 209;
-constexpr int kClockRate = 13, kMultiprocessors = 16, kMajor = 75, kMinor = 76;
+constexpr Result kSuccess = 0, kOutOfMemory = 2;
+constexpr int kMajor = 75, kMinor = 76; // of compute capability
 constexpr unsigned kStreamNonBlocking = 1;
 constexpr unsigned kEventDefault = 0, kEventDisableTiming = 2;
 constexpr int kPointerMemoryType = 2;
@@ -50,7 +50,6 @@ constexpr uintptr_t kLaunchParameters = 1, kLaunchParameterBytes = 2;
 // Name in this table, exported symbol, parameters; all return a Result.
 #define MMCC_CUDA_FUNCTIONS(X)                                                 \
   X(init, "cuInit", (unsigned flags))                                          \
-  X(driverVersion, "cuDriverGetVersion", (int *version))                       \
   X(errorName, "cuGetErrorName", (Result result, const char **name))           \
   X(errorText, "cuGetErrorString", (Result result, const char **text))         \
   X(deviceCount, "cuDeviceGetCount", (int *count))                             \

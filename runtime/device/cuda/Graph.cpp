@@ -1,7 +1,6 @@
 #include "runtime/device/cuda/Graph.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace mmcc::runtime::cuda {
 

@@ -131,10 +131,6 @@ FAKE cuInit(unsigned flags) {
   ENTER(false);
   return flags ? kInvalidValue : machine().devices ? kSuccess : kNoDevice;
 }
-FAKE cuDriverGetVersion(int *version) {
-  *version = 13000;
-  return kSuccess;
-}
 FAKE cuGetErrorName(Result result, const char **name) {
   *name = result == kOutOfMemory ? "CUDA_ERROR_OUT_OF_MEMORY"
           : result == 700        ? "CUDA_ERROR_ILLEGAL_ADDRESS"
