@@ -255,8 +255,13 @@ LogicalResult EntryBuilder::addBuffers() {
       auto definition = SymbolTable::lookupNearestSymbolFrom<plan::ConstantOp>(
           constant->getParentOfType<plan::VariantOp>()->getParentOp(),
           constant.getConstantAttr());
-      addBuffer(constant, schema::BufferKind::constant, found->second,
-                table.constant(definition.getBytes()));
+      uint32_t id =
+          addBuffer(constant, schema::BufferKind::constant, found->second,
+                    table.constant(definition.getBytes()));
+      entry->buffers[id]->columns = constant.getColumns();
+      Type element = constant.getType().getElementType();
+      if (constant.getColumns() && element != definition.getElementType())
+        entry->buffers[id]->rounded = dtypeOf(element);
       continue;
     }
     auto alloc = dyn_cast<plan::AllocOp>(each);

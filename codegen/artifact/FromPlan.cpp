@@ -108,6 +108,9 @@ LogicalResult fromPlan(ModuleOp module, ArrayRef<KernelOffsets> offsets,
         require("absences", 2, program);
       if (!(*entry)->states.empty())
         require("state", 3, program);
+      if (llvm::any_of((*entry)->buffers,
+                       [](const auto &buffer) { return buffer->columns; }))
+        require("columns", 4, program);
       auto [same, added] = known.try_emplace(contentOf(**entry),
                                              uint32_t(program.entries.size()));
       variant->entries.push_back(same->second);

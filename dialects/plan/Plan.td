@@ -194,9 +194,16 @@ def Plan_StateOp : Plan_Op<"state"> {
 
 def Plan_GetConstantOp : Plan_Op<"get_constant", [Pure]> {
   let summary = "the buffer of a constant";
-  let arguments = (ins FlatSymbolRefAttr:$constant);
+  let description = [{
+    With `columns` a constant of panels is brought into another order while it
+    is uploaded to a GPU: the numbers of a column follow each other, and columns,
+    as many as panels have, are a multiple of 16 bytes apart. Panels whose lines
+    have words (pairs16, lines8) keep the words. If the buffer is of bf16 and the
+    constant, panels16, of f32, numbers are rounded to the nearest.
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$constant, UnitAttr:$columns);
   let results = (outs Plan_BufferType:$result);
-  let assemblyFormat = "$constant attr-dict `:` type($result)";
+  let assemblyFormat = "$constant (`columns` $columns^)? attr-dict `:` type($result)";
 }
 
 def Plan_DispatchOp : Plan_Op<"dispatch"> {

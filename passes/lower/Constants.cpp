@@ -25,13 +25,16 @@ int64_t elementBytes(Type type) {
 Value Lowering::internConstant(Type elementType, StringRef layout,
                                int64_t bytes, int64_t groups,
                                ArrayRef<Attribute> sources,
-                               ArrayRef<Attribute> pieces) {
+                               ArrayRef<Attribute> pieces, bool columns,
+                               Type rounded) {
   MLIRContext *context = module.getContext();
   Builder b(context);
+  Type bufferType = rounded ? rounded : elementType;
   auto key =
       b.getArrayAttr({TypeAttr::get(elementType), b.getStringAttr(layout),
                       b.getI64IntegerAttr(groups), b.getArrayAttr(sources),
-                      b.getArrayAttr(pieces)});
+                      b.getArrayAttr(pieces), b.getBoolAttr(columns),
+                      TypeAttr::get(bufferType)});
   Value &buffer = constantBuffers[key];
   if (buffer)
     return buffer;
@@ -61,8 +64,8 @@ Value Lowering::internConstant(Type elementType, StringRef layout,
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(&entry.getBody().front());
   buffer = builder.create<plan::GetConstantOp>(
-      module.getLoc(), plan::BufferType::get(context, elementType),
-      FlatSymbolRefAttr::get(name));
+      module.getLoc(), plan::BufferType::get(context, bufferType),
+      FlatSymbolRefAttr::get(name), columns ? b.getUnitAttr() : UnitAttr());
   return buffer;
 }
 
@@ -98,7 +101,7 @@ static bool matrixPieces(Value matrix, SmallVectorImpl<Attribute> &sources,
   return true;
 }
 
-Value Lowering::packedPanels(Value matrix) {
+Value Lowering::packedPanels(Value matrix, bool columns) {
   auto type = cast<RankedTensorType>(matrix.getType());
   Type element = type.getElementType();
   SmallVector<Attribute> sources, pieces;
@@ -111,7 +114,20 @@ Value Lowering::packedPanels(Value matrix) {
   int64_t rows = element.isBF16() ? (k + 1) / 2 * 2 : k;
   int64_t bytes = (n + 15) / 16 * 16 * rows * elementBytes(element);
   return internConstant(element, element.isBF16() ? "pairs16" : "panels16",
-                        bytes, 1, sources, pieces);
+                        bytes, 1, sources, pieces, columns);
+}
+
+bool Lowering::wantsColumns(Value matrix) const {
+  return isCuda() && llvm::any_of(matrix.getUses(), [](OpOperand &use) {
+           if (use.getOperandNumber() != 1)
+             return false;
+           Type weight = getElementTypeOrSelf(use.get());
+           if (auto linear = dyn_cast<mm::LinearOp>(use.getOwner()))
+             return linear.getWide();
+           auto quantized = dyn_cast<mm::QuantizedLinearOp>(use.getOwner());
+           return quantized && weight.isSignlessInteger(8) &&
+                  getElementTypeOrSelf(quantized.getInput()).isInteger(8);
+         });
 }
 
 Value Lowering::packedWeight(Value matrix) {
@@ -128,7 +144,7 @@ Value Lowering::packedConstant(ElementsAttr matrix) {
                         (n + 15) / 16 * 16 * k * 4, 1, {matrix}, {piece});
 }
 
-Value Lowering::packedLines(Value matrix) {
+Value Lowering::packedLines(Value matrix, bool columns) {
   auto type = cast<RankedTensorType>(matrix.getType());
   Type element = type.getElementType();
   SmallVector<Attribute> sources, pieces;
@@ -144,7 +160,7 @@ Value Lowering::packedLines(Value matrix) {
   int64_t k = type.getShape()[0], n = type.getShape()[1];
   int64_t bytes = (n + 15) / 16 * 16 * k * element.getIntOrFloatBitWidth() / 8;
   return internConstant(IntegerType::get(module.getContext(), 8), layout, bytes,
-                        1, sources, pieces);
+                        1, sources, pieces, columns);
 }
 
 Value Lowering::tiedTable(Value table) {
@@ -159,13 +175,14 @@ Value Lowering::tiedTable(Value table) {
       if (isa<mm::LinearOp, mm::MatmulOp>(use.getOwner()) &&
           use.getOperandNumber() == 1 &&
           getElementTypeOrSelf(use.getOwner()->getResult(0)).isF32())
-        if (Value packed = packedPanels(transpose.getResult()))
+        if (Value packed = packedPanels(transpose.getResult(),
+                                        wantsColumns(transpose.getResult())))
           return packed;
   }
   return {};
 }
 
-Value Lowering::packedFilter(Value filter, int64_t groups) {
+Value Lowering::packedFilter(Value filter, int64_t groups, bool rounds) {
   auto type = cast<RankedTensorType>(filter.getType());
   if (!type.hasStaticShape() || !type.getElementType().isF32())
     return {};
@@ -187,7 +204,8 @@ Value Lowering::packedFilter(Value filter, int64_t groups) {
        source->strides[rank - 1], shape[1], source->strides[1], n,
        source->strides[0]});
   return internConstant(type.getElementType(), "panels16", bytes, groups,
-                        {source->value}, {piece});
+                        {source->value}, {piece}, rounds,
+                        rounds ? BFloat16Type::get(type.getContext()) : Type());
 }
 
 Value Lowering::depthwiseFilter(Value filter) {

@@ -133,20 +133,26 @@ public:
   /// A weight matrix `[k, n]` of f32 reached from constants by data movement,
   /// packed into 16-wide panels; null if it is not of that form.
   mlir::Value packedWeight(mlir::Value matrix);
-  /// Likewise of f32, f16, bf16, f8E4M3FN or f8E5M2.
-  mlir::Value packedPanels(mlir::Value matrix);
+  /// Likewise of f32, f16, bf16, f8E4M3FN or f8E5M2; with `columns` as
+  /// plan.get_constant says.
+  mlir::Value packedPanels(mlir::Value matrix, bool columns = false);
   /// A matrix `[k, n]` of f32 that the model does not have, packed likewise.
   mlir::Value packedConstant(mlir::ElementsAttr matrix);
   /// A matrix `[k, n]` of 4-bit or 8-bit integers reached from constants by
   /// data movement, k a multiple of 8, packed into lines of panels
   /// (NarrowPanel.h); null if it is not of that form.
-  mlir::Value packedLines(mlir::Value matrix);
+  mlir::Value packedLines(mlir::Value matrix, bool columns = false);
+  /// Whether a product on tensor cores wants the weight `matrix` in columns:
+  /// one of bf16 or bytes by as many bits.
+  bool wantsColumns(mlir::Value matrix) const;
   /// The panels of the transpose of an embedding table `[rows, k]` that a
   /// product reads as its weight, too (tied input and output embeddings): one
   /// copy serves both. Null if there is no such product.
   mlir::Value tiedTable(mlir::Value table);
-  /// Convolution weights `[n, c, kernel...]` as panels, taps before channels.
-  mlir::Value packedFilter(mlir::Value filter, int64_t groups);
+  /// Convolution weights `[n, c, kernel...]` as panels, taps before channels;
+  /// if it `rounds`, in columns of bf16 (plan.get_constant).
+  mlir::Value packedFilter(mlir::Value filter, int64_t groups,
+                           bool rounds = false);
   /// Depthwise weights `[c, 1, kernel...]` as `[taps, c]`.
   mlir::Value depthwiseFilter(mlir::Value filter);
 
@@ -185,7 +191,8 @@ private:
   mlir::Value internConstant(mlir::Type elementType, llvm::StringRef layout,
                              int64_t bytes, int64_t groups,
                              llvm::ArrayRef<mlir::Attribute> sources,
-                             llvm::ArrayRef<mlir::Attribute> pieces);
+                             llvm::ArrayRef<mlir::Attribute> pieces,
+                             bool columns = false, mlir::Type rounded = {});
 
   llvm::DenseMap<mlir::Value, View> views;
   /// Anchors and chain members that are already part of a kernel.

@@ -95,7 +95,11 @@ void lowerLinear(Lowering &lowering, Operation *op) {
   Value result = op->getResult(0);
   bool isF32 =
       cast<RankedTensorType>(result.getType()).getElementType().isF32();
-  Value packed = isF32 ? lowering.packedPanels(weight) : Value();
+  auto linear = dyn_cast<mm::LinearOp>(op);
+  bool isWide = linear && linear.getWide();
+  Value packed =
+      isF32 ? lowering.packedPanels(weight, isWide && lowering.isCuda())
+            : Value();
   if (!packed) {
     if (!bias && isF32 && isa<mm::MatmulOp>(op))
       llvm_unreachable("a matmul is only linear with a packed weight");
@@ -104,9 +108,9 @@ void lowerLinear(Lowering &lowering, Operation *op) {
   }
   Shape shape = mm::getShape(input.getType());
   RowInput rows = rowsOf(lowering, input);
-  if (auto first = dyn_cast<mm::LinearOp>(op))
-    if (mm::LinearOp second = findRowDot(lowering, first)) {
-      lowerRowDot(lowering, first, second, rows, packed);
+  if (linear)
+    if (mm::LinearOp second = findRowDot(lowering, linear)) {
+      lowerRowDot(lowering, linear, second, rows, packed);
       return;
     }
   if (bias)
@@ -118,8 +122,6 @@ void lowerLinear(Lowering &lowering, Operation *op) {
       linearBlocks(lowering, rows.rows, rows.batch, typical(N), stored.isF32(),
                    blocksOf(typical(rows.rows), typical(N), typical(K),
                             typical(rows.batch), hasAvx512(lowering.level)));
-  auto linear = dyn_cast<mm::LinearOp>(op);
-  bool isWide = linear && linear.getWide();
   Chain chain = lowering.chain(result);
   Kernel kernel(lowering,
                 stored.isF32()    ? "gemm_f32"

@@ -93,8 +93,10 @@ void lowerQuantizedLinear(Lowering &lowering, mm::QuantizedLinearOp op) {
     lowering.failed = true;
     return;
   }
-  Value packed = isFloat ? lowering.packedPanels(op.getWeight())
-                         : lowering.packedLines(op.getWeight());
+  Value packed =
+      isFloat ? lowering.packedPanels(op.getWeight())
+              : lowering.packedLines(op.getWeight(),
+                                     isInteger && !isFour && lowering.isCuda());
   Value scale = lowering.packedWeight(op.getScale());
   Value zero = op.getZero() ? lowering.packedWeight(op.getZero()) : scale;
   if (!packed || !scale || !zero) {

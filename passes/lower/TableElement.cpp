@@ -16,11 +16,27 @@ static Type elementOf(Value tensor) {
   return cast<RankedTensorType>(tensor.getType()).getElementType();
 }
 
+/// Whether a packed weight is in columns (plan.get_constant).
+static bool isInColumns(Value packed) {
+  auto constant = packed.getDefiningOp<plan::GetConstantOp>();
+  return constant && constant.getColumns();
+}
+
+/// The view of such a weight's columns as the rows of `table`.
+static View rowsInColumns(Value packed, Value table, const Symbols &symbols) {
+  int64_t whole = 128 / elementOf(table).getIntOrFloatBitWidth();
+  Dim pitch = mm::getShape(table.getType())[1].ceilDiv(whole) * whole;
+  return {packed, symbols.constant(0), {pitch, symbols.constant(1)}};
+}
+
 Value Element::panelElement(Value panels, Value table, AffineExpr row,
                             AffineExpr column) {
   const Symbols &symbols = kernel.lowering.symbols;
   Shape shape = mm::getShape(table.getType());
   Dim panel = symbols.constant(16);
+  if (isInColumns(panels))
+    return load(rowsInColumns(panels, table, symbols), {row, column},
+                elementOf(table));
   Value number = indexValue(row), width = indexConstant(16);
   AffineExpr which =
       computedDim(builder.create<arith::DivUIOp>(loc, number, width),
@@ -51,8 +67,10 @@ Value Element::weightElement(Value rows, ArrayRef<AffineExpr> index) {
       transpose.getPermutation() != ArrayRef<int64_t>{1, 0})
     return {};
   bool isFloat = isa<FloatType>(type.getElementType());
-  Value packed = isFloat ? kernel.lowering.packedPanels(transpose.getInput())
-                         : kernel.lowering.packedLines(transpose.getInput());
+  Value weight = transpose.getInput();
+  bool columns = kernel.lowering.wantsColumns(weight);
+  Value packed = isFloat ? kernel.lowering.packedPanels(weight, columns)
+                         : kernel.lowering.packedLines(weight, columns);
   if (!packed)
     return {};
   const Symbols &symbols = kernel.lowering.symbols;
@@ -66,6 +84,14 @@ Value Element::weightElement(Value rows, ArrayRef<AffineExpr> index) {
         builder, loc,
         panelElement(packed, gather.getInput(), which, index.back()),
         type.getElementType(), f32);
+  auto widened = [&](Value byte) -> Value {
+    return builder.create<arith::SIToFPOp>(
+        loc, f32,
+        builder.create<arith::ExtSIOp>(loc, builder.getI32Type(), byte));
+  };
+  if (isInColumns(packed))
+    return widened(load(rowsInColumns(packed, gather.getInput(), symbols),
+                        {which, index.back()}, builder.getI8Type()));
   Value row = indexValue(which);
   Value k = indexValue(index.back());
   auto number = [&](int64_t value) { return indexConstant(value); };
@@ -93,7 +119,7 @@ Value Element::weightElement(Value rows, ArrayRef<AffineExpr> index) {
     return builder.create<arith::SIToFPOp>(loc, f32, integer);
   };
   if (bits == 8)
-    return real(builder.create<arith::ExtSIOp>(loc, i32, byte));
+    return widened(byte);
   Value both = builder.create<arith::ExtUIOp>(loc, i32, byte);
   Value half =
       builder.create<arith::IndexCastOp>(loc, i32, div(rem(k, lineRows), 4));

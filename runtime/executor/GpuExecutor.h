@@ -41,7 +41,9 @@ public:
   Status begin() const { return gpu_->device()->makeCurrent(); }
 
   const std::shared_ptr<const GpuProgram> &program() const { return gpu_; }
-  uint8_t *constant(uint32_t index) const { return gpu_->constant(index); }
+  uint8_t *constant(const schema::Buffer &buffer) const {
+    return gpu_->constant(buffer);
+  }
   /// Arena of a stage, of at least so many bytes.
   Status placeArena(uint32_t stage, uint64_t bytes, uint8_t *&address);
   /// Where kernels find input `index`, which is copied unless it is there.

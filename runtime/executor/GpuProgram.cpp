@@ -2,6 +2,7 @@
 
 #include "runtime/core/CheckedMath.h"
 #include "runtime/device/cuda/Queue.h"
+#include "runtime/loader/PanelColumns.h"
 #include "runtime/loader/ProgramVerifier.h"
 
 #include <algorithm>
@@ -18,27 +19,33 @@ namespace {
 /// What code generation calls every kernel (codegen/cuda).
 constexpr char kSymbol[] = "mmcc_kernel";
 
-/// Copies a mapped file's bytes to a GPU by page-locked memory in two parts:
+/// Brings a mapped file's bytes to a GPU by page-locked memory in two parts:
 /// one is filled while the other is on its way.
 class Upload {
 public:
-  explicit Upload(const std::shared_ptr<cuda::Device> &device)
-      : device_(device), queues_{{device, 1, 0}, {device, 1, 0}} {}
+  /// Pieces of up to `piece_bytes` bytes stay whole.
+  Upload(const std::shared_ptr<cuda::Device> &device, uint64_t piece_bytes)
+      : device_(device), queues_{{device, 1, 0}, {device, 1, 0}},
+        part_bytes_(std::max(kPartBytes, piece_bytes)) {}
 
   Status start() {
     for (cuda::Queue &queue : queues_)
       MMCC_RETURN_IF_ERROR(queue.start());
-    return staging_.allocate(device_, 2 * kPartBytes);
+    return staging_.allocate(device_, 2 * part_bytes_);
   }
 
-  Status copy(uint8_t *target, const uint8_t *source, uint64_t bytes) {
-    for (uint64_t at = 0; at < bytes; at += kPartBytes) {
-      uint64_t part = std::min(kPartBytes, bytes - at);
+  /// `pieces` pieces of `bytes` bytes; fill(first, count, staged) makes some.
+  template <typename Fill>
+  Status copy(uint8_t *target, uint64_t pieces, uint64_t bytes, Fill fill) {
+    const uint64_t many = std::max<uint64_t>(part_bytes_ / bytes, 1);
+    for (uint64_t at = 0; at < pieces; at += many) {
+      const uint64_t count = std::min(many, pieces - at);
       cuda::Queue &queue = queues_[next_];
       MMCC_RETURN_IF_ERROR(queue.synchronize());
-      uint8_t *staged = staging_.data() + next_ * kPartBytes;
-      std::memcpy(staged, source + at, part);
-      MMCC_RETURN_IF_ERROR(queue.copyIn(0, target + at, staged, part));
+      uint8_t *staged = staging_.data() + next_ * part_bytes_;
+      fill(at, count, staged);
+      MMCC_RETURN_IF_ERROR(
+          queue.copyIn(0, target + at * bytes, staged, count * bytes));
       next_ ^= 1;
     }
     return {};
@@ -56,6 +63,34 @@ private:
   cuda::PinnedMemory staging_;
   cuda::Queue queues_[2]; // are done before what they copy from is freed
   unsigned next_ = 0;
+  const uint64_t part_bytes_;
+};
+
+/// A constant in the GPU's memory.
+struct Part {
+  const Constant *constant;
+  bool in_columns;
+  PanelColumns columns; // if so
+  int64_t offset;
+
+  uint64_t bytes() const {
+    return in_columns ? columns.bytes() : constant->bytes();
+  }
+  /// What is brought there as a whole.
+  uint64_t pieceBytes() const { return in_columns ? 16 * columns.pitch() : 1; }
+
+  Status upload(const uint8_t *source, uint8_t *weights, Upload &upload) const {
+    const uint64_t piece = pieceBytes();
+    return upload.copy(weights + offset, bytes() / piece, piece,
+                       [&](uint64_t first, uint64_t count, uint8_t *staged) {
+                         if (in_columns)
+                           columns.convert(source +
+                                               first * columns.panelBytes(),
+                                           count, staged);
+                         else
+                           std::memcpy(staged, source + first, count);
+                       });
+  }
 };
 
 } // namespace
@@ -125,48 +160,55 @@ Status GpuProgram::loadKernel(const Kernel &kernel, const uint8_t *code,
 Status GpuProgram::uploadConstants(const Artifact &artifact) {
   const Program &program = artifact.program();
   const Variant &variant = artifact.variant();
-  constants_.assign(lengthOf(program.constants()), nullptr);
   // By their place in the file, so that it is read from front to back.
-  struct Part {
-    const Constant *constant;
-    int64_t offset; // in the GPU's memory
+  std::map<std::tuple<uint32_t, uint64_t, uint64_t, unsigned>, Part> parts;
+  auto partOf = [&](uint32_t index, unsigned form) -> Part & {
+    const Constant &constant = *program.constants()->Get(index);
+    Part &part =
+        parts[{constant.segment(), constant.offset(), constant.bytes(), form}];
+    part.constant = &constant;
+    part.in_columns = form != 0;
+    return part;
   };
-  std::map<std::tuple<uint32_t, uint64_t, uint64_t>, Part> parts;
-  std::vector<bool> isRead(constants_.size());
-  auto placeOf = [](const Constant &constant) {
-    return std::tuple(constant.segment(), constant.offset(), constant.bytes());
-  };
+  std::vector<bool> is_read[kForms];
+  for (unsigned form = 0; form < kForms; ++form) {
+    constants_[form].assign(lengthOf(program.constants()), nullptr);
+    is_read[form].resize(constants_[form].size());
+  }
   for (uint32_t e = 0; e < lengthOf(variant.entries()); ++e) {
     const Entry &entry = *artifact.entry(e);
     for (uint32_t i = 0; i < lengthOf(entry.buffers()); ++i) {
       const Buffer &buffer = *entry.buffers()->Get(i);
       if (buffer.kind() != BufferKind::constant)
         continue;
-      const Constant &constant = *program.constants()->Get(buffer.index());
-      isRead[buffer.index()] = true;
-      parts[placeOf(constant)] = {&constant, 0};
+      is_read[formOf(buffer)][buffer.index()] = true;
+      Part &part = partOf(buffer.index(), formOf(buffer));
+      if (part.in_columns) // verified
+        PanelColumns::of(*part.constant, buffer.rounded(), part.columns);
     }
   }
   int64_t total = 0;
-  for (auto &[place, part] : parts)
+  uint64_t largest_piece = 0;
+  for (auto &[place, part] : parts) {
     // As aligned as what the driver allocates.
     if (!checkedAlign(total, 256, part.offset) ||
-        !checkedAdd(part.offset, int64_t(part.constant->bytes()), total))
+        !checkedAdd(part.offset, int64_t(part.bytes()), total))
       return {Code::out_of_memory, "the weights exceed 64 bits"};
+    largest_piece = std::max(largest_piece, part.pieceBytes());
+  }
   if (parts.empty())
     return {};
   weights_ = cuda::Memory(device_);
   MMCC_RETURN_IF_ERROR(weights_.reserve(uint64_t(total), "the weights"));
-  for (uint32_t i = 0; i < constants_.size(); ++i)
-    if (isRead[i])
-      constants_[i] =
-          weights_.data() + parts[placeOf(*program.constants()->Get(i))].offset;
-  Upload upload(device_);
+  for (unsigned form = 0; form < kForms; ++form)
+    for (uint32_t i = 0; i < is_read[form].size(); ++i)
+      if (is_read[form][i])
+        constants_[form][i] = weights_.data() + partOf(i, form).offset;
+  Upload upload(device_, largest_piece);
   MMCC_RETURN_IF_ERROR(upload.start());
   for (const auto &[place, part] : parts)
-    MMCC_RETURN_IF_ERROR(upload.copy(weights_.data() + part.offset,
-                                     artifact.constantData(*part.constant),
-                                     part.constant->bytes()));
+    MMCC_RETURN_IF_ERROR(part.upload(artifact.constantData(*part.constant),
+                                     weights_.data(), upload));
   return upload.finish();
 }
 

@@ -15,7 +15,7 @@ namespace mmcc::runtime {
 class GpuProgram {
 public:
   /// Loads every kernel and uploads every weight that the variant's entries
-  /// read, those that share bytes in the file once.
+  /// read, those that share bytes in the file, and their order, once.
   static Status load(const Artifact &artifact,
                      std::shared_ptr<cuda::Device> device,
                      std::shared_ptr<const GpuProgram> &program);
@@ -28,10 +28,18 @@ public:
     unsigned threads, shared_bytes; // of a block
   };
   const Function &function(uint32_t kernel) const { return functions_[kernel]; }
-  /// Of constant `index` of the program; null for one that no entry reads.
-  uint8_t *constant(uint32_t index) const { return constants_[index]; }
+  /// What a buffer of kind constant of one of the variant's entries holds.
+  uint8_t *constant(const schema::Buffer &buffer) const {
+    return constants_[formOf(buffer)][buffer.index()];
+  }
 
 private:
+  /// As in the file, in columns, in columns and rounded.
+  static constexpr unsigned kForms = 3;
+  static unsigned formOf(const schema::Buffer &buffer) {
+    return buffer.columns() + (buffer.rounded() != schema::DType::undefined);
+  }
+
   GpuProgram() = default;
   Status loadKernels(const Artifact &artifact);
   Status loadKernel(const schema::Kernel &kernel, const uint8_t *code,
@@ -40,8 +48,9 @@ private:
 
   std::shared_ptr<cuda::Device> device_;
   std::vector<cuda::Module> modules_;
-  std::vector<Function> functions_;  // by kernel
-  std::vector<uint8_t *> constants_; // by constant
+  std::vector<Function> functions_; // by kernel
+  /// By constant; null for those that nobody reads so.
+  std::vector<uint8_t *> constants_[kForms];
   cuda::Memory weights_;
 };
 

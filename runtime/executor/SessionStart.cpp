@@ -95,7 +95,7 @@ Session::Session(std::shared_ptr<const Artifact> artifact,
     const Buffer &buffer = *entry.buffers()->Get(i);
     // Kernels only read through it, the verifier has seen to that.
     if (buffer.kind() == BufferKind::constant && gpu_)
-      buffers_[i] = gpu_->constant(buffer.index());
+      buffers_[i] = gpu_->constant(buffer);
     else if (buffer.kind() == BufferKind::constant)
       buffers_[i] = const_cast<uint8_t *>(artifact_->constantData(
           *artifact_->program().constants()->Get(buffer.index())));

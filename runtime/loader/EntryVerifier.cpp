@@ -1,5 +1,6 @@
 #include "runtime/core/DType.h"
 #include "runtime/core/Expression.h"
+#include "runtime/loader/PanelColumns.h"
 #include "runtime/loader/ProgramVerifier.h"
 
 #include <cstring>
@@ -138,6 +139,12 @@ static Status verifyBuffer(const Program &program, const Entry &entry,
   }
   if (buffer.index() >= limit)
     return invalid(where + " refers to something that does not exist");
+  PanelColumns columns;
+  if ((buffer.columns() || buffer.rounded() != DType::undefined) &&
+      (!buffer.columns() || buffer.kind() != BufferKind::constant ||
+       !PanelColumns::of(*program.constants()->Get(buffer.index()),
+                         buffer.rounded(), columns)))
+    return invalid(where + " has no panels that could be columns");
   return {};
 }
 

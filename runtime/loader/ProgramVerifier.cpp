@@ -25,8 +25,8 @@ static std::string_view viewOf(const flatbuffers::String *text) {
 }
 
 static Status verifyFeatures(const Program &program) {
-  static constexpr std::string_view known[] = {"branch", "loop", "streams",
-                                               "absences", "state"};
+  static constexpr std::string_view known[] = {"branch",   "loop",  "streams",
+                                               "absences", "state", "columns"};
   if (program.revision() == 0 || program.revision() > kKnownRevision)
     return {Code::unsupported,
             "the program has revision " + std::to_string(program.revision()) +
@@ -127,8 +127,15 @@ static Status verifyVariant(const Program &program, const Variant &variant,
     uint32_t index = variant.entries()->Get(i);
     if (index >= lengthOf(program.entries()))
       return invalid(where + " names an entry that does not exist");
-    if (!names.insert(viewOf(program.entries()->Get(index)->name())).second)
+    const Entry &entry = *program.entries()->Get(index);
+    if (!names.insert(viewOf(entry.name())).second)
       return invalid(where + " has two entries of one name");
+    // A CPU reads constants where the file has them.
+    if (variant.target()->str().rfind("cuda:", 0) != 0)
+      for (uint32_t b = 0; b < lengthOf(entry.buffers()); ++b)
+        if (entry.buffers()->Get(b)->columns())
+          return invalid(where + ": " + numbered("buffer", b) +
+                         " of an entry is for GPUs");
   }
   if (names.empty())
     return invalid(where + " has no entry");

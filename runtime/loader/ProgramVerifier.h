@@ -21,7 +21,7 @@
 namespace mmcc::runtime {
 
 constexpr uint32_t kMaxRank = 16;
-constexpr uint32_t kKnownRevision = 3;
+constexpr uint32_t kKnownRevision = 4;
 constexpr uint32_t kMaxStreams = 64;
 
 /// Segments must lie in [segments_begin, segments_end) of the file.

@@ -206,8 +206,23 @@ std::string kernelText(const Product &p, int64_t mBlock, int64_t nBlock,
          "    plan.yield\n  }\n}";
 }
 
+/// Panels of 16 words as columns, each padded to 16 bytes (plan.get_constant).
+Bytes inColumns(const Bytes &panels, int64_t lines, int64_t width) {
+  int64_t pitch = roundUp(lines * 4, 16), columns = roundUp(width, 16);
+  Bytes result(size_t(columns * pitch));
+  for (int64_t n = 0; n < columns; ++n)
+    for (int64_t i = 0; i < lines; ++i)
+      std::memcpy(&result[size_t(n * pitch + i * 4)],
+                  &panels[size_t(((n / 16 * lines + i) * 16 + n % 16) * 4)], 4);
+  return result;
+}
+
 std::vector<float> resultOf(const Product &p, const std::string &level) {
   std::vector<Bytes> operands = operandsOf(p);
+  if (level == kCuda && p.row == "gemm_bf16_bf16")
+    operands[1] = inColumns(operands[1], (p.K + 1) / 2, p.N);
+  if (level == kCuda && p.row == "gemm_i8_i8")
+    operands[2] = inColumns(operands[2], p.K / 4, p.N);
   int64_t mBlock = 32, nBlock = 48, columns = nBlock;
   if (level == kCuda) {
     cuda::Cell cell =

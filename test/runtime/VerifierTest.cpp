@@ -56,7 +56,7 @@ DispatchT &dispatchOf(TestArtifact &t) {
 }
 
 TEST(Verifier, program) {
-  expectRefused([](TestArtifact &t) { t.program.revision = 4; }, "revision 4",
+  expectRefused([](TestArtifact &t) { t.program.revision = 5; }, "revision 5",
                 MMCC_UNSUPPORTED);
   expectRefused([](TestArtifact &t) { t.program.features = {"teleport"}; },
                 "teleport", MMCC_UNSUPPORTED);
@@ -181,6 +181,72 @@ TEST(Verifier, buffers) {
   expectRefused(
       [](TestArtifact &t) { t.entry().buffers[4]->kind = BufferKind(9); },
       "unknown kind");
+}
+
+TEST(Verifier, columns) {
+  auto refused = [](const std::function<void(TestArtifact &)> &lie,
+                    const std::string &expected) {
+    expectRefused(
+        [&](TestArtifact &t) {
+          ConstantT &constant = *t.program.constants[0];
+          constant.layout = "panels16";
+          constant.dims = {1, 4};
+          constant.bytes = 64;
+          uint32_t weight = t.buffer(BufferKind::constant, 0, t.e.constant(64));
+          t.entry().buffers[weight]->columns = true;
+          t.e.store(t.entry());
+          lie(t);
+        },
+        expected);
+  };
+  const std::string none = "has no panels that could be columns";
+  // All is right, but a CPU cannot do it.
+  refused([](TestArtifact &) {}, "of an entry is for GPUs");
+  refused([](TestArtifact &t) { t.program.constants[0]->layout = "lines4"; },
+          none);
+  refused([](TestArtifact &t) { t.program.constants[0]->layout = ""; },
+          "not that of its shape");
+  refused([](TestArtifact &t) { t.program.constants[0]->dims = {2, 4}; }, none);
+  refused([](TestArtifact &t) { t.program.constants[0]->dims = {4}; }, none);
+  refused([](TestArtifact &t) { t.program.constants[0]->dims = {0, 4}; }, none);
+  refused(
+      [](TestArtifact &t) {
+        t.program.constants[0]->dims = {1ull << 40, 1ull << 40};
+      },
+      none);
+  refused(
+      [](TestArtifact &t) {
+        t.program.constants[0]->dims = {1ull << 47, 1ull << 47, 1ull << 47};
+      },
+      none);
+  refused(
+      [](TestArtifact &t) {
+        t.program.constants[0]->dtype = DType::f64;
+        t.program.constants[0]->bytes = 128;
+      },
+      none);
+  refused(
+      [](TestArtifact &t) {
+        t.entry().buffers[4]->columns = true; // in the arena
+      },
+      none);
+  // Of f32, to bf16 is all that is rounded, and in columns only.
+  refused(
+      [](TestArtifact &t) { t.entry().buffers.back()->rounded = DType::f16; },
+      none);
+  refused(
+      [](TestArtifact &t) {
+        t.program.constants[0]->dtype = DType::i32;
+        t.entry().buffers.back()->rounded = DType::bf16;
+      },
+      none);
+  refused(
+      [](TestArtifact &t) {
+        t.entry().buffers.back()->columns = false;
+        t.entry().buffers.back()->rounded = DType::bf16;
+        t.program.constants[0]->layout = "dense";
+      },
+      none);
 }
 
 TEST(Verifier, states) {

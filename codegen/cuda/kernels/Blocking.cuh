@@ -29,13 +29,12 @@ constexpr int kTensorStages = 3;
 constexpr int tileColumns(int64_t n_block) {
   return n_block == kPanelColumns ? 64 : int(n_block);
 }
-/// Shared memory of its stages: rows of 16 words 20 apart, and panels of 16
-/// lines 24 apart (TensorTile.cuh).
+/// Shared memory of its stages: rows and columns of 16 words 20 apart
+/// (TensorTile.cuh).
 constexpr int64_t tensorSharedBytes(int64_t m_block, int64_t n_block) {
   if (m_block <= kFewRows)
     return 0;
-  return kTensorStages * 4 *
-         (m_block * 20 + tileColumns(n_block) / kPanelColumns * 16 * 24);
+  return kTensorStages * 4 * 20 * (m_block + tileColumns(n_block));
 }
 
 /// Rows and columns of a cell.
@@ -71,10 +70,18 @@ constexpr Cell productCell(int64_t rows, int64_t columns, int64_t batch,
   return tileCell(rows, columns, batch, onTensorCores);
 }
 
-/// Queries that a block of attention takes (Attention.cuh,
-/// TensorAttention.cuh), and the widest heads that the latter has registers
-/// for.
-constexpr int64_t kQueryTile = 32, kTensorQueryTile = 64, kTensorWidest = 128;
+/// Queries that a block of attention takes (Attention.cuh).
+constexpr int64_t kQueryTile = 32;
+/// Of attention on tensor cores (TensorAttention.cuh): the widest heads that it
+/// has registers for; queries that a block takes, of so many (0: not known) of
+/// each head; and its shared memory, two tiles of 64 keys and values.
+constexpr int64_t kTensorWidest = 128;
+constexpr int64_t tensorQueries(int64_t queries, int64_t heads) {
+  return (queries + 127) / 128 * heads >= kMultiprocessors ? 128 : 64;
+}
+constexpr int64_t attentionSharedBytes(int64_t depth, int64_t width) {
+  return 2 * 64 * 2 * (depth + 8 + width + 8);
+}
 /// Pixels and channels of a cell of a depthwise convolution: neighbouring
 /// threads have neighbouring channels.
 constexpr int64_t kDepthwisePixels = 16, kDepthwiseChannels = 128;

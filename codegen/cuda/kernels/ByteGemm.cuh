@@ -62,7 +62,7 @@ __device__ void byteCell(const ByteProduct &p, MakeB makeB, Out out) {
     return;
   StoredRows<MBlock> a{reinterpret_cast<const char *>(p.rows + m0 * p.a_row),
                        p.a_row, p.M - m0, p.K};
-  auto b = makeB(n0 / kPanel, (p.N + kPanel - 1) / kPanel);
+  auto b = makeB(n0);
   TensorSums<int32_t, MBlock, kColumns> integers;
   TensorSums<float, MBlock, kColumns> sums;
   int32_t rowSums[Shape::kDown][2] = {}; // of this lane's words of A
@@ -116,12 +116,12 @@ __device__ void byteCell(const ByteProduct &p, MakeB makeB, Out out) {
   });
 }
 
-/// Few rows of a panel, whose words are each Words words of bytes:
-/// unpack(word, bytes).
-template <int Words, typename Unpack, typename Out>
-__device__ void byteFewRows(const ByteProduct &p,
-                            const uint32_t *__restrict__ w, Unpack unpack,
-                            Out out) {
+/// Few rows of a panel of nibbles, each less `less`.
+template <typename Out>
+__device__ void nibbleFewRows(const ByteProduct &p,
+                              const uint32_t *__restrict__ w, uint32_t less,
+                              Out out) {
+  constexpr int Words = 2;
   const int64_t panel = blockIdx.x, lines = p.K / (4 * Words);
   const int column = threadIdx.x % kPanel, part = threadIdx.x / kPanel;
   const int64_t n = panel * kPanel + column;
@@ -130,7 +130,7 @@ __device__ void byteFewRows(const ByteProduct &p,
   for (int64_t line = part; line < lines; line += kParts) {
     const int64_t k = line * 4 * Words;
     uint32_t bytes[Words];
-    unpack(from[line * kPanel], bytes);
+    unpackNibbles(from[line * kPanel], less, bytes);
     const float scale = p.scales.scaleOf(k, n);
     for (int r = 0; r < kFewRows && r < p.M; ++r) {
       int32_t sum = 0, rowSum = 0;
@@ -155,6 +155,29 @@ __device__ void byteFewRows(const ByteProduct &p,
   });
 }
 
+/// Rows of bytes by a weight of bytes in columns (FewColumns.cuh).
+struct FewByteRows {
+  const ByteProduct &product;
+
+  __device__ float multiply(int64_t m, int64_t n, int64_t k,
+                            const PieceOfWords &column) const {
+    const int8_t *row = product.rows + m * product.a_row;
+    const PieceOfWords piece =
+        pieceAt(row + k, product.K - k,
+                reinterpret_cast<uint64_t>(product.rows) | product.a_row);
+    int32_t sum = 0, rowSum = 0;
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      sum = __dp4a(int32_t(piece.of[i]), int32_t(column.of[i]), sum);
+      rowSum = sumBytes(piece.of[i], rowSum);
+    }
+    float numbers = float(sum);
+    if (product.scales.zero)
+      numbers -= float(rowSum) * product.scales.zeroOf(k, n, 0);
+    return numbers * (product.rowScale(m, k) * product.scales.scaleOf(k, n));
+  }
+};
+
 struct GemmI8U4Params {
   int64_t B, M, N, K, a_batch, a_row, s_batch, s_row, group, a_block, zeros,
       m_block, n_block;
@@ -172,20 +195,15 @@ gemmNibbles(const int8_t *__restrict__ a, const float *__restrict__ a_scale,
   const ByteProduct product(a, a_scale, scale, zero, p);
   auto out = [&](int64_t m, int64_t n, float sum) { post(batch, m, n, sum); };
   if (NBlock == kPanel && p.M <= kFewRows) {
-    byteFewRows<2>(
-        product, words,
-        [&](uint32_t word, uint32_t(&bytes)[2]) {
-          unpackNibbles(word, less, bytes);
-        },
-        out);
+    nibbleFewRows(product, words, less, out);
     return;
   }
   if constexpr (MBlock > kFewRows)
     byteCell<MBlock, NBlock>(
         product,
-        [&](int64_t first, int64_t last) {
-          return NibblePanels<kTileColumns<NBlock>>{words, p.K / 8, first, last,
-                                                    less};
+        [&](int64_t n0) {
+          return NibblePanels<kTileColumns<NBlock>>{words, p.K / 8, n0 / kPanel,
+                                                    panelsOf(p.N), less};
         },
         out);
 }
@@ -195,6 +213,7 @@ struct GemmI8I8Params {
       m_block, n_block, limited;
 };
 
+/// The weight is in columns.
 template <int MBlock, int NBlock, typename Post>
 __device__ void
 gemmBytes(const int8_t *__restrict__ a, const float *__restrict__ a_scale,
@@ -202,21 +221,16 @@ gemmBytes(const int8_t *__restrict__ a, const float *__restrict__ a_scale,
           const float *__restrict__ zero, const float *__restrict__ /*sums*/,
           const GemmI8I8Params &p, Post post) {
   const int64_t batch = blockIdx.z;
-  const auto *words = static_cast<const uint32_t *>(w);
   const ByteProduct product(a, a_scale, scale, zero, p);
   auto out = [&](int64_t m, int64_t n, float sum) { post(batch, m, n, sum); };
-  if (NBlock == kPanel && p.M <= kFewRows) {
-    byteFewRows<1>(
-        product, words,
-        [](uint32_t word, uint32_t(&bytes)[1]) { bytes[0] = word; }, out);
+  if (takesFewColumns<MBlock, NBlock>(p.M, p.N, p.K, w, FewByteRows{product},
+                                      out))
     return;
-  }
   if constexpr (MBlock > kFewRows)
     byteCell<MBlock, NBlock>(
         product,
-        [&](int64_t first, int64_t last) {
-          return StoredPanels<kTileColumns<NBlock>>{words, p.K / 4, first,
-                                                    last};
+        [&](int64_t n0) {
+          return storedColumns<kTileColumns<NBlock>>(w, n0, p.N, p.K);
         },
         out);
 }

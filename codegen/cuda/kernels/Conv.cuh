@@ -39,48 +39,134 @@ struct PixelMatrix {
 
 /// What a block of a convolution multiplies.
 struct ConvCell {
-  int64_t batch, group, columns, depth;
-  PixelMatrix pixels;
-  const float *__restrict__ panels;
+  int64_t batch, group, channels, columns, depth, pixels;
 
-  __device__ ConvCell(const float *x, const float *w, const ConvParams &p)
-      : batch(blockIdx.z / p.G), group(blockIdx.z % p.G), columns(p.N / p.G),
-        depth(p.KH * p.KW * (p.C / p.G)),
-        pixels{x + batch * p.x_batch + group * (p.C / p.G), p, p.C / p.G},
-        panels(w + group * ((columns + 15) / 16) * depth * 16) {}
+  __device__ ConvCell(const ConvParams &p)
+      : batch(blockIdx.z / p.G), group(blockIdx.z % p.G), channels(p.C / p.G),
+        columns(p.N / p.G), depth(p.KH * p.KW * channels), pixels(p.OH * p.OW) {
+  }
+  /// Of this block's image, the channels of its group.
+  template <typename T>
+  __device__ const T *image(const T *x, const ConvParams &p) const {
+    return x + batch * p.x_batch + group * channels;
+  }
 };
 
 template <int MBlock, int NBlock, typename Post>
 __device__ void conv(const float *__restrict__ x, const float *__restrict__ w,
                      const ConvParams &p, Post post) {
-  const ConvCell cell(x, w, p);
+  const ConvCell cell(p);
   static_assert(MBlock == NBlock);
-  multiplyCell<MBlock>(p.OH * p.OW, cell.columns, cell.depth, cell.pixels,
-                       Panels<float>{cell.panels, cell.depth},
-                       [&](int64_t m, int64_t n, float sum) {
-                         post(cell.batch, m, cell.group * cell.columns + n,
-                              sum);
-                       });
+  multiplyCell<MBlock>(
+      cell.pixels, cell.columns, cell.depth,
+      PixelMatrix{cell.image(x, p), p, cell.channels},
+      Panels<float>{w + cell.group * panelsOf(cell.columns) * cell.depth * 16,
+                    cell.depth},
+      [&](int64_t m, int64_t n, float sum) {
+        post(cell.batch, m, cell.group * cell.columns + n, sum);
+      });
 }
 
-/// Both operands rounded to bf16, on tensor cores.
-template <int MBlock, int NBlock, typename Post>
-__device__ void convBf16(const float *__restrict__ x,
-                         const float *__restrict__ w, const ConvParams &p,
-                         Post post) {
-  const ConvCell cell(x, w, p);
-  const int64_t pixels = p.OH * p.OW;
+/// Brings rows [m0, m0 + Count) of the matrix of pixels under each tap as bf16.
+/// A thread has the same rows in every stage, so that their pixels are found
+/// once. Eight neighbours along K are channels of one tap, if there are eights
+/// of them: those of bf16 are copied.
+template <int Count, typename T> class PixelRows {
+public:
+  __device__ PixelRows(const T *image, const ConvParams &p,
+                       const ConvCell &cell, int64_t m0)
+      : image(image), p(p), channels(int(cell.channels)),
+        depth(int(cell.depth)),
+        inEights(channels % 8 == 0 &&
+                 (reinterpret_cast<uint64_t>(image) |
+                  uint64_t((p.x_row | p.x_col) * int64_t(sizeof(T)))) %
+                         16 ==
+                     0) {
+#pragma unroll
+    for (int i = 0; i < kChunks; ++i) {
+      const int64_t m = m0 + (threadIdx.x + i * cuda::kThreads) / 4;
+      // A row that is not there is above the image.
+      const bool isIn = m < cell.pixels;
+      top[i] = isIn ? int(m / p.OW * p.stride_h - p.pad_top) : kNowhere;
+      left[i] = int(m % p.OW * p.stride_w - p.pad_left);
+    }
+  }
+
+  __device__ void begin(StageRows<Count> &stage, int64_t word) {
+    const int at = threadIdx.x % 4 * 4, k = int(word + at) * 2;
+#pragma unroll
+    for (int i = 0; i < kChunks; ++i) {
+      uint32_t *to = &stage[(threadIdx.x + i * cuda::kThreads) / 4][at];
+      if (inEights) {
+        const T *from = k < depth ? placeOf(i, k) : nullptr;
+        bringEight(to, from);
+        continue;
+      }
+#pragma unroll
+      for (int w = 0; w < 4; ++w)
+        to[w] = packBf16(number(i, k + w * 2), number(i, k + w * 2 + 1));
+    }
+  }
+  __device__ void end(StageRows<Count> &) {}
+
+private:
+  static constexpr int kChunks = Count * 4 / cuda::kThreads;
+  static constexpr int kNowhere = -(1 << 30);
+
+  /// Null where the tap is outside of the image.
+  __device__ const T *placeOf(int i, int k) const {
+    const int tap = k / channels;
+    const int h = top[i] + tap / int(p.KW) * int(p.dilation_h);
+    const int v = left[i] + tap % int(p.KW) * int(p.dilation_w);
+    return h >= 0 && h < p.H && v >= 0 && v < p.W
+               ? image + h * p.x_row + v * p.x_col + k % channels
+               : nullptr;
+  }
+  __device__ float number(int i, int k) const {
+    const T *from = k < depth ? placeOf(i, k) : nullptr;
+    return from ? float(*from) : 0.0f;
+  }
+  __device__ void bringEight(uint32_t *to, const T *from) const {
+    if constexpr (std::is_same_v<T, bf16>) {
+      copyAsync(to, from ? from : image, from ? 16 : 0);
+    } else {
+      FourFloats four[2] = {};
+      if (from) {
+        four[0] = reinterpret_cast<const FourFloats *>(from)[0];
+        four[1] = reinterpret_cast<const FourFloats *>(from)[1];
+      }
+      uint32_t words[4];
+#pragma unroll
+      for (int w = 0; w < 4; ++w)
+        words[w] =
+            packBf16(four[w / 2].of[w % 2 * 2], four[w / 2].of[w % 2 * 2 + 1]);
+      storeWords(to, words);
+    }
+  }
+
+  const T *image;
+  const ConvParams &p;
+  int channels, depth;
+  bool inEights;
+  int top[kChunks], left[kChunks];
+};
+
+/// Both operands in bf16, on tensor cores; an image of f32 is rounded on its
+/// way, and the filter is in columns.
+template <int MBlock, int NBlock, typename T, typename Post>
+__device__ void convBf16(const T *__restrict__ x, const bf16 *__restrict__ w,
+                         const ConvParams &p, Post post) {
+  const ConvCell cell(p);
+  const int64_t length = cell.depth * 2, pitch = (length + 15) / 16 * 16;
+  const char *filter = reinterpret_cast<const char *>(w) +
+                       cell.group * panelsOf(cell.columns) * kPanel * pitch;
   tensorCell<Bf16Math, MBlock, NBlock>(
-      pixels, cell.columns, cell.depth,
+      cell.pixels, cell.columns, cell.depth,
       [&](int64_t m0) {
-        auto number = [&cell, m0](int64_t m, int64_t k) {
-          return cell.pixels(m0 + m, k);
-        };
-        return RoundedRows<MBlock, decltype(number)>{number, pixels - m0,
-                                                     cell.depth};
+        return PixelRows<MBlock, T>(cell.image(x, p), p, cell, m0);
       },
-      [&](int64_t first, int64_t last) {
-        return RoundedPanels<NBlock>{cell.panels, cell.depth, first, last};
+      [&](int64_t n0) {
+        return storedColumns<NBlock>(filter, n0, cell.columns, length);
       },
       [&](int64_t m, int64_t n, float sum) {
         post(cell.batch, m, cell.group * cell.columns + n, sum);

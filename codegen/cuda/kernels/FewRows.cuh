@@ -57,17 +57,6 @@ struct FewFloatRows {
       x[i] = k + i < depth ? from[i] : 0.0f;
   }
 };
-struct FewBf16Rows {
-  const bf16 *__restrict__ numbers;
-  int64_t stride, depth;
-
-  __device__ void read(int64_t m, int64_t k, float (&x)[2]) const {
-    const bf16 *from = numbers + m * stride + k;
-    x[0] = float(from[0]);
-    x[1] = k + 1 < depth ? float(from[1]) : 0.0f;
-  }
-};
-
 /// One buffer for all instances of sumParts.
 __device__ inline float *partsBuffer() {
   __shared__ float parts[kParts * kFewRows * kPanel];

@@ -18,6 +18,7 @@
   X(TensorTile)                                                                \
   X(Panels)                                                                    \
   X(FewRows)                                                                   \
+  X(FewColumns)                                                                \
   X(Gemm)                                                                      \
   X(TensorGemm)                                                                \
   X(ByteGemm)                                                                  \

@@ -1,12 +1,12 @@
 //===- Panels.cuh - Weights as they lie in the file -----------------------===//
 //
 // Weights are in panels of 16 columns, and a panel is lines of 16 words or
-// numbers (codegen/cpu/kernels: kernels.inc, NarrowPanel.h). Words of two bf16
-// or of four bytes are what tensor cores multiply and are copied as they are;
-// what is narrower becomes tf32 or bytes on its way into shared memory:
+// numbers (codegen/cpu/kernels: kernels.inc, NarrowPanel.h). What tensor cores
+// multiply as it is was brought into columns when it was uploaded; what is
+// narrower becomes tf32 or bytes on its way into shared memory:
 //
-//     bf16    line k / 2: pairs (k, k + 1)            copied
-//     i8      line k / 4: bytes k .. k + 3            copied, or tf32
+//     bf16    line k / 2: pairs (k, k + 1)            tf32
+//     i8      line k / 4: bytes k .. k + 3            tf32
 //     u4      line k / 8: nibbles, low k .. k + 3,    bytes, or tf32
 //                         high k + 4 .. k + 7
 //     f32, f16, f8  line k: a number a column         tf32
@@ -21,6 +21,11 @@
 #include "TensorTile.cuh"
 
 namespace mmcc {
+
+/// Panels of so many columns.
+__device__ inline int64_t panelsOf(int64_t columns) {
+  return (columns + kPanel - 1) / kPanel;
+}
 
 /// Scales, and zeros if there are any, of groups along K.
 struct GroupScales {
@@ -140,25 +145,22 @@ template <int Columns, int Lines> struct PanelShare {
   }
 };
 
-/// Panels whose words are multiplied as they are: `lines` lines of 16 words, of
-/// panels [first, last).
-template <int Columns> struct StoredPanels {
-  const uint32_t *__restrict__ words;
-  int64_t lines, first, last;
-
-  template <typename Stage> __device__ void begin(Stage &stage, int64_t line) {
+/// Stores neighbouring words, as many at a time as there are.
+template <int Count>
+__device__ void storeWords(uint32_t *to, const uint32_t (&words)[Count]) {
+  constexpr int kMost = Count < 4 ? Count : 4;
+  struct alignas(kMost * 4) Piece {
+    uint32_t of[kMost];
+  };
 #pragma unroll
-    for (int i = 0; i < Columns * 4 / cuda::kThreads; ++i) {
-      const int chunk = threadIdx.x + i * cuda::kThreads;
-      const int panel = chunk / 64, row = chunk / 4 % 16, at = chunk % 4 * 4;
-      const bool isIn = first + panel < last && line + row < lines;
-      const int64_t from =
-          isIn ? ((first + panel) * lines + line + row) * kPanel + at : 0;
-      copyAsync(&stage.b[panel][row][at], words + from, isIn ? 16 : 0);
-    }
+  for (int i = 0; i < Count; i += kMost) {
+    Piece piece;
+#pragma unroll
+    for (int j = 0; j < kMost; ++j)
+      piece.of[j] = words[i + j];
+    *reinterpret_cast<Piece *>(to + i) = piece;
   }
-  template <typename Stage> __device__ void end(Stage &) {}
-};
+}
 
 /// Panels whose numbers become tf32: `lines` lines of 16 stored words or
 /// numbers, each of Lines::kRows rows of K.
@@ -171,7 +173,7 @@ template <int Columns, typename Lines> struct WidenedPanels {
   Lines unit;
   ScaledWord<Stored> loaded[Share::kEach];
 
-  template <typename Stage> __device__ void begin(Stage &, int64_t word) {
+  __device__ void begin(StageRows<Columns> &, int64_t word) {
     Share::each([&](int i, int panel, int row, int column) {
       const int64_t line = word / kRows + row;
       const int64_t n = (first + panel) * kPanel + column;
@@ -183,13 +185,15 @@ template <int Columns, typename Lines> struct WidenedPanels {
             line * kRows, n);
     });
   }
-  template <typename Stage> __device__ void end(Stage &stage) {
+  __device__ void end(StageRows<Columns> &stage) {
     Share::each([&](int i, int panel, int row, int column) {
       float numbers[kRows];
       Lines::widen(loaded[i], numbers);
+      uint32_t words[kRows];
 #pragma unroll
       for (int r = 0; r < kRows; ++r)
-        stage.b[panel][row * kRows + r][column] = toTf32(numbers[r]);
+        words[r] = toTf32(numbers[r]);
+      storeWords(&stage[panel * kPanel + column][row * kRows], words);
     });
   }
 };
@@ -202,7 +206,7 @@ template <int Columns> struct NibblePanels {
   uint32_t less;
   uint32_t words[Share::kEach];
 
-  template <typename Stage> __device__ void begin(Stage &, int64_t word) {
+  __device__ void begin(StageRows<Columns> &, int64_t word) {
     Share::each([&](int i, int panel, int row, int column) {
       const int64_t line = word / 2 + row;
       // What is not there meets zeros of A, or columns that nobody stores.
@@ -211,38 +215,11 @@ template <int Columns> struct NibblePanels {
           isIn ? stored[((first + panel) * lines + line) * kPanel + column] : 0;
     });
   }
-  template <typename Stage> __device__ void end(Stage &stage) {
+  __device__ void end(StageRows<Columns> &stage) {
     Share::each([&](int i, int panel, int row, int column) {
       uint32_t bytes[2];
       unpackNibbles(words[i], less, bytes);
-      stage.b[panel][row * 2][column] = bytes[0];
-      stage.b[panel][row * 2 + 1][column] = bytes[1];
-    });
-  }
-};
-
-/// Panels of f32, rounded to bf16 in pairs of lines; `lines` of f32.
-template <int Columns> struct RoundedPanels {
-  using Share = PanelShare<Columns, kStageWords>;
-  const float *__restrict__ stored;
-  int64_t lines, first, last;
-  float numbers[Share::kEach][2];
-
-  template <typename Stage> __device__ void begin(Stage &, int64_t word) {
-    Share::each([&](int i, int panel, int row, int column) {
-#pragma unroll
-      for (int j = 0; j < 2; ++j) {
-        const int64_t line = (word + row) * 2 + j;
-        numbers[i][j] =
-            first + panel < last && line < lines
-                ? stored[((first + panel) * lines + line) * kPanel + column]
-                : 0.0f;
-      }
-    });
-  }
-  template <typename Stage> __device__ void end(Stage &stage) {
-    Share::each([&](int i, int panel, int row, int column) {
-      stage.b[panel][row][column] = packBf16(numbers[i][0], numbers[i][1]);
+      storeWords(&stage[panel * kPanel + column][row * 2], bytes);
     });
   }
 };

@@ -14,6 +14,7 @@
 #ifndef MMCC_CODEGEN_CUDA_KERNELS_TENSORGEMM_CUH
 #define MMCC_CODEGEN_CUDA_KERNELS_TENSORGEMM_CUH
 
+#include "FewColumns.cuh"
 #include "Gemm.cuh"
 
 namespace mmcc {
@@ -27,7 +28,7 @@ static_assert(sizeof(TensorStages<128, 64>) ==
               "what the launch asks for");
 
 /// out(m, n, sum) for the tile of this block. makeA(m0) gives who brings rows
-/// m0 and up, makeB(first, last) the panels [first, last).
+/// m0 and up, makeB(n0) columns n0 and up.
 template <typename Math, int MBlock, int NBlock, typename MakeA, typename MakeB,
           typename Out>
 __device__ void tensorCell(int64_t rows, int64_t columns, int64_t depth,
@@ -40,7 +41,7 @@ __device__ void tensorCell(int64_t rows, int64_t columns, int64_t depth,
   if (n0 >= columns)
     return;
   auto a = makeA(m0);
-  auto b = makeB(n0 / kPanel, (columns + kPanel - 1) / kPanel);
+  auto b = makeB(n0);
   TensorSums<typename Math::Sum, MBlock, kColumns> sums;
   multiplyStages<Math>(stages, sums,
                        (depth + Math::kPerWord - 1) / Math::kPerWord, a, b,
@@ -55,15 +56,15 @@ __device__ void tensorCell(int64_t rows, int64_t columns, int64_t depth,
 // gemm_bf16_bf16
 //===----------------------------------------------------------------------===//
 
+/// The weight is in columns.
 template <int MBlock, int NBlock, typename Post>
 __device__ void gemmBf16(const bf16 *__restrict__ a, const bf16 *__restrict__ w,
                          const GemmParams &p, Post post) {
   const int64_t batch = blockIdx.z;
   const bf16 *rows = a + batch * p.a_batch;
-  const auto *words = reinterpret_cast<const uint32_t *>(w);
   auto out = [&](int64_t m, int64_t n, float sum) { post(batch, m, n, sum); };
-  if (takesFewRows<MBlock, NBlock>(p.M, p.N, p.K, words, Bf16Lines(),
-                                   FewBf16Rows{rows, p.a_row, p.K}, out))
+  if (takesFewColumns<MBlock, NBlock>(p.M, p.N, p.K * 2, w,
+                                      FewBf16Rows{rows, p.a_row, p.K}, out))
     return;
   if constexpr (MBlock > kFewRows)
     tensorCell<Bf16Math, MBlock, NBlock>(
@@ -73,9 +74,8 @@ __device__ void gemmBf16(const bf16 *__restrict__ a, const bf16 *__restrict__ w,
               reinterpret_cast<const char *>(rows + m0 * p.a_row), p.a_row * 2,
               p.M - m0, p.K * 2};
         },
-        [&](int64_t first, int64_t last) {
-          return StoredPanels<kTileColumns<NBlock>>{words, (p.K + 1) / 2, first,
-                                                    last};
+        [&](int64_t n0) {
+          return storedColumns<kTileColumns<NBlock>>(w, n0, p.N, p.K * 2);
         },
         out);
 }
@@ -104,9 +104,10 @@ __device__ void widenedGemm(const float *__restrict__ a,
               reinterpret_cast<const char *>(rows + m0 * a_row), a_row * 4,
               M - m0, K * 4};
         },
-        [&](int64_t first, int64_t last) {
+        [&](int64_t n0) {
           return WidenedPanels<kTileColumns<NBlock>, Lines>{
-              w, (K + Lines::kRows - 1) / Lines::kRows, first, last, unit};
+              w, (K + Lines::kRows - 1) / Lines::kRows, n0 / kPanel,
+              panelsOf(N), unit};
         },
         out);
 }

@@ -3,12 +3,11 @@
 // A block of 256 threads makes a tile of Rows x Columns from stages of 16 words
 // along K (Mma.cuh), in three buffers of shared memory:
 //
-//     a [Rows][16 words]           rows 20 words apart
-//     b [Columns / 16][16][16]     panels of 16 columns, as weights lie in the
-//                                  file, lines of a panel 24 words apart
+//     a [Rows][16 words]       rows of A 20 words apart
+//     b [Columns][16 words]    columns of B, likewise
 //
-// Both distances let the lanes of a warp read without two of them meeting in
-// one bank. While a stage is multiplied the next two are on their way: whoever
+// At that distance eight rows' words lie in different banks, as ldmatrix reads
+// them. While a stage is multiplied the next two are on their way: whoever
 // brings one `begin`s (asynchronous copies, or loads into registers) and
 // `end`s (what came into registers is converted and stored).
 //
@@ -23,11 +22,14 @@
 namespace mmcc {
 
 constexpr int kStageWords = 16, kStepWords = 8, kPanel = 16;
-constexpr int kRowPitch = kStageWords + 4, kLinePitch = kPanel + 8;
+constexpr int kRowPitch = kStageWords + 4;
+
+/// A stage's share of rows of A, or of columns of B.
+template <int Count> using StageRows = uint32_t[Count][kRowPitch];
 
 template <int Rows, int Columns> struct TensorStage {
-  alignas(16) uint32_t a[Rows][kRowPitch];
-  alignas(16) uint32_t b[Columns / kPanel][kStageWords][kLinePitch];
+  alignas(16) StageRows<Rows> a;
+  alignas(16) StageRows<Columns> b;
 };
 
 /// Eight warps on a tile, and where this thread's sums are in it.
@@ -76,9 +78,9 @@ template <int Rows, int Columns> struct TensorStages {
   TensorStage<Rows, Columns> at[cuda::kTensorStages];
 };
 
-/// Adds A B over `words` words of K to `sums`. a.begin(stage, word) brings A's
-/// words [word, word + 16) to stage.a, b.begin B's to stage.b, both zero where
-/// there is nothing; end(stage) finishes it. After each step of 8 words `after`
+/// Adds A B over `words` words of K to `sums`. a.begin(rows, word) brings A's
+/// words [word, word + 16), b.begin B's, both zero where there is nothing;
+/// end(rows) finishes it. After each step of 8 words `after`
 /// is called with the number of words that have been multiplied and with the
 /// words of A of this lane, [kDown][4]. Every thread of the block calls it.
 template <typename Math, int Rows, int Columns, typename A, typename B,
@@ -95,15 +97,15 @@ multiplyStages(TensorStages<Rows, Columns> &stages,
   };
   auto begin = [&](int64_t i) {
     if (i < count) {
-      a.begin(stageOf(i), i * kStageWords);
-      b.begin(stageOf(i), i * kStageWords);
+      a.begin(stageOf(i).a, i * kStageWords);
+      b.begin(stageOf(i).b, i * kStageWords);
     }
     commitCopies(); // also of nothing, so that groups count stages
   };
   auto end = [&](int64_t i) {
     if (i < count) {
-      a.end(stageOf(i));
-      b.end(stageOf(i));
+      a.end(stageOf(i).a);
+      b.end(stageOf(i).b);
     }
   };
   __syncthreads(); // a tile before may still be multiplied
@@ -129,15 +131,18 @@ multiplyStages(TensorStages<Rows, Columns> &stages,
           left[down][j] = Math::prepare(left[down][j]);
       }
 #pragma unroll
-      for (int across = 0; across < Shape::kAcross; ++across) {
-        const int column = Shape::warpColumn() + across * 8 + Shape::lane() / 4;
-        const auto &panel = stage.b[column / kPanel];
-        const int line = step + Shape::lane() % 4;
-        const uint32_t b0 = panel[line][column % kPanel];
-        const uint32_t b1 = panel[line + 4][column % kPanel];
+      for (int across = 0; across < Shape::kAcross; across += 2) {
+        // Matrices: columns 0-7 with words 0-3 and 4-7, then columns 8-15.
+        const int column = Shape::warpColumn() + across * 8 +
+                           Shape::lane() / 16 * 8 + Shape::lane() % 8;
+        uint32_t right[4];
+        loadMatrices(right, &stage.b[column][step + Shape::lane() / 8 % 2 * 4]);
 #pragma unroll
-        for (int down = 0; down < Shape::kDown; ++down)
-          Math::multiply(sums.of[down][across], left[down], b0, b1);
+        for (int half = 0; half < 2; ++half)
+#pragma unroll
+          for (int down = 0; down < Shape::kDown; ++down)
+            Math::multiply(sums.of[down][across + half], left[down],
+                           right[half * 2], right[half * 2 + 1]);
       }
       after(i * kStageWords + step + kStepWords, left);
     }
@@ -146,20 +151,21 @@ multiplyStages(TensorStages<Rows, Columns> &stages,
 }
 
 //===----------------------------------------------------------------------===//
-// Who brings A
+// Who brings rows and columns
 //===----------------------------------------------------------------------===//
 
 /// Rows of bytes in memory whose words are multiplied as they are: row m of
-/// `rows` at `numbers` + m * rowBytes, `rowLength` bytes of it.
-template <int Rows> struct StoredRows {
+/// `rows` at `numbers` + m * rowBytes, `rowLength` bytes of it. Columns of B
+/// are such rows, too, where they lie one after the other.
+template <int Count> struct StoredRows {
   const char *numbers;
   int64_t rowBytes, rows, rowLength;
 
-  template <typename Stage> __device__ void begin(Stage &stage, int64_t word) {
+  __device__ void begin(StageRows<Count> &stage, int64_t word) {
     // Copies of 16 bytes want addresses that are multiples of it.
     const uint64_t places = reinterpret_cast<uint64_t>(numbers) | rowBytes;
 #pragma unroll
-    for (int i = 0; i < Rows * 4 / cuda::kThreads; ++i) {
+    for (int i = 0; i < Count * 4 / cuda::kThreads; ++i) {
       const int chunk = threadIdx.x + i * cuda::kThreads;
       const int row = chunk / 4, at = chunk % 4 * 4;
       const int64_t byte = (word + at) * 4, left = rowLength - byte;
@@ -167,14 +173,14 @@ template <int Rows> struct StoredRows {
       const int bytes = isIn ? int(least<int64_t>(left, 16)) : 0;
       const char *from = numbers + (isIn ? row * rowBytes + byte : 0);
       if (places % 16 == 0) {
-        copyAsync(&stage.a[row][at], from, bytes);
+        copyAsync(&stage[row][at], from, bytes);
         continue;
       }
       for (int w = 0; w < 4; ++w)
-        stage.a[row][at + w] = wordAt(from + w * 4, bytes - w * 4, places);
+        stage[row][at + w] = wordAt(from + w * 4, bytes - w * 4, places);
     }
   }
-  template <typename Stage> __device__ void end(Stage &) {}
+  __device__ void end(StageRows<Count> &) {}
 
 private:
   static __device__ uint32_t wordAt(const char *from, int bytes,
@@ -188,37 +194,15 @@ private:
   }
 };
 
-/// Rows of numbers that a function gives as f32, rounded to bf16:
-/// number(m, k) for m < rows, k < depth.
-template <int Rows, typename Number> struct RoundedRows {
-  Number number;
-  int64_t rows, depth;
-  uint32_t words[Rows * 4 / cuda::kThreads][4];
-
-  template <typename Stage> __device__ void begin(Stage &, int64_t word) {
-#pragma unroll
-    for (int i = 0; i < Rows * 4 / cuda::kThreads; ++i) {
-      const int chunk = threadIdx.x + i * cuda::kThreads;
-      const int row = chunk / 4;
-#pragma unroll
-      for (int w = 0; w < 4; ++w) {
-        const int64_t k = (word + chunk % 4 * 4 + w) * 2;
-        const float x = row < rows && k < depth ? number(row, k) : 0.0f;
-        const float y = row < rows && k + 1 < depth ? number(row, k + 1) : 0.0f;
-        words[i][w] = packBf16(x, y);
-      }
-    }
-  }
-  template <typename Stage> __device__ void end(Stage &stage) {
-#pragma unroll
-    for (int i = 0; i < Rows * 4 / cuda::kThreads; ++i) {
-      const int chunk = threadIdx.x + i * cuda::kThreads;
-#pragma unroll
-      for (int w = 0; w < 4; ++w)
-        stage.a[chunk / 4][chunk % 4 * 4 + w] = words[i][w];
-    }
-  }
-};
+/// Columns n0 and up of `columns` of a weight in columns (plan.get_constant),
+/// of `rowLength` bytes each.
+template <int Count>
+__device__ StoredRows<Count> storedColumns(const void *weight, int64_t n0,
+                                           int64_t columns, int64_t rowLength) {
+  const int64_t pitch = (rowLength + 15) / 16 * 16;
+  return {static_cast<const char *>(weight) + n0 * pitch, pitch, columns - n0,
+          rowLength};
+}
 
 } // namespace mmcc
 

@@ -5,6 +5,7 @@
 #include "test/runtime/TestArtifact.h"
 
 #include <cstdlib>
+#include <cstring>
 #include <gtest/gtest.h>
 
 using Address = unsigned long long;
@@ -118,6 +119,55 @@ TEST(Gpu, sessions_share_one_copy_of_the_weights) {
     for (size_t i = 0; i < count; ++i)
       ASSERT_EQ(out[i], weight(i) + float(i) + float(i)) << i;
   }
+}
+
+/// A weight of panels that the kernel wants in columns.
+void checkColumns(const std::string &layout, DType dtype, uint64_t depth,
+                  uint64_t width, uint64_t word, uint64_t lines) {
+  SCOPED_TRACE(layout + " " + std::to_string(depth));
+  const uint64_t pitch = (lines * word + 15) / 16 * 16;
+  const uint64_t panels = (width + 15) / 16, count = panels * 16 * pitch / 4;
+  std::vector<uint8_t> file(panels * lines * 16 * word),
+      want(panels * 16 * pitch);
+  // Bits of small integers as floats are: sums stay what they are.
+  for (uint64_t i = 0; i < file.size(); ++i)
+    file[i] = uint8_t(i * 37 % 113 + i / 251 % 7);
+  for (uint64_t n = 0; n < panels * 16; ++n)
+    for (uint64_t i = 0; i < lines; ++i)
+      for (uint64_t b = 0; b < word; ++b)
+        want[n * pitch + i * word + b] =
+            file[((n / 16 * lines + i) * 16 + n % 16) * word + b];
+  TestArtifact t = weightedArtifact(count);
+  t.program.revision = 4;
+  t.program.features = {"columns"};
+  ConstantT &constant = *t.program.constants[0];
+  constant.layout = layout;
+  constant.dtype = dtype;
+  constant.dims = {depth, width};
+  BufferT &weight = *t.entry().buffers[0];
+  weight.columns = true;
+  weight.size = t.e.constant(int64_t(file.size()));
+  t.constants[0] = artifact::ByteSource::fromVector(std::move(file));
+  Loaded loaded(t.write("columns.mmcc"), 1);
+  ASSERT_TRUE(bool(loaded.session));
+  std::vector<float> zeros(count);
+  std::vector<Tensor> outputs;
+  Error error = {};
+  ASSERT_TRUE(loaded.session.run({tensorOf(MMCC_F32, {int64_t(count)}, zeros)},
+                                 outputs, error))
+      << error.message;
+  EXPECT_EQ(std::memcmp(outputs[0].data, want.data(), want.size()), 0);
+}
+
+TEST(Gpu, panels_become_columns_while_they_are_uploaded) {
+  checkColumns("panels16", DType::f32, 5, 33, 4, 5);
+  checkColumns("pairs16", DType::bf16, 41, 50, 4, 21);
+  checkColumns("lines8", DType::i8, 96, 16, 4, 24);
+  checkColumns("panels16", DType::f16, 19, 20, 2, 19);
+  checkColumns("panels16", DType::f8e4m3fn, 70, 16, 1, 70);
+  // A panel that is more than a part of the upload, and many that are less.
+  checkColumns("panels16", DType::f32, 140000, 20, 4, 140000);
+  checkColumns("pairs16", DType::bf16, 1002, 5000, 4, 501);
 }
 
 TEST(Gpu, memory_is_given_back) {
