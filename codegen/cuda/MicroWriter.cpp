@@ -75,15 +75,31 @@ const MicroRow *findMicroRow(StringRef name) {
   return nullptr;
 }
 
+/// A param that must be a constant, or 0.
+static int64_t constantParam(plan::KernelOp kernel, unsigned index) {
+  if (index >= kernel.getParams().getNumResults())
+    return 0;
+  auto constant =
+      dyn_cast<AffineConstantExpr>(kernel.getParams().getResult(index));
+  return constant ? constant.getValue() : 0;
+}
+
+// Params of attention rows, in kernels.inc's order.
+constexpr unsigned kHeadDepth = 5, kHeadWidth = 6, kQueryBlock = 20;
+
+/// The width of heads in whole 16s, as tensor cores' attention takes it.
+static int64_t tensorWidth(plan::KernelOp kernel, unsigned param) {
+  return (constantParam(kernel, param) + 15) / 16 * 16;
+}
+
 uint64_t sharedBytesOf(plan::KernelOp kernel, const MicroRow &row) {
+  if (row.function == "tensorAttention")
+    return attentionSharedBytes(tensorWidth(kernel, kHeadDepth),
+                                tensorWidth(kernel, kHeadWidth));
   if (!row.isTensor() || kernel.getParams().getNumResults() != row.paramCount)
     return 0;
-  int64_t extents[2] = {};
-  for (unsigned i = 0; i < 2; ++i)
-    if (auto extent = dyn_cast<AffineConstantExpr>(
-            kernel.getParams().getResult(row.tile + i)))
-      extents[i] = extent.getValue();
-  return tensorSharedBytes(extents[0], extents[1]);
+  return tensorSharedBytes(constantParam(kernel, row.tile),
+                           constantParam(kernel, row.tile + 1));
 }
 
 /// Writes `block` as a lambda of its indices and an f32.
@@ -137,7 +153,6 @@ static FailureOr<std::string> templateArguments(plan::KernelOp kernel,
     arguments.push_back(std::to_string(retrieveKeys(best.getValue())));
   }
   if (row.hasScore) {
-    constexpr unsigned kHeadDepth = 5; // D and Dv in kernels.inc
     bool isTensor = row.function == "tensorAttention";
     int64_t widest = isTensor ? kTensorWidest : 512, unit = isTensor ? 16 : 32;
     for (unsigned i = kHeadDepth + !isTensor; i < kHeadDepth + 2; ++i) {
@@ -148,6 +163,13 @@ static FailureOr<std::string> templateArguments(plan::KernelOp kernel,
                << row.name << " must have a known width of at most " << widest;
       int64_t units = (width.getValue() + unit - 1) / unit;
       arguments.push_back(std::to_string(isTensor ? units * unit : units));
+    }
+    if (isTensor) {
+      int64_t queries = constantParam(kernel, kQueryBlock);
+      if (queries != 64 && queries != 128)
+        return kernel.emitError("CUDA code generation: a block of ")
+               << row.name << " takes 64 or 128 queries";
+      arguments.push_back(std::to_string(queries));
     }
   }
   if (!row.type.empty())

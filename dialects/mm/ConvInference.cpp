@@ -85,11 +85,14 @@ LogicalResult ConvOp::inferReturnTypes(MLIRContext *, OptionalLocation location,
   }
   // conv_c6
   StringRef arithmetic = adaptor.getArithmetic();
-  if (arithmetic != "f32" &&
-      !(type.getElementType().isF32() && arithmetic == "bf16"))
+  Type element = type.getElementType();
+  Type filter = getElementTypeOrSelf(adaptor.getWeight());
+  if (arithmetic != "f32" && !(arithmetic == "bf16" && filter.isF32() &&
+                               (element.isF32() || element.isBF16())))
     return emitOptionalError(location, "'mm.conv' op arithmetic '", arithmetic,
                              "' is neither f32 nor, for f32, bf16");
-  results.push_back(makeTensorType(shape, type.getElementType()));
+  results.push_back(
+      makeTensorType(shape, arithmetic == "bf16" ? filter : element));
   return success();
 }
 

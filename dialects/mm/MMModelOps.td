@@ -59,7 +59,8 @@ def MM_ConvOp : MM_InferredOp<"conv"> {
     - C4: bias, if present, is [N].
     - C5: the kernel fits the padded input.
     - C6: `arithmetic` is f32, or for f32 "bf16": input and weight may be rounded
-      to it, and are where that multiplies faster.
+      to it, and are where that multiplies faster. An input of bf16 with a weight
+      of f32 is rounded already, and gives f32.
 
     ```mlir
     %p = mm.conv %x, %w {strides = array<i64: 16, 16>, pads = array<i64: 0, 0, 0, 0>,
@@ -223,7 +224,8 @@ def MM_AttentionOp : MM_InferredOp<"attention", [AttrSizedOperandSegments]> {
       has no `ahead`.
     - C5: spans, if present, is i32 [ceil(q_tokens / 64), n, 3], and there is
       neither window nor stride.
-    - C6: `arithmetic` is f32, bf16 or i8, the latter two of tensors of f32.
+    - C6: query, key and value have one type; `arithmetic` is f32, bf16 or i8,
+      the latter two of tensors of f32. "bf16" of tensors of bf16 gives f32.
   }];
   let arguments = (ins MM_FloatTensor:$query, MM_FloatTensor:$key, MM_FloatTensor:$value, Optional<MM_Tensor>:$mask,
                        Optional<MM_IntTensor>:$spans, F64Attr:$scale,

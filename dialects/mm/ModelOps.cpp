@@ -296,15 +296,22 @@ LogicalResult AttentionOp::inferReturnTypes(MLIRContext *,
   }
   // attention_c6
   StringRef arithmetic = adaptor.getArithmetic();
-  bool isF32 = tensorType(adaptor.getQuery()).getElementType().isF32();
-  if (arithmetic != "f32" &&
-      (!isF32 || (arithmetic != "bf16" && arithmetic != "i8")))
+  Type element = tensorType(adaptor.getQuery()).getElementType();
+  bool isNarrow = arithmetic == "bf16" && element.isBF16();
+  if (arithmetic != "f32" && !isNarrow &&
+      (!element.isF32() || (arithmetic != "bf16" && arithmetic != "i8")))
     return emitOptionalError(location, "'mm.attention' op arithmetic '",
                              arithmetic,
-                             "' is none of f32, and for f32 bf16 and i8");
+                             "' is none of f32, and for f32 bf16 and i8, "
+                             "for bf16 bf16");
+  for (Value operand : {adaptor.getKey(), adaptor.getValue()})
+    if (tensorType(operand).getElementType() != element)
+      return emitOptionalError(location, "'mm.attention' op query of ", element,
+                               " does not fit key and value of ",
+                               tensorType(operand).getElementType());
   Dim result[] = {query[0], query[1], query[2], value[3]};
-  results.push_back(
-      makeTensorType(result, tensorType(adaptor.getQuery()).getElementType()));
+  Type sums = isNarrow ? Float32Type::get(element.getContext()) : element;
+  results.push_back(makeTensorType(result, sums));
   return success();
 }
 

@@ -13,6 +13,14 @@ using namespace mlir;
 
 namespace mmcc::lower {
 
+bool fitsTensorCores(mm::AttentionOp op) {
+  auto fits = [](Value heads) {
+    Dim width = mm::getShape(heads.getType()).back();
+    return width.getConstant().value_or(INT64_MAX) <= cuda::kTensorWidest;
+  };
+  return fits(op.getQuery()) && fits(op.getValue());
+}
+
 View headsView(Lowering &lowering, Value value) {
   View view = lowering.view(value);
   Shape shape = mm::getShape(value.getType());
@@ -94,6 +102,13 @@ void lowerAttention(Lowering &lowering, mm::AttentionOp op) {
     lowering.failed = true;
     return;
   }
+  Type operand =
+      cast<RankedTensorType>(op.getQuery().getType()).getElementType();
+  if (!operand.isF32() && !lowering.isCuda()) {
+    op.emitOpError("with operands of ") << operand << " is for GPUs";
+    lowering.failed = true;
+    return;
+  }
   if (op.getKey().getDefiningOp<mm::StateAppendOp>())
     return lowerStateAttention(lowering, op);
   View q = headsView(lowering, op.getQuery());
@@ -112,10 +127,8 @@ void lowerAttention(Lowering &lowering, mm::AttentionOp op) {
   // Without spans the kernel is handed what it does not read.
   View spans = op.getSpans() ? lowering.denseView(op.getSpans(), 3) : k;
 
-  // Wide heads have no form on a GPU's tensor cores.
-  bool isWide = D.getConstant().value_or(INT64_MAX) > cuda::kTensorWidest ||
-                Dv.getConstant().value_or(INT64_MAX) > cuda::kTensorWidest;
-  bool isF32 = op.getArithmetic() == "f32" || (lowering.isCuda() && isWide);
+  bool isF32 = op.getArithmetic() == "f32" ||
+               (lowering.isCuda() && !fitsTensorCores(op));
   Kernel kernel(lowering,
                 isF32 ? "attention_f32"
                       : ("attention_" + op.getArithmetic()).str(),
@@ -127,10 +140,12 @@ void lowerAttention(Lowering &lowering, mm::AttentionOp op) {
 
   int64_t heads = B.getConstant().value_or(1) * H.getConstant().value_or(1);
   int64_t block =
-      op.getSpans()       ? kSpanQueries
-      : lowering.isCuda() ? (isF32 ? cuda::kQueryTile : cuda::kTensorQueryTile)
-      : Sq.getConstant()  ? cpu::attentionBlock(*Sq.getConstant(), heads)
-                          : 128;
+      op.getSpans() ? kSpanQueries
+      : lowering.isCuda()
+          ? (isF32 ? cuda::kQueryTile
+                   : cuda::tensorQueries(Sq.getConstant().value_or(0), heads))
+      : Sq.getConstant() ? cpu::attentionBlock(*Sq.getConstant(), heads)
+                         : 128;
   Dim qBlock = symbols.constant(block);
   Dim scratch = symbols.constant(cpu::attentionScratchBytes(
       D.getConstant().value_or(256), Dv.getConstant().value_or(256), block));

@@ -7,6 +7,8 @@
 
 namespace mmcc::lower {
 
+/// Whether heads are narrow enough for a GPU's tensor cores.
+bool fitsTensorCores(mm::AttentionOp op);
 /// A view of rank 4 whose last dimension is contiguous.
 View headsView(Lowering &lowering, mlir::Value value);
 /// The score block over `pairs`, [batch, heads, queries, keys], if a mask or a

@@ -101,11 +101,19 @@ void lowerConv(Lowering &lowering, mm::ConvOp op) {
       C.getConstant() && N.getConstant() &&
       llvm::all_of(w, [](const Dim &d) { return !!d.getConstant(); });
   bool depthwise = isStatic && groups > 1 && C == N && C.isConstant(groups);
+  bool rounds = op.getArithmetic() == "bf16";
   Value filter;
   if (elementOf(result).isF32() && isStatic && layout.spatial <= 2 &&
       layout.spatial >= 1)
     filter = depthwise ? lowering.depthwiseFilter(op.getWeight())
-                       : lowering.packedFilter(op.getWeight(), groups);
+                       : lowering.packedFilter(op.getWeight(), groups,
+                                               rounds && lowering.isCuda());
+  if (!elementOf(input).isF32() && rounds &&
+      (depthwise || !lowering.isCuda())) {
+    op.emitOpError("with an input of ") << elementOf(input) << " is for GPUs";
+    lowering.failed = true;
+    return;
+  }
   if (!filter) {
     convLoops(lowering, op, layout);
     return;
@@ -123,7 +131,7 @@ void lowerConv(Lowering &lowering, mm::ConvOp op) {
   ConvCall call = makeConvCall(lowering, view, x, out, layout, groups);
   call.filter = filter;
   call.depthwise = depthwise;
-  call.rounds = op.getArithmetic() == "bf16";
+  call.rounds = rounds;
   call.OH = flat ? symbols.constant(1) : out[first];
   call.OW = out[last];
   call.KH = flat ? 1 : *w[2].getConstant();

@@ -51,7 +51,13 @@ struct LowerToPlan : impl::LowerToPlanBase<LowerToPlan> {
       variant.getBody().emplaceBlock();
       lower::KernelNames kernels;
       for (mlir::func::FuncOp func : funcs) {
-        lower::Lowering lowering(func, variant, module, target, kernels);
+        mlir::OwningOpRef<mlir::func::FuncOp> narrowed;
+        if (isCuda) {
+          narrowed = func.clone();
+          lower::narrowOperands(*narrowed);
+        }
+        lower::Lowering lowering(isCuda ? *narrowed : func, variant, module,
+                                 target, kernels);
         if (mlir::failed(lowering.run()))
           return signalPassFailure();
       }

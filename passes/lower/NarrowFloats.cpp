@@ -3,6 +3,8 @@
 #include "passes/lower/NarrowFloats.h"
 #include "dialects/mm/MM.h"
 #include "mlir/IR/IRMapping.h"
+#include "passes/lower/Attention.h"
+#include "passes/lower/Lowering.h"
 
 using namespace mlir;
 
@@ -33,6 +35,88 @@ void widenAnchors(func::FuncOp func) {
     op.getResult().replaceAllUsesWith(castTo(wide->getResult(0), element));
     op.erase();
   }
+}
+
+namespace {
+
+/// What moves of elements lead back to from `value`; `moves` are those, the
+/// last first.
+Value sourceOf(Value value, SmallVectorImpl<Operation *> &moves) {
+  while (Operation *op = value.getDefiningOp()) {
+    if (!isViewOp(op))
+      break;
+    moves.push_back(op);
+    value = op->getOperand(0);
+  }
+  return value;
+}
+
+/// Operands that become bf16, and the casts that make them.
+class Narrowing {
+public:
+  /// Narrows the first `count` operands, if a cast of each can be stored by
+  /// whoever makes the value.
+  bool narrow(Operation *op, unsigned count) {
+    SmallVector<SmallVector<Operation *>> moves(count);
+    SmallVector<Value> sources;
+    for (unsigned i = 0; i < count; ++i) {
+      sources.push_back(sourceOf(op->getOperand(i), moves[i]));
+      Operation *maker = sources.back().getDefiningOp();
+      if (!maker || !(isAnchor(maker) || isComputable(maker)))
+        return false;
+    }
+    OpBuilder b(op);
+    for (unsigned i = 0; i < count; ++i) {
+      Value value = castOf(sources[i]);
+      for (Operation *move : llvm::reverse(moves[i])) {
+        IRMapping mapping;
+        mapping.map(move->getOperand(0), value);
+        value = b.clone(*move, mapping)->getResult(0);
+        value.setType(narrowType(value));
+      }
+      op->setOperand(i, value);
+      for (Operation *move : moves[i])
+        if (move->use_empty())
+          move->erase();
+    }
+    return true;
+  }
+
+private:
+  static Type narrowType(Value value) {
+    return mm::makeTensorType(mm::getShape(value.getType()),
+                              BFloat16Type::get(value.getContext()));
+  }
+  Value castOf(Value value) {
+    Value &known = casts[value];
+    if (!known) {
+      OpBuilder b(value.getContext());
+      b.setInsertionPointAfterValue(value);
+      known = b.create<mm::CastOp>(value.getLoc(), narrowType(value), value);
+    }
+    return known;
+  }
+
+  DenseMap<Value, Value> casts; // by what is cast
+};
+
+} // namespace
+
+void narrowOperands(func::FuncOp func) {
+  Narrowing narrowing;
+  func.walk([&](mm::AttentionOp op) {
+    if (op.getArithmetic() != "f32" && fitsTensorCores(op) &&
+        narrowing.narrow(op, 3))
+      op.setArithmetic("bf16");
+  });
+  func.walk([&](mm::ConvOp op) {
+    int64_t channels =
+        mm::getShape(op.getWeight().getType())[1].getConstant().value_or(0);
+    // Of few channels no 16 bytes follow each other; with one, there are no
+    // products.
+    if (op.getArithmetic() == "bf16" && channels > 1)
+      narrowing.narrow(op, 1);
+  });
 }
 
 } // namespace mmcc::lower

@@ -7,6 +7,14 @@
 
 namespace mmcc::lower {
 
+/// For a GPU: attention and convolutions that may round what they read to bf16
+/// read bf16, half the bytes, where whoever makes it can store it so.
+///
+///     %q = slice %qkv ─┐                     %n = cast %qkv to bf16
+///     %k = slice %qkv  ├─ attention    ─►    %q = slice %n ─┐
+///     %v = slice %qkv ─┘                     ...            ├─ attention
+void narrowOperands(mlir::func::FuncOp func);
+
 /// Attention on f16, bf16 or f64 becomes f32 attention between casts. Products
 /// and convolutions of such types need no change: their loops widen.
 void widenAnchors(mlir::func::FuncOp func);

@@ -35,6 +35,13 @@ struct AttentionParams {
       return true;
     return stride > 0 && j % stride == 0 && j <= i + stride_offset;
   }
+  /// Whether all queries of [i, iLast] see all keys of [j, jLast], as far as it
+  /// shows at once.
+  __device__ bool seesAll(int64_t i, int64_t iLast, int64_t j,
+                          int64_t jLast) const {
+    return (!causal || jLast <= i + causal_offset) &&
+           (window <= 0 || j > iLast + causal_offset - window);
+  }
   /// Whether some query of [i, iLast] may see some key of [j, jLast]: keys
   /// beyond the last query's, or before the first one's window, are skipped.
   __device__ bool sees(int64_t i, int64_t iLast, int64_t j,
@@ -48,6 +55,12 @@ struct AttentionParams {
   }
 };
 
+/// Keys [begin, end); of `whole` ones the score block has nothing to say.
+struct KeySpan {
+  int64_t begin, end;
+  bool whole;
+};
+
 /// The queries of a block, of one head, and the keys that they see.
 struct AttentionCell {
   int64_t batch, head, kvHead, block, begin, end;
@@ -57,6 +70,15 @@ struct AttentionCell {
         block(blockIdx.x), begin(block * p.q_block),
         end(least(p.Sq, begin + p.q_block)) {}
 
+  /// Entry `which` of the table of spans.
+  __device__ KeySpan span(const AttentionParams &p, const void *spans,
+                          int64_t which) const {
+    const int32_t *part =
+        static_cast<const int32_t *>(spans) + (block * p.spans + which) * 3;
+    // A table that is wrong costs sense, never memory.
+    return {largest<int64_t>(part[0], 0), least<int64_t>(part[1], p.Skv),
+            part[2] != 0};
+  }
   /// f(begin, end, whole) for each range of keys.
   template <typename F>
   __device__ void forEachSpan(const AttentionParams &p, const void *spans,
@@ -64,11 +86,8 @@ struct AttentionCell {
     if (p.spans == 0)
       f(0, p.Skv, false);
     for (int64_t s = 0; s < p.spans; ++s) {
-      const int32_t *part =
-          static_cast<const int32_t *>(spans) + (block * p.spans + s) * 3;
-      // A table that is wrong costs sense, never memory.
-      f(largest<int64_t>(part[0], 0), least<int64_t>(part[1], p.Skv),
-        part[2] != 0);
+      const KeySpan keys = span(p, spans, s);
+      f(keys.begin, keys.end, keys.whole);
     }
   }
 };

@@ -2,17 +2,19 @@
 //
 // softmax(scale q k^T) v for one head on tensor cores, with queries, keys,
 // values and weights rounded to bf16 and sums of f32 (T. Dao, 2023, arXiv
-// 2307.08691). A block takes 64 queries and goes over the keys 64 at a time; of
-// its eight warps four have 16 queries each and the first 32 keys of a tile,
-// four the same queries and the other 32, so that short sequences keep a whole
-// block at work:
+// 2307.08691). A block goes over the keys 64 at a time; each of its eight warps
+// has 16 queries. With 64 queries a block, four warps have the first 32 keys of
+// a tile and four, of the same queries, the other 32, so that short sequences
+// keep a whole block at work:
 //
-//     warps 0 .. 3   queries 16 w ..   keys  0 .. 31 of each tile   most, sum,
-//     warps 4 .. 7   the same          keys 32 .. 63                result
-//                                                  └─ joined at the end
+//                    128 queries            64 queries
+//     warps 0 .. 3   queries   0 ..  63     queries 0 .. 63   keys  0 .. 31
+//     warps 4 .. 7   queries  64 .. 127     the same          keys 32 .. 63
+//                                                └─ joined at the end
 //
-// Scores are never stored: the sums of q k^T are, rounded, the fragment that v
-// is multiplied by.
+// While a tile is worked on the next is on its way to shared memory. Scores are
+// never stored: the sums of q k^T are, rounded, the fragment that v is
+// multiplied by.
 //
 //===----------------------------------------------------------------------===//
 
@@ -24,160 +26,245 @@
 
 namespace mmcc {
 
-/// Keys and values of a tile, rows as far apart as keeps matrices' rows in
-/// different banks; at the end what one half of the warps found.
-template <int Depth, int Width> union HeadTiles {
-  static constexpr int kQueries = cuda::kTensorQueryTile, kKeys = 64;
+/// Two tiles of keys and of values, rows as far apart as keeps matrices' rows
+/// in different banks; at the end what one half of the warps found.
+template <int Depth, int Width, int Queries> union HeadTiles {
+  static constexpr int kKeys = 64;
   struct {
-    alignas(16) uint16_t k[kKeys][Depth + 8];
-    alignas(16) uint16_t v[kKeys][Width + 8];
+    alignas(16) uint16_t k[2][kKeys][Depth + 8];
+    alignas(16) uint16_t v[2][kKeys][Width + 8];
   } tile;
   struct {
-    float result[kQueries][Width + 1];
-    float most[kQueries], sum[kQueries];
+    float result[64][Width + 1];
+    float most[64], sum[64];
   } half;
 };
 
-/// 64 queries from i0 on. Depth and Width: D and Dv in whole 16s.
-template <int Depth, int Width, typename Score, typename Post>
+/// Rows of a head in memory, `size` numbers each.
+template <typename T> struct HeadRows {
+  const T *__restrict__ numbers;
+  int64_t stride, size;
+
+  /// Numbers d and d + 1 of row t as a word, 0 where there are none.
+  __device__ uint32_t word(int64_t t, int64_t d, bool isIn) const {
+    const T *from = numbers + t * stride + d;
+    const uint32_t low = isIn && d < size ? bf16(float(from[0])).code : 0;
+    const uint32_t high = isIn && d + 1 < size ? bf16(float(from[1])).code : 0;
+    return low | high << 16;
+  }
+
+  /// Begins to bring rows [first, end) to a tile of Size numbers a row, the
+  /// rest 0: copies, or, if bytes are no multiples of 16 or have to be rounded,
+  /// words.
+  template <int Rows, int Size>
+  __device__ void bring(uint16_t (&tile)[Rows][Size + 8], int64_t first,
+                        int64_t end) const {
+    if constexpr (std::is_same_v<T, bf16>)
+      if ((reinterpret_cast<uint64_t>(numbers) | uint64_t(stride * 2)) % 16 ==
+          0) {
+        for (int at = threadIdx.x; at < Rows * Size / 8; at += cuda::kThreads) {
+          const int row = at / (Size / 8), d = at % (Size / 8) * 8;
+          const bool isIn = first + row < end && d < size;
+          copyAsync(&tile[row][d],
+                    numbers + (isIn ? (first + row) * stride + d : 0),
+                    isIn ? int(least<int64_t>(size - d, 8)) * 2 : 0);
+        }
+        return;
+      }
+    for (int at = threadIdx.x; at < Rows * Size / 2; at += cuda::kThreads) {
+      const int row = at / (Size / 2), d = at % (Size / 2) * 2;
+      *reinterpret_cast<uint32_t *>(&tile[row][d]) =
+          word(first + row, d, first + row < end);
+    }
+  }
+};
+
+/// The tiles of keys that some of the queries [i0, iEnd) see, one by one.
+class KeyTiles {
+public:
+  __device__ KeyTiles(const AttentionCell &cell, const AttentionParams &p,
+                      const void *spans, int64_t i0, int64_t iEnd, int64_t size)
+      : cell(cell), p(p), spans(spans), i0(i0), iEnd(iEnd), size(size) {
+    if (p.spans == 0)
+      span = {0, p.Skv, false};
+  }
+
+  /// False, and nothing else, behind the last one.
+  __device__ bool next(KeySpan &tile) {
+    for (;;) {
+      while (at < span.end) {
+        tile = {at, least(span.end, at + size), span.whole};
+        at += size;
+        if (tile.whole || p.sees(i0, iEnd - 1, tile.begin, tile.end - 1))
+          return true;
+      }
+      if (which == p.spans)
+        return false;
+      span = cell.span(p, spans, which++);
+      at = span.begin;
+    }
+  }
+
+private:
+  const AttentionCell &cell;
+  const AttentionParams &p;
+  const void *spans;
+  int64_t i0, iEnd, size, which = 0, at = 0;
+  KeySpan span = {};
+};
+
+/// Queries [i0, i0 + Queries). Depth and Width: D and Dv in whole 16s.
+template <int Depth, int Width, int Queries, typename T, typename Score,
+          typename Post>
 class TensorQueryTile {
 public:
-  using Tiles = HeadTiles<Depth, Width>;
+  using Tiles = HeadTiles<Depth, Width, Queries>;
 
   __device__ TensorQueryTile(Tiles &tiles, const AttentionParams &p,
-                             const float *q, StridedTokens k, StridedTokens v,
-                             int64_t i0, int64_t iEnd, Score score, Post post)
-      : tiles(tiles), p(p), k(k), v(v), i0(i0), iEnd(iEnd), score(score),
-        post(post), scale(float(__longlong_as_double(p.scale))) {
+                             const HeadRows<T> &q, const HeadRows<T> &k,
+                             const HeadRows<T> &v, int64_t i0, int64_t iEnd,
+                             Score score, Post post)
+      : tiles(tiles), p(p), k(k), v(v), i0(i0), iEnd(least(iEnd, i0 + Queries)),
+        score(score), post(post), scale(float(__longlong_as_double(p.scale))) {
     const int lane = threadIdx.x % kWarp;
+#pragma unroll
     for (int chunk = 0; chunk < Depth / 16; ++chunk)
+#pragma unroll
       for (int i = 0; i < 4; ++i) {
         const int64_t token = i0 + row(i % 2);
-        const int64_t d = chunk * 16 + lane % 4 * 2 + i / 2 * 8;
-        const float *from = q + token * p.q_row + d;
-        const bool isIn = token < iEnd;
-        query[chunk][i] = packBf16(isIn && d < p.D ? from[0] : 0.0f,
-                                   isIn && d + 1 < p.D ? from[1] : 0.0f);
+        query[chunk][i] = q.word(token, chunk * 16 + lane % 4 * 2 + i / 2 * 8,
+                                 token < this->iEnd);
       }
   }
 
-  /// Keys [begin, end); of `whole` tiles the score block has nothing to say.
-  __device__ void attend(int64_t begin, int64_t end, bool whole) {
-    for (int64_t j0 = begin; j0 < end; j0 += Tiles::kKeys)
-      if (whole || p.sees(i0, least(iEnd, i0 + Tiles::kQueries) - 1, j0,
-                          least(end, j0 + Tiles::kKeys) - 1))
-        attendTile(j0, least(end, j0 + Tiles::kKeys), whole);
+  __device__ void attend(KeyTiles keys) {
+    KeySpan now, next;
+    bool isThere = keys.next(now);
+    int buffer = 0;
+    __syncthreads(); // what was there before has been used
+    begin(now, isThere, buffer);
+    for (; isThere; buffer ^= 1, now = next) {
+      const bool hasNext = keys.next(next);
+      waitForCopies<1>(); // this tile's keys; its values may be under way
+      __syncthreads(); // all threads' are there, and the other buffer is free
+      begin(next, hasNext, buffer ^ 1);
+      float weights[kAcross][4] = {};
+      multiplyKeys(buffer, weights);
+      takeWeights(now, weights);
+      waitForCopies<2>(); // this tile's values
+      __syncthreads();    // all threads' are there
+      multiplyValues(buffer, weights);
+      isThere = hasNext;
+    }
   }
 
   __device__ void finish(int64_t batch, int64_t head) {
-    const int lane = threadIdx.x % kWarp;
-    const bool isOther = threadIdx.x / kWarp >= 4;
+#pragma unroll
     for (int r = 0; r < 2; ++r) {
       sum[r] += fromLane(sum[r], 1);
       sum[r] += fromLane(sum[r], 2);
     }
-    __syncthreads(); // the last tile has been used
-    if (isOther)
-      for (int r = 0; r < 2; ++r) {
-        const int at = int(row(r));
-        tiles.half.most[at] = most[r];
-        tiles.half.sum[at] = sum[r];
-        for (int c = 0; c < Width / 8; ++c)
-          for (int i = 0; i < 2; ++i)
-            tiles.half.result[at][c * 8 + lane % 4 * 2 + i] =
-                result[c][r * 2 + i];
-      }
-    __syncthreads(); // the other half's share is there
-    if (isOther)
-      return;
+    if constexpr (kHalves == 2)
+      if (!join())
+        return;
+#pragma unroll
     for (int r = 0; r < 2; ++r) {
-      const int at = int(row(r));
-      const int64_t token = i0 + at;
-      const float all = maximum(most[r], tiles.half.most[at]);
-      const float mine = weightOf(most[r], all);
-      const float others = weightOf(tiles.half.most[at], all);
-      const float total = sum[r] * mine + tiles.half.sum[at] * others;
-      const float inverse = total == 0 ? 0 : 1 / total;
+      const int64_t token = i0 + row(r);
+      const float inverse = sum[r] == 0 ? 0 : 1 / sum[r];
+#pragma unroll
       for (int c = 0; c < Width / 8; ++c)
+#pragma unroll
         for (int i = 0; i < 2; ++i) {
-          const int d = c * 8 + lane % 4 * 2 + i;
+          const int d = c * 8 + threadIdx.x % 4 * 2 + i;
           if (token < iEnd && d < p.Dv)
-            post(batch, head, token, d,
-                 (result[c][r * 2 + i] * mine +
-                  tiles.half.result[at][d] * others) *
-                     inverse);
+            post(batch, head, token, d, result[c][r * 2 + i] * inverse);
         }
     }
   }
 
 private:
-  static constexpr int kMine = 32, kAcross = kMine / 8; // keys of a warp
+  static_assert(Queries == 64 || Queries == 128);
+  static constexpr int kHalves = 128 / Queries;
+  static constexpr int kMine = Tiles::kKeys / kHalves; // keys of a warp
+  static constexpr int kAcross = kMine / 8;
 
   /// Query r of the two that this lane has a part of, in the tile.
   static __device__ int row(int r) {
-    return threadIdx.x / kWarp % 4 * 16 + threadIdx.x % kWarp / 4 + r * 8;
+    return threadIdx.x / kWarp % (Queries / 16) * 16 + threadIdx.x % kWarp / 4 +
+           r * 8;
+  }
+  /// The first of this warp's keys, in the tile.
+  static __device__ int firstKey() {
+    return threadIdx.x / kWarp / (Queries / 16) * kMine;
   }
   static __device__ float weightOf(float value, float largest) {
     // Nothing has been seen: infinities have no difference.
     return value == -INFINITY ? 0.0f : expf(value - largest);
   }
 
-  template <int Size>
-  __device__ void read(uint16_t (&tile)[Tiles::kKeys][Size + 8],
-                       const StridedTokens &from, int64_t first, int64_t end,
-                       int64_t size) {
-    for (int at = threadIdx.x; at < Tiles::kKeys * Size / 2;
-         at += cuda::kThreads) {
-      const int row = at / (Size / 2), d = at % (Size / 2) * 2;
-      const bool isIn = first + row < end;
-      const uint32_t word =
-          packBf16(isIn && d < size ? from(first + row, d) : 0.0f,
-                   isIn && d + 1 < size ? from(first + row, d + 1) : 0.0f);
-      *reinterpret_cast<uint32_t *>(&tile[row][d]) = word;
-    }
+  /// Keys and values are a group of copies each.
+  __device__ void begin(const KeySpan &tile, bool isThere, int buffer) {
+    if (isThere)
+      k.template bring<Tiles::kKeys, Depth>(tiles.tile.k[buffer], tile.begin,
+                                            tile.end);
+    commitCopies();
+    if (isThere)
+      v.template bring<Tiles::kKeys, Width>(tiles.tile.v[buffer], tile.begin,
+                                            tile.end);
+    commitCopies();
   }
 
-  __device__ void attendTile(int64_t j0, int64_t jEnd, bool whole) {
-    __syncthreads(); // the tile before has been used
-    read<Depth>(tiles.tile.k, k, j0, jEnd, p.D);
-    read<Width>(tiles.tile.v, v, j0, jEnd, p.Dv);
-    __syncthreads(); // this one is there
-    const int first = threadIdx.x / kWarp / 4 * kMine;
-    float scores[kAcross][4] = {};
-    multiplyKeys(first, scores);
+  /// Makes weights of products, and of what was before what it is beside them.
+  __device__ void takeWeights(const KeySpan &tile,
+                              float (&weights)[kAcross][4]) {
+    const int lane = threadIdx.x % kWarp, first = firstKey();
+    const bool isWhole =
+        tile.end - tile.begin == Tiles::kKeys &&
+        p.seesAll(i0, i0 + Queries - 1, tile.begin, tile.end - 1);
     float largest[2] = {most[0], most[1]};
-    const int lane = threadIdx.x % kWarp;
+#pragma unroll
     for (int across = 0; across < kAcross; ++across)
+#pragma unroll
       for (int i = 0; i < 4; ++i) {
-        float &value = scores[across][i];
-        value = scoreOf(i0 + row(i / 2),
-                        j0 + first + across * 8 + lane % 4 * 2 + i % 2, jEnd,
-                        value, whole);
+        float &value = weights[across][i];
+        const int64_t query = i0 + row(i / 2);
+        const int64_t key =
+            tile.begin + first + across * 8 + lane % 4 * 2 + i % 2;
+        value *= scale;
+        if (!isWhole &&
+            (query >= iEnd || key >= tile.end || !p.sees(query, key)))
+          value = -INFINITY;
+        else if (!tile.whole && query < iEnd)
+          value = score(query, key, value);
         largest[i / 2] = maximum(largest[i / 2], value);
       }
+#pragma unroll
     for (int r = 0; r < 2; ++r) {
       largest[r] = maximum(largest[r], fromLane(largest[r], 1));
       largest[r] = maximum(largest[r], fromLane(largest[r], 2));
       const float shrink =
           largest[r] == -INFINITY ? 1.0f : weightOf(most[r], largest[r]);
       sum[r] *= shrink;
+#pragma unroll
       for (int c = 0; c < Width / 8; ++c)
+#pragma unroll
         for (int i = 0; i < 2; ++i)
           result[c][r * 2 + i] *= shrink;
       most[r] = largest[r];
     }
+#pragma unroll
     for (int across = 0; across < kAcross; ++across)
+#pragma unroll
       for (int i = 0; i < 4; ++i) {
-        float &value = scores[across][i];
+        float &value = weights[across][i];
         value = weightOf(value, most[i / 2]);
         sum[i / 2] += value;
       }
-    multiplyValues(first, scores);
   }
 
-  /// scores += q k^T for keys [first, first + 32) of the tile.
-  __device__ void multiplyKeys(int first, float (&scores)[kAcross][4]) {
-    const int lane = threadIdx.x % kWarp;
+  /// scores += q k^T for this warp's keys of the tile.
+  __device__ void multiplyKeys(int buffer, float (&scores)[kAcross][4]) {
+    const int lane = threadIdx.x % kWarp, first = firstKey();
 #pragma unroll
     for (int chunk = 0; chunk < Depth / 16; ++chunk)
 #pragma unroll
@@ -185,16 +272,17 @@ private:
         // Matrices: keys 0-7 of words 0-3 and 4-7, then keys 8-15.
         uint32_t words[4];
         const int key = first + pair * 16 + lane / 16 * 8 + lane % 8;
-        loadMatrices(words, &tiles.tile.k[key][chunk * 16 + lane / 8 % 2 * 8]);
+        loadMatrices(words,
+                     &tiles.tile.k[buffer][key][chunk * 16 + lane / 8 % 2 * 8]);
         multiplyBf16(scores[pair * 2], query[chunk], words[0], words[1]);
         multiplyBf16(scores[pair * 2 + 1], query[chunk], words[2], words[3]);
       }
   }
 
   /// result += weights v for the same keys.
-  __device__ void multiplyValues(int first,
+  __device__ void multiplyValues(int buffer,
                                  const float (&weights)[kAcross][4]) {
-    const int lane = threadIdx.x % kWarp;
+    const int lane = threadIdx.x % kWarp, first = firstKey();
 #pragma unroll
     for (int pair = 0; pair < kAcross / 2; ++pair) {
       const auto &low = weights[pair * 2], &high = weights[pair * 2 + 1];
@@ -206,23 +294,51 @@ private:
         // Matrices: keys 0-7 and 8-15 of numbers 0-7, then of 8-15.
         uint32_t words[4];
         const int key = first + pair * 16 + lane % 16;
-        loadTransposed(words, &tiles.tile.v[key][c * 16 + lane / 16 * 8]);
+        loadTransposed(words,
+                       &tiles.tile.v[buffer][key][c * 16 + lane / 16 * 8]);
         multiplyBf16(result[c * 2], a, words[0], words[1]);
         multiplyBf16(result[c * 2 + 1], a, words[2], words[3]);
       }
     }
   }
 
-  __device__ float scoreOf(int64_t i, int64_t j, int64_t jEnd, float product,
-                           bool whole) {
-    if (i >= iEnd || j >= jEnd || !p.sees(i, j))
-      return -INFINITY;
-    return whole ? product * scale : score(i, j, product * scale);
+  /// Adds what the warps of the other half of each tile found; false for those.
+  __device__ bool join() {
+    const int lane = threadIdx.x % kWarp;
+    const bool isOther = firstKey() != 0;
+    __syncthreads(); // the last tile has been used
+    if (isOther)
+      for (int r = 0; r < 2; ++r) {
+        const int at = row(r);
+        tiles.half.most[at] = most[r];
+        tiles.half.sum[at] = sum[r];
+        for (int c = 0; c < Width / 8; ++c)
+          for (int i = 0; i < 2; ++i)
+            tiles.half.result[at][c * 8 + lane % 4 * 2 + i] =
+                result[c][r * 2 + i];
+      }
+    __syncthreads(); // the other half's share is there
+    if (isOther)
+      return false;
+    for (int r = 0; r < 2; ++r) {
+      const int at = row(r);
+      const float all = maximum(most[r], tiles.half.most[at]);
+      const float mine = weightOf(most[r], all);
+      const float others = weightOf(tiles.half.most[at], all);
+      sum[r] = sum[r] * mine + tiles.half.sum[at] * others;
+      for (int c = 0; c < Width / 8; ++c)
+        for (int i = 0; i < 2; ++i) {
+          float &number = result[c][r * 2 + i];
+          number = number * mine +
+                   tiles.half.result[at][c * 8 + lane % 4 * 2 + i] * others;
+        }
+    }
+    return true;
   }
 
   Tiles &tiles;
   const AttentionParams &p;
-  StridedTokens k, v;
+  HeadRows<T> k, v;
   int64_t i0, iEnd;
   Score score;
   Post post;
@@ -232,27 +348,36 @@ private:
   float result[Width / 8][4] = {};
 };
 
-/// As attention(), with Depth and Width instead of Chunks.
-template <int Depth, int Width, typename Score, typename Post>
+/// As attention(), with Depth, Width and Queries instead of Chunks; of f32 or
+/// bf16.
+template <int Depth, int Width, int Queries, typename T, typename Score,
+          typename Post>
 __device__ void
-tensorAttention(const float *__restrict__ q, const float *__restrict__ k,
-                const float *__restrict__ v, const void *__restrict__ spans,
+tensorAttention(const T *__restrict__ q, const T *__restrict__ k,
+                const T *__restrict__ v, const void *__restrict__ spans,
                 const AttentionParams &p, Score score, Post post) {
-  using Tiles = HeadTiles<Depth, Width>;
-  __shared__ Tiles tiles;
+  using Tiles = HeadTiles<Depth, Width, Queries>;
+  static_assert(sizeof(Tiles) == cuda::attentionSharedBytes(Depth, Width),
+                "what the launch asks for");
+  MMCC_DYNAMIC_SHARED(Tiles, tiles);
   const AttentionCell cell(p);
   auto scoreOfHead = [&](int64_t i, int64_t j, float value) {
     return score(cell.batch, cell.head, i, j, value);
   };
-  for (int64_t i0 = cell.begin; i0 < cell.end; i0 += Tiles::kQueries) {
-    TensorQueryTile<Depth, Width, decltype(scoreOfHead), Post> tile(
-        tiles, p, q + cell.batch * p.q_batch + cell.head * p.q_head,
-        {k + cell.batch * p.k_batch + cell.kvHead * p.k_head, p.k_row},
-        {v + cell.batch * p.v_batch + cell.kvHead * p.v_head, p.v_row}, i0,
-        cell.end, scoreOfHead, post);
-    cell.forEachSpan(p, spans, [&](int64_t begin, int64_t end, bool whole) {
-      tile.attend(begin, end, whole);
-    });
+  auto rowsOf = [](const T *from, int64_t stride, int64_t size) {
+    return HeadRows<T>{from, stride, size};
+  };
+  for (int64_t i0 = cell.begin; i0 < cell.end; i0 += Queries) {
+    TensorQueryTile<Depth, Width, Queries, T, decltype(scoreOfHead), Post> tile(
+        tiles, p,
+        rowsOf(q + cell.batch * p.q_batch + cell.head * p.q_head, p.q_row, p.D),
+        rowsOf(k + cell.batch * p.k_batch + cell.kvHead * p.k_head, p.k_row,
+               p.D),
+        rowsOf(v + cell.batch * p.v_batch + cell.kvHead * p.v_head, p.v_row,
+               p.Dv),
+        i0, cell.end, scoreOfHead, post);
+    tile.attend(KeyTiles(cell, p, spans, i0, least(cell.end, i0 + Queries),
+                         Tiles::kKeys));
     tile.finish(cell.batch, cell.head);
   }
 }

@@ -345,6 +345,16 @@ func.func @attention_c6(%q: tensor<1x2x8x16xf32>) {
 
 // -----
 
+func.func @attention_c6_one_type(%q: tensor<1x2x8x16xbf16>, %k: tensor<1x2x8x16xf32>) {
+  // expected-error@+2 {{query of 'bf16' does not fit key and value of 'f32'}}
+  // expected-error@+1 {{failed to infer returned types}}
+  %0 = mm.attention %q, %k, %k {scale = 0.25 : f64, arithmetic = "bf16"}
+      : tensor<1x2x8x16xbf16>, tensor<1x2x8x16xf32>, tensor<1x2x8x16xf32> -> tensor<1x2x8x16xf32>
+  return
+}
+
+// -----
+
 func.func @conv_c6(%x: tensor<1x3x8xf32>, %w: tensor<8x3x3xf32>) {
   // expected-error@+2 {{arithmetic 'i8' is neither f32 nor, for f32, bf16}}
   // expected-error@+1 {{failed to infer returned types}}
