@@ -112,8 +112,12 @@ static Status verifyBuffer(const Program &program, const Entry &entry,
       buffer.align() > 4096)
     return invalid(where + " has an impossible alignment");
   uint32_t limit = 0;
+  const bool is_turned =
+      buffer.columns() || buffer.rounded() != DType::undefined;
   switch (buffer.kind()) {
   case BufferKind::arena: {
+    if (is_turned)
+      return invalid(where + " has no panels that could be columns");
     uint32_t commands = 0;
     if (lengthOf(entry.blocks()) > 0)
       commands = lengthOf(entry.blocks()->Get(0)->commands());
@@ -140,7 +144,7 @@ static Status verifyBuffer(const Program &program, const Entry &entry,
   if (buffer.index() >= limit)
     return invalid(where + " refers to something that does not exist");
   PanelColumns columns;
-  if ((buffer.columns() || buffer.rounded() != DType::undefined) &&
+  if (is_turned &&
       (!buffer.columns() || buffer.kind() != BufferKind::constant ||
        !PanelColumns::of(*program.constants()->Get(buffer.index()),
                          buffer.rounded(), columns)))

@@ -192,6 +192,7 @@ TEST(Verifier, columns) {
           constant.layout = "panels16";
           constant.dims = {1, 4};
           constant.bytes = 64;
+          t.program.segments[constant.segment]->bytes = 128;
           uint32_t weight = t.buffer(BufferKind::constant, 0, t.e.constant(64));
           t.entry().buffers[weight]->columns = true;
           t.e.store(t.entry());
