@@ -10,6 +10,7 @@ namespace mmcc::cuda {
 
 static constexpr MicroRow kRows[] = {
     {"gemm_f32", "Gemm.cuh", "gemm", "GemmParams", 2, 8, "", 6},
+    {"gemm_tf32", "TensorGemm.cuh", "gemmTf32", "GemmParams", 2, 8, "", 6},
     {"gemm_bf16_bf16", "TensorGemm.cuh", "gemmBf16", "GemmParams", 2, 8, "", 6},
     {"gemm_f32_bf16", "TensorGemm.cuh", "gemmHalf", "GemmParams", 2, 8, "", 6},
     {"gemm_f32_f16", "TensorGemm.cuh", "gemmHalf", "GemmParams", 2, 8, "", 6},
@@ -28,7 +29,8 @@ static constexpr MicroRow kRows[] = {
     {"batch_gemm_f32", "Gemm.cuh", "batchGemm", "BatchGemmParams", 2, 15, "",
      13},
     {"conv_f32", "Conv.cuh", "conv", "ConvParams", 2, 21, "", 19},
-    {"conv_bf16", "Conv.cuh", "convBf16", "ConvParams", 2, 21, "", 19},
+    {"conv_bf16", "Conv.cuh", "tensorConv", "ConvParams", 2, 21, "", 19},
+    {"conv_tf32", "Conv.cuh", "tensorConv", "ConvParams", 2, 21, "", 19},
     {"depthwise_f32", "Conv.cuh", "depthwise", "DepthwiseParams", 2, 19},
     {"attention_f32", "Attention.cuh", "attention", "AttentionParams", 4, 24,
      "", 0, true},
@@ -100,6 +102,15 @@ uint64_t sharedBytesOf(plan::KernelOp kernel, const MicroRow &row) {
     return 0;
   return tensorSharedBytes(constantParam(kernel, row.tile),
                            constantParam(kernel, row.tile + 1));
+}
+
+unsigned blocksTogether(plan::KernelOp kernel, const MicroRow &row) {
+  constexpr int64_t narrow = 64;
+  return row.function == "tensorAttention" &&
+                 tensorWidth(kernel, kHeadDepth) <= narrow &&
+                 tensorWidth(kernel, kHeadWidth) <= narrow
+             ? 2
+             : 1;
 }
 
 /// Writes `block` as a lambda of its indices and an f32.

@@ -25,7 +25,7 @@ struct MicroRow {
   /// Whether it has stages of tensor cores' products in dynamic shared memory.
   bool isTensor() const {
     return tile && (header == "TensorGemm.cuh" || header == "ByteGemm.cuh" ||
-                    name == "conv_bf16");
+                    function == "tensorConv");
   }
   /// Whether there is a score block, or one that changes nothing.
   bool hasScore = false;
@@ -37,6 +37,10 @@ const MicroRow *findMicroRow(llvm::StringRef name);
 
 /// Dynamic shared memory that the row's template takes in `kernel`.
 uint64_t sharedBytesOf(plan::KernelOp kernel, const MicroRow &row);
+
+/// Blocks that share a multiprocessor, if registers are counted so: where one
+/// waits for memory another goes on.
+unsigned blocksTogether(plan::KernelOp kernel, const MicroRow &row);
 
 /// Writes the call of the row's template with the kernel's blocks as functions
 /// of their indices and number.

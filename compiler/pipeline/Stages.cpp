@@ -151,7 +151,7 @@ static PassNames quantizePasses(const CompileOptions &options) {
     names.append({options.quantize->pass(options.explain,
                                          getLeastLevel(options.targets)),
                   "cse"});
-  if (options.precision != "f32")
+  if (options.precision != "f32" && options.precision != "tf32")
     names.append({"mm-narrow-floats{to=" + options.precision +
                       (options.explain ? " explain=true}" : "}"),
                   "cse"});
@@ -167,7 +167,8 @@ static PassNames quantizePasses(const CompileOptions &options) {
 //===----------------------------------------------------------------------===//
 
 static PassNames lowerPasses(const CompileOptions &options) {
-  return {"mm-lower-to-plan{target=" + llvm::join(options.targets, ",") + "}"};
+  return {"mm-lower-to-plan{target=" + llvm::join(options.targets, ",") +
+          (options.precision == "tf32" ? " tf32=true}" : "}")};
 }
 
 //===----------------------------------------------------------------------===//

@@ -118,12 +118,12 @@ Value Lowering::packedPanels(Value matrix, bool columns) {
 }
 
 bool Lowering::wantsColumns(Value matrix) const {
-  return isCuda() && llvm::any_of(matrix.getUses(), [](OpOperand &use) {
+  return isCuda() && llvm::any_of(matrix.getUses(), [this](OpOperand &use) {
            if (use.getOperandNumber() != 1)
              return false;
            Type weight = getElementTypeOrSelf(use.get());
            if (auto linear = dyn_cast<mm::LinearOp>(use.getOwner()))
-             return linear.getWide();
+             return linear.getWide() || (takesTf32 && weight.isF32());
            auto quantized = dyn_cast<mm::QuantizedLinearOp>(use.getOwner());
            return quantized && weight.isSignlessInteger(8) &&
                   getElementTypeOrSelf(quantized.getInput()).isInteger(8);
@@ -182,7 +182,8 @@ Value Lowering::tiedTable(Value table) {
   return {};
 }
 
-Value Lowering::packedFilter(Value filter, int64_t groups, bool rounds) {
+Value Lowering::packedFilter(Value filter, int64_t groups, bool columns,
+                             Type rounded) {
   auto type = cast<RankedTensorType>(filter.getType());
   if (!type.hasStaticShape() || !type.getElementType().isF32())
     return {};
@@ -204,8 +205,7 @@ Value Lowering::packedFilter(Value filter, int64_t groups, bool rounds) {
        source->strides[rank - 1], shape[1], source->strides[1], n,
        source->strides[0]});
   return internConstant(type.getElementType(), "panels16", bytes, groups,
-                        {source->value}, {piece}, rounds,
-                        rounds ? BFloat16Type::get(type.getContext()) : Type());
+                        {source->value}, {piece}, columns, rounded);
 }
 
 Value Lowering::depthwiseFilter(Value filter) {

@@ -102,12 +102,15 @@ void lowerConv(Lowering &lowering, mm::ConvOp op) {
       llvm::all_of(w, [](const Dim &d) { return !!d.getConstant(); });
   bool depthwise = isStatic && groups > 1 && C == N && C.isConstant(groups);
   bool rounds = op.getArithmetic() == "bf16";
+  bool columns = lowering.isCuda() && (rounds || lowering.takesTf32);
+  Type rounded =
+      lowering.isCuda() && rounds ? BFloat16Type::get(op.getContext()) : Type();
   Value filter;
   if (elementOf(result).isF32() && isStatic && layout.spatial <= 2 &&
       layout.spatial >= 1)
     filter = depthwise ? lowering.depthwiseFilter(op.getWeight())
-                       : lowering.packedFilter(op.getWeight(), groups,
-                                               rounds && lowering.isCuda());
+                       : lowering.packedFilter(op.getWeight(), groups, columns,
+                                               rounded);
   if (!elementOf(input).isF32() && rounds &&
       (depthwise || !lowering.isCuda())) {
     op.emitOpError("with an input of ") << elementOf(input) << " is for GPUs";
@@ -132,6 +135,7 @@ void lowerConv(Lowering &lowering, mm::ConvOp op) {
   call.filter = filter;
   call.depthwise = depthwise;
   call.rounds = rounds;
+  call.isTf32 = lowering.takesTf32 && !rounds;
   call.OH = flat ? symbols.constant(1) : out[first];
   call.OW = out[last];
   call.KH = flat ? 1 : *w[2].getConstant();

@@ -58,6 +58,7 @@ struct LowerToPlan : impl::LowerToPlanBase<LowerToPlan> {
         }
         lower::Lowering lowering(isCuda ? *narrowed : func, variant, module,
                                  target, kernels);
+        lowering.takesTf32 = isCuda && tf32;
         if (mlir::failed(lowering.run()))
           return signalPassFailure();
       }

@@ -150,14 +150,16 @@ public:
   /// copy serves both. Null if there is no such product.
   mlir::Value tiedTable(mlir::Value table);
   /// Convolution weights `[n, c, kernel...]` as panels, taps before channels;
-  /// if it `rounds`, in columns of bf16 (plan.get_constant).
+  /// or in columns (plan.get_constant), perhaps `rounded`.
   mlir::Value packedFilter(mlir::Value filter, int64_t groups,
-                           bool rounds = false);
+                           bool columns = false, mlir::Type rounded = {});
   /// Depthwise weights `[c, 1, kernel...]` as `[taps, c]`.
   mlir::Value depthwiseFilter(mlir::Value filter);
 
   //===-- State -----------------------------------------------------------===//
 
+  /// Whether products of f32 may be carried out in tf32.
+  bool takesTf32 = false;
   Symbols symbols;
   llvm::StringRef level;
   mlir::func::FuncOp func;

@@ -15,7 +15,9 @@ def LowerToPlan : Pass<"mm-lower-to-plan", "mlir::ModuleOp"> {
     partitioned and put back by the kernels that store them.
     A norm or an activation whose rows become bytes (mm.quantize_rows) is one
     kernel with that, too.
-    Constants are recorded with the layout in which kernels read them.
+    Constants are recorded with the layout in which kernels read them. With
+    `tf32` a GPU multiplies f32 on its tensor cores, rounded to 10 bits behind the
+    point; a CPU stays exact.
 
     Before:
     ```mlir
@@ -46,7 +48,9 @@ def LowerToPlan : Pass<"mm-lower-to-plan", "mlir::ModuleOp"> {
     }
     ```
   }];
-  let options = [ListOption<"targets", "target", "std::string", "targets, e.g. cpu:x86-64-v3">];
+  let options = [
+    ListOption<"targets", "target", "std::string", "targets, e.g. cpu:x86-64-v3">,
+    Option<"tf32", "tf32", "bool", "false", "linear layers and convolutions of f32 may be multiplied in tf32 by a GPU">];
   let dependentDialects = ["mlir::arith::ArithDialect", "mlir::math::MathDialect", "mmcc::plan::PlanDialect"];
 }
 

@@ -97,9 +97,11 @@ void lowerLinear(Lowering &lowering, Operation *op) {
       cast<RankedTensorType>(result.getType()).getElementType().isF32();
   auto linear = dyn_cast<mm::LinearOp>(op);
   bool isWide = linear && linear.getWide();
-  Value packed =
-      isF32 ? lowering.packedPanels(weight, isWide && lowering.isCuda())
-            : Value();
+  // A matmul's constant stays in panels.
+  bool isTf32 =
+      lowering.takesTf32 && linear && getElementTypeOrSelf(weight).isF32();
+  bool columns = isTf32 || (isWide && lowering.isCuda());
+  Value packed = isF32 ? lowering.packedPanels(weight, columns) : Value();
   if (!packed) {
     if (!bias && isF32 && isa<mm::MatmulOp>(op))
       llvm_unreachable("a matmul is only linear with a packed weight");
@@ -118,13 +120,14 @@ void lowerLinear(Lowering &lowering, Operation *op) {
   Dim K = shape.back(), N = mm::getShape(result.getType()).back();
   Type stored = cast<RankedTensorType>(weight.getType()).getElementType();
   auto blocksOf = stored.isF32() ? cpu::gemmBlocks : cpu::narrowBlocks;
-  cpu::Blocks blocks =
-      linearBlocks(lowering, rows.rows, rows.batch, typical(N), stored.isF32(),
-                   blocksOf(typical(rows.rows), typical(N), typical(K),
-                            typical(rows.batch), hasAvx512(lowering.level)));
+  cpu::Blocks blocks = linearBlocks(
+      lowering, rows.rows, rows.batch, typical(N), stored.isF32() && !isTf32,
+      blocksOf(typical(rows.rows), typical(N), typical(K), typical(rows.batch),
+               hasAvx512(lowering.level)));
   Chain chain = lowering.chain(result);
   Kernel kernel(lowering,
-                stored.isF32()    ? "gemm_f32"
+                isTf32            ? "gemm_tf32"
+                : stored.isF32()  ? "gemm_f32"
                 : isWide          ? "gemm_bf16_bf16"
                 : stored.isBF16() ? "gemm_f32_bf16"
                                   : "gemm_f32_f16",

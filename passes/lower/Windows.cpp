@@ -101,8 +101,8 @@ void emitConv(Lowering &lowering, Location loc, const ConvCall &call,
   if (lowering.isCuda() && call.depthwise)
     blocks = {cuda::kDepthwisePixels, cuda::kDepthwiseChannels};
   else
-    blocks =
-        blocksFor(lowering, m, n / groups, batch * groups, call.rounds, blocks);
+    blocks = blocksFor(lowering, m, n / groups, batch * groups,
+                       call.rounds || call.isTf32, blocks);
   if (!pixels.getConstant() && blocks.m_block >= m && !lowering.isCuda())
     blocks.m_block = 112;
   Dim mBlock = constant(blocks.m_block), nBlock = constant(blocks.n_block);
@@ -110,6 +110,7 @@ void emitConv(Lowering &lowering, Location loc, const ConvCall &call,
   Kernel kernel(lowering,
                 call.depthwise ? "depthwise_f32"
                 : call.rounds  ? "conv_bf16"
+                : call.isTf32  ? "conv_tf32"
                                : "conv_f32",
                 loc);
   kernel.tensor(call.input.buffer);

@@ -38,6 +38,8 @@ struct ConvCall {
   bool depthwise;
   /// conv_bf16 instead of conv_f32.
   bool rounds = false;
+  /// On a GPU: in tf32, with a filter in columns.
+  bool isTf32 = false;
   View input;
   /// In elements, of `input`.
   Dim rowStride, columnStride;

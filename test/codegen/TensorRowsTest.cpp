@@ -80,6 +80,7 @@ struct Product {
 
 const std::map<std::string, std::pair<const char *, const char *>> kTypes = {
     {"gemm_f32", {"f32", "f32"}},
+    {"gemm_tf32", {"f32", "f32"}},
     {"gemm_bf16_bf16", {"bf16", "bf16"}},
     {"gemm_f32_bf16", {"f32", "bf16"}},
     {"gemm_f32_f16", {"f32", "f16"}},
@@ -221,6 +222,8 @@ std::vector<float> resultOf(const Product &p, const std::string &level) {
   std::vector<Bytes> operands = operandsOf(p);
   if (level == kCuda && p.row == "gemm_bf16_bf16")
     operands[1] = inColumns(operands[1], (p.K + 1) / 2, p.N);
+  if (level == kCuda && p.row == "gemm_tf32")
+    operands[1] = inColumns(operands[1], p.K, p.N);
   if (level == kCuda && p.row == "gemm_i8_i8")
     operands[2] = inColumns(operands[2], p.K / 4, p.N);
   int64_t mBlock = 32, nBlock = 48, columns = nBlock;
@@ -249,7 +252,11 @@ std::vector<float> resultOf(const Product &p, const std::string &level) {
 
 /// `ulp`: what an operand may be rounded by, beside 1.
 void expectAlike(const Product &p, double ulp) {
-  std::vector<float> want = resultOf(p, "x86-64-v3"), got = resultOf(p, kCuda);
+  Product onCpu = p;
+  if (p.row == "gemm_tf32")
+    onCpu.row = "gemm_f32"; // A CPU has no other.
+  std::vector<float> want = resultOf(onCpu, "x86-64-v3"),
+                     got = resultOf(p, kCuda);
   ASSERT_EQ(want.size(), got.size()) << p.name();
   double square = 0;
   for (float value : want)
@@ -283,6 +290,13 @@ TEST(TensorRows, bf16) {
   expectAlike({"gemm_bf16_bf16", 2, 70, 50, 64}, kExact);
   expectAlike({"gemm_bf16_bf16", 54, 129, 64, 32}, kExact);
   expectAlike({"gemm_bf16_bf16", 108, 100, 100, 32}, kExact);
+}
+
+TEST(TensorRows, tf32) {
+  // Both operands are rounded.
+  expectAlikeForAll({"gemm_tf32", 2, 0, 50, 64}, 2 * kTf32);
+  expectAlikeForAll({"gemm_tf32", 1, 0, 70, 41, 3}, 2 * kTf32);
+  expectAlike({"gemm_tf32", 1, 130, 130, 64}, 2 * kTf32);
 }
 
 TEST(TensorRows, f32ByHalves) {

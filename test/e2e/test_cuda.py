@@ -62,6 +62,7 @@ def test_kernels_compute_what_pytorch_does(name, tools, tmp_path, fake_gpu):
 NARROW = {
     "--precision=bf16": (0.03, 0.03),
     "--precision=f16": (0.003, 0.003),
+    "--precision=tf32": (0.003, 0.003),
     "--quantize=w8a16": (0.05, 0.003),
     "--quantize=w4a16": (1, 0.003),
     "--quantize=w4a16 --asymmetric": (1, 0.003),
@@ -71,6 +72,7 @@ NARROW = {
 }
 NARROW_CASES = [(name, options) for name in ("bert_base", "qwen2_decode.dyn") for options in NARROW]
 NARROW_CASES += [(name, "--precision=bf16") for name in ("convnext_t", "resnet50", "vit_b16", "whisper_enc", "w2v2_conformer.legacy")]
+NARROW_CASES += [(name, "--precision=tf32") for name in ("convnext_t", "resnet50")]
 NARROW_CASES += [("qwen2_prefill", "--precision=bf16 --attention=window=6"), ("qwen2_prefill", "--precision=bf16 --attention=sparse=4,5")]
 
 
@@ -207,14 +209,16 @@ RESOURCES = {
     "attention_f32": (96, 18432, 16),
     "loops": (80, 1024, 0),
     "gemm_bf16_bf16": (128, 8192, 0),
+    "gemm_tf32": (128, 8192, 0),
+    "conv_tf32": (128, 0, 0),
     "gemm_f32_f16": (128, 8192, 0),
     "gemm_f32_i8": (128, 8192, 0),
     "gemm_f32_f8e4m3": (128, 8192, 0),
     "gemm_i8_i8": (144, 8192, 0),
     "gemm_i8_u4": (144, 8192, 0),
     "conv_bf16": (128, 0, 0),
-    "attention_bf16": (128, 36864, 16),
-    "attention_i8": (128, 36864, 16),
+    "attention_bf16": (128, 0, 16),
+    "attention_i8": (128, 0, 16),
     "topk_f32": (48, 17456, 0),
     "retrieve_f32": (128, 27648, 8),
     "similarity_f32": (176, 17920, 0),
@@ -235,17 +239,19 @@ def check_resources(cubin: Path, row: str) -> None:
 # The instructions that each row is for.
 INSTRUCTIONS = {
     "gemm_bf16_bf16": ["HMMA.16816.F32.BF16", "LDSM.16.M88.4", "LDGSTS.E.BYPASS.128"],
+    "gemm_tf32": ["HMMA.1688.F32.TF32", "LDSM.16.M88.4", "LDGSTS.E.BYPASS.128"],
+    "conv_tf32": ["HMMA.1688.F32.TF32", "LDSM.16.M88.4"],
     "gemm_f32_f16": ["HMMA.1688.F32.TF32", "LDSM.16.M88.4", "LDGSTS.E.BYPASS.128"],
     "gemm_f32_i8": ["HMMA.1688.F32.TF32", "LDSM.16.M88.4", "LDGSTS.E.BYPASS.128"],
     "gemm_f32_f8e4m3": ["HMMA.1688.F32.TF32", "LDSM.16.M88.4", "LDGSTS.E.BYPASS.128"],
     "gemm_i8_i8": ["IMMA.16832.S8.S8", "LDSM.16.M88.4", "LDGSTS.E.BYPASS.128"],
     "gemm_i8_u4": ["IMMA.16832.S8.S8", "LDSM.16.M88.4", "LDGSTS.E.BYPASS.128"],
-    "attention_bf16": ["HMMA.16816.F32.BF16", "LDSM.16.M88.4", "LDSM.16.MT88.4"],
-    "conv_bf16": ["HMMA.16816.F32.BF16", "LDSM.16.M88.4"],
+    "attention_bf16": ["HMMA.16816.F32.BF16", "LDSM.16.M88.4", "LDSM.16.MT88.4", "LDGSTS.E.BYPASS.128", "MUFU.EX2"],
+    "conv_bf16": ["HMMA.16816.F32.BF16", "LDSM.16.M88.4", "LDGSTS.E.BYPASS.128"],
 }
 
 
-@pytest.mark.parametrize("options", ["--precision=bf16", "--precision=f16", "--quantize=w8a16", "--quantize=w8a8-dynamic", "--quantize=w4a8", "--quantize=fp8"])
+@pytest.mark.parametrize("options", ["--precision=bf16", "--precision=f16", "--precision=tf32", "--quantize=w8a16", "--quantize=w8a8-dynamic", "--quantize=w4a8", "--quantize=fp8"])
 def test_tensor_cores_are_used(options, tools, tmp_path):
     """What nvcc makes of each row: not of few rows, which are bound by memory and have none."""
     tools.compile(TINY / "vit_b16.onnx", tmp_path / "m.mmcc", "--target=cuda:sm_80", f"--dump-code={tmp_path}", options)

@@ -67,7 +67,7 @@ void addApproximations(CLI::App *app, Raw &raw, CompileOptions &options) {
   app->add_flag("--prune-map", options.pruneMap);
   app->add_option("--attention", options.attention)->allow_extra_args(false);
   app->add_option("--precision", options.precision)
-      ->check(CLI::IsMember({"f32", "bf16", "f16", "auto"}));
+      ->check(CLI::IsMember({"f32", "bf16", "f16", "tf32", "auto"}));
   app->add_option("--quantize", raw.quantize);
   app->add_option("--group-size", raw.groupSize);
   app->add_flag("--asymmetric", raw.asymmetric);

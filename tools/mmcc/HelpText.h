@@ -37,7 +37,8 @@ An entry point each; {"entries": {"a": "A.onnx", "b": "B.onnx"}, "connect":
                         weights, activations; --group-size=N share a scale; --asymmetric: a zero;
                         --method=rtn | gptq | awq | smoothquant, --act-order look at --calibrate
   --tuning=RECORD       --quantize=auto goes by timings: of mmcc tune, or made now and added
-  --precision=f32 | bf16 | f16 | auto    of weights, and of products where the CPU has them
+  --precision=f32 | bf16 | f16 | auto    of weights, and of products where the CPU has them;
+                        tf32: weights stay, a GPU multiplies with 10 bits behind the point
   --kv=f32 | f16 | int8 | fp8 | off    how a decoder's added entry NAME.state keeps its past
   -O0 | --strict        switches every optimisation off; exit 3 if an attention stays in pieces
   --stop-after=STAGE    prints the IR after import, simplify, optimize, quantize, lower, schedule

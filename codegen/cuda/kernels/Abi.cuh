@@ -32,6 +32,9 @@ template <int Buffers, int Sizes> struct Arguments {
 
 } // namespace mmcc
 
+/// Threads of a block, and blocks that a multiprocessor is to have room for.
+#define MMCC_BLOCKS(threads, blocks) threads, blocks
+
 // Tests that run kernels on a CPU bring their own (test/codegen/cuda/shim).
 #ifndef MMCC_KERNEL
 #define MMCC_KERNEL(name, threads, ...)                                        \

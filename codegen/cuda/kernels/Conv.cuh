@@ -1,4 +1,5 @@
-//===- Conv.cuh - conv_f32, conv_bf16, depthwise_f32 ----------------------===//
+//===- Conv.cuh - conv_f32, conv_bf16, conv_tf32, depthwise_f32
+//----------------------===//
 //
 // Images have their channels last. A convolution is a product whose rows are
 // the pixels of the result and whose depth runs over taps and channels; the
@@ -67,17 +68,18 @@ __device__ void conv(const float *__restrict__ x, const float *__restrict__ w,
       });
 }
 
-/// Brings rows [m0, m0 + Count) of the matrix of pixels under each tap as bf16.
-/// A thread has the same rows in every stage, so that their pixels are found
-/// once. Eight neighbours along K are channels of one tap, if there are eights
-/// of them: those of bf16 are copied.
-template <int Count, typename T> class PixelRows {
+/// Brings rows [m0, m0 + Count) of the matrix of pixels under each tap, as
+/// Math's words. A thread has the same rows in every stage, so that their
+/// pixels are found once. Neighbours along K of 16 bytes of a stage are
+/// channels of one tap, if their number divides that of channels: those that
+/// need no rounding are copied.
+template <typename Math, int Count, typename T> class PixelRows {
 public:
   __device__ PixelRows(const T *image, const ConvParams &p,
                        const ConvCell &cell, int64_t m0)
       : image(image), p(p), channels(int(cell.channels)),
         depth(int(cell.depth)),
-        inEights(channels % 8 == 0 &&
+        inPieces(channels % kPiece == 0 &&
                  (reinterpret_cast<uint64_t>(image) |
                   uint64_t((p.x_row | p.x_col) * int64_t(sizeof(T)))) %
                          16 ==
@@ -93,24 +95,27 @@ public:
   }
 
   __device__ void begin(StageRows<Count> &stage, int64_t word) {
-    const int at = threadIdx.x % 4 * 4, k = int(word + at) * 2;
+    const int at = threadIdx.x % 4 * 4, k = int(word + at) * Math::kPerWord;
 #pragma unroll
     for (int i = 0; i < kChunks; ++i) {
       uint32_t *to = &stage[(threadIdx.x + i * cuda::kThreads) / 4][at];
-      if (inEights) {
-        const T *from = k < depth ? placeOf(i, k) : nullptr;
-        bringEight(to, from);
+      if (inPieces) {
+        bringPiece(to, k < depth ? placeOf(i, k) : nullptr);
         continue;
       }
 #pragma unroll
       for (int w = 0; w < 4; ++w)
-        to[w] = packBf16(number(i, k + w * 2), number(i, k + w * 2 + 1));
+        if constexpr (Math::kPerWord == 1)
+          to[w] = __float_as_uint(number(i, k + w));
+        else
+          to[w] = packBf16(number(i, k + w * 2), number(i, k + w * 2 + 1));
     }
   }
   __device__ void end(StageRows<Count> &) {}
 
 private:
   static constexpr int kChunks = Count * 4 / cuda::kThreads;
+  static constexpr int kPiece = 4 * Math::kPerWord;
   static constexpr int kNowhere = -(1 << 30);
 
   /// Null where the tap is outside of the image.
@@ -126,8 +131,8 @@ private:
     const T *from = k < depth ? placeOf(i, k) : nullptr;
     return from ? float(*from) : 0.0f;
   }
-  __device__ void bringEight(uint32_t *to, const T *from) const {
-    if constexpr (std::is_same_v<T, bf16>) {
+  __device__ void bringPiece(uint32_t *to, const T *from) const {
+    if constexpr (kPiece * sizeof(T) == 16) {
       copyAsync(to, from ? from : image, from ? 16 : 0);
     } else {
       FourFloats four[2] = {};
@@ -147,23 +152,27 @@ private:
   const T *image;
   const ConvParams &p;
   int channels, depth;
-  bool inEights;
+  bool inPieces;
   int top[kChunks], left[kChunks];
 };
 
-/// Both operands in bf16, on tensor cores; an image of f32 is rounded on its
-/// way, and the filter is in columns.
-template <int MBlock, int NBlock, typename T, typename Post>
-__device__ void convBf16(const T *__restrict__ x, const bf16 *__restrict__ w,
-                         const ConvParams &p, Post post) {
+/// On tensor cores, in the type of the filter, which is in columns: bf16, to
+/// which an image of f32 is rounded on its way, or f32 as tf32.
+template <int MBlock, int NBlock, typename T, typename Filter, typename Post>
+__device__ void tensorConv(const T *__restrict__ x,
+                           const Filter *__restrict__ w, const ConvParams &p,
+                           Post post) {
+  using Math = std::conditional_t<std::is_same_v<Filter, bf16>, Bf16Math,
+                                  RoundingTf32Math>;
   const ConvCell cell(p);
-  const int64_t length = cell.depth * 2, pitch = (length + 15) / 16 * 16;
+  const int64_t length = cell.depth * int64_t(sizeof(Filter));
+  const int64_t pitch = (length + 15) / 16 * 16;
   const char *filter = reinterpret_cast<const char *>(w) +
                        cell.group * panelsOf(cell.columns) * kPanel * pitch;
-  tensorCell<Bf16Math, MBlock, NBlock>(
+  tensorCell<Math, MBlock, NBlock>(
       cell.pixels, cell.columns, cell.depth,
       [&](int64_t m0) {
-        return PixelRows<MBlock, T>(cell.image(x, p), p, cell, m0);
+        return PixelRows<Math, MBlock, T>(cell.image(x, p), p, cell, m0);
       },
       [&](int64_t n0) {
         return storedColumns<NBlock>(filter, n0, cell.columns, length);

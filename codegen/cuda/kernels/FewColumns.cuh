@@ -63,6 +63,25 @@ struct FewBf16Rows {
   }
 };
 
+/// Rows of f32.
+struct FewF32Rows {
+  const float *__restrict__ numbers;
+  int64_t stride, depth;
+
+  __device__ float multiply(int64_t m, int64_t, int64_t byte,
+                            const PieceOfWords &column) const {
+    const PieceOfWords piece =
+        pieceAt(reinterpret_cast<const char *>(numbers + m * stride) + byte,
+                depth * 4 - byte,
+                reinterpret_cast<uint64_t>(numbers) | uint64_t(stride * 4));
+    float sum = 0;
+#pragma unroll
+    for (int i = 0; i < 4; ++i)
+      sum += __uint_as_float(piece.of[i]) * __uint_as_float(column.of[i]);
+    return sum;
+  }
+};
+
 /// Pieces of a column that a lane loads before it multiplies the first of them.
 constexpr int kPiecesAhead = 4;
 

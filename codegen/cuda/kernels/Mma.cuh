@@ -99,6 +99,12 @@ __device__ inline void multiplyBytes(int32_t (&c)[4], const uint32_t (&a)[4],
                : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
+/// 2^x to two units in the last place.
+__device__ inline float exp2Fast(float x) {
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
 /// The nearest number of tf32 (10 bits behind the point, ties away from zero),
 /// as a float's bits.
 __device__ inline uint32_t toTf32(float x) {
@@ -123,11 +129,12 @@ __device__ inline uint32_t packBf16(float a, float b) {
 //===----------------------------------------------------------------------===//
 
 /// Numbers that a word holds, what their products are summed in, and what is to
-/// be done to a word of A that was stored as it is in memory.
+/// be done to words of A and B that were stored as they are in memory.
 struct Bf16Math {
   using Sum = float;
   static constexpr int kPerWord = 2;
   static __device__ uint32_t prepare(uint32_t word) { return word; }
+  static __device__ uint32_t prepareRight(uint32_t word) { return word; }
   static __device__ void multiply(Sum (&c)[4], const uint32_t (&a)[4],
                                   uint32_t b0, uint32_t b1) {
     multiplyBf16(c, a, b0, b1);
@@ -139,15 +146,24 @@ struct Tf32Math {
   static __device__ uint32_t prepare(uint32_t word) {
     return toTf32(__uint_as_float(word));
   }
+  // Who widens B rounds it.
+  static __device__ uint32_t prepareRight(uint32_t word) { return word; }
   static __device__ void multiply(Sum (&c)[4], const uint32_t (&a)[4],
                                   uint32_t b0, uint32_t b1) {
     multiplyTf32(c, a, b0, b1);
+  }
+};
+/// Both operands f32 in memory.
+struct RoundingTf32Math : Tf32Math {
+  static __device__ uint32_t prepareRight(uint32_t word) {
+    return prepare(word);
   }
 };
 struct ByteMath {
   using Sum = int32_t;
   static constexpr int kPerWord = 4;
   static __device__ uint32_t prepare(uint32_t word) { return word; }
+  static __device__ uint32_t prepareRight(uint32_t word) { return word; }
   static __device__ void multiply(Sum (&c)[4], const uint32_t (&a)[4],
                                   uint32_t b0, uint32_t b1) {
     multiplyBytes(c, a, b0, b1);

@@ -28,7 +28,7 @@ namespace mmcc {
 
 /// Two tiles of keys and of values, rows as far apart as keeps matrices' rows
 /// in different banks; at the end what one half of the warps found.
-template <int Depth, int Width, int Queries> union HeadTiles {
+template <int Depth, int Width> union HeadTiles {
   static constexpr int kKeys = 64;
   struct {
     alignas(16) uint16_t k[2][kKeys][Depth + 8];
@@ -39,6 +39,11 @@ template <int Depth, int Width, int Queries> union HeadTiles {
     float most[64], sum[64];
   } half;
 };
+
+static_assert(sizeof(HeadTiles<64, 32>) == cuda::attentionSharedBytes(64, 32) &&
+                  sizeof(HeadTiles<16, 128>) ==
+                      cuda::attentionSharedBytes(16, 128),
+              "what the launch asks for");
 
 /// Rows of a head in memory, `size` numbers each.
 template <typename T> struct HeadRows {
@@ -118,7 +123,7 @@ template <int Depth, int Width, int Queries, typename T, typename Score,
           typename Post>
 class TensorQueryTile {
 public:
-  using Tiles = HeadTiles<Depth, Width, Queries>;
+  using Tiles = HeadTiles<Depth, Width>;
 
   __device__ TensorQueryTile(Tiles &tiles, const AttentionParams &p,
                              const HeadRows<T> &q, const HeadRows<T> &k,
@@ -143,6 +148,7 @@ public:
     int buffer = 0;
     __syncthreads(); // what was there before has been used
     begin(now, isThere, buffer);
+#pragma unroll 1
     for (; isThere; buffer ^= 1, now = next) {
       const bool hasNext = keys.next(next);
       waitForCopies<1>(); // this tile's keys; its values may be under way
@@ -197,9 +203,14 @@ private:
   static __device__ int firstKey() {
     return threadIdx.x / kWarp / (Queries / 16) * kMine;
   }
-  static __device__ float weightOf(float value, float largest) {
-    // Nothing has been seen: infinities have no difference.
-    return value == -INFINITY ? 0.0f : expf(value - largest);
+  /// exp(value - largest), as `base` of largest has it. Where nothing has been
+  /// seen all values are -inf, whose weight is 0 beside any number.
+  static constexpr float kLog2e = 1.4426950408889634f;
+  static __device__ float baseOf(float largest) {
+    return largest == -INFINITY ? 0.0f : largest * kLog2e;
+  }
+  static __device__ float weightOf(float value, float base) {
+    return exp2Fast(value * kLog2e - base);
   }
 
   /// Keys and values are a group of copies each.
@@ -221,7 +232,7 @@ private:
     const bool isWhole =
         tile.end - tile.begin == Tiles::kKeys &&
         p.seesAll(i0, i0 + Queries - 1, tile.begin, tile.end - 1);
-    float largest[2] = {most[0], most[1]};
+    float largest[2] = {most[0], most[1]}, base[2];
 #pragma unroll
     for (int across = 0; across < kAcross; ++across)
 #pragma unroll
@@ -242,8 +253,8 @@ private:
     for (int r = 0; r < 2; ++r) {
       largest[r] = maximum(largest[r], fromLane(largest[r], 1));
       largest[r] = maximum(largest[r], fromLane(largest[r], 2));
-      const float shrink =
-          largest[r] == -INFINITY ? 1.0f : weightOf(most[r], largest[r]);
+      base[r] = baseOf(largest[r]);
+      const float shrink = weightOf(most[r], base[r]);
       sum[r] *= shrink;
 #pragma unroll
       for (int c = 0; c < Width / 8; ++c)
@@ -257,7 +268,7 @@ private:
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
         float &value = weights[across][i];
-        value = weightOf(value, most[i / 2]);
+        value = weightOf(value, base[i / 2]);
         sum[i / 2] += value;
       }
   }
@@ -322,9 +333,9 @@ private:
       return false;
     for (int r = 0; r < 2; ++r) {
       const int at = row(r);
-      const float all = maximum(most[r], tiles.half.most[at]);
-      const float mine = weightOf(most[r], all);
-      const float others = weightOf(tiles.half.most[at], all);
+      const float base = baseOf(maximum(most[r], tiles.half.most[at]));
+      const float mine = weightOf(most[r], base);
+      const float others = weightOf(tiles.half.most[at], base);
       sum[r] = sum[r] * mine + tiles.half.sum[at] * others;
       for (int c = 0; c < Width / 8; ++c)
         for (int i = 0; i < 2; ++i) {
@@ -356,9 +367,7 @@ __device__ void
 tensorAttention(const T *__restrict__ q, const T *__restrict__ k,
                 const T *__restrict__ v, const void *__restrict__ spans,
                 const AttentionParams &p, Score score, Post post) {
-  using Tiles = HeadTiles<Depth, Width, Queries>;
-  static_assert(sizeof(Tiles) == cuda::attentionSharedBytes(Depth, Width),
-                "what the launch asks for");
+  using Tiles = HeadTiles<Depth, Width>;
   MMCC_DYNAMIC_SHARED(Tiles, tiles);
   const AttentionCell cell(p);
   auto scoreOfHead = [&](int64_t i, int64_t j, float value) {

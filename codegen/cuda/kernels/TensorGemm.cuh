@@ -1,7 +1,8 @@
 //===- TensorGemm.cuh - Products with narrow weights ----------------------===//
 //
-// Rows of codegen/cpu/kernels/kernels.inc, on tensor cores. bf16 by bf16 and
-// bytes by bytes are what the rows say. Activations of f32 beside weights of 16
+// Rows of codegen/cpu/kernels/kernels.inc, on tensor cores; gemm_tf32, which is
+// gemm_f32 in tf32, a GPU has alone. bf16 by bf16 and bytes by bytes are what
+// the rows say. Activations of f32 beside weights of 16
 // bits and fewer are multiplied in tf32, which holds f16, bf16 and the 8-bit
 // floats as they are and has f32's range; sums are of f32.
 //
@@ -53,31 +54,46 @@ __device__ void tensorCell(int64_t rows, int64_t columns, int64_t depth,
 }
 
 //===----------------------------------------------------------------------===//
-// gemm_bf16_bf16
+// gemm_bf16_bf16, gemm_tf32
 //===----------------------------------------------------------------------===//
 
-/// The weight is in columns.
-template <int MBlock, int NBlock, typename Post>
-__device__ void gemmBf16(const bf16 *__restrict__ a, const bf16 *__restrict__ w,
-                         const GemmParams &p, Post post) {
+/// Rows of T by a weight of T in columns, both multiplied as they are.
+/// FewRows are T's rows for few rows.
+template <typename Math, typename FewRows, int MBlock, int NBlock, typename T,
+          typename Post>
+__device__ void storedGemm(const T *__restrict__ a, const T *__restrict__ w,
+                           const GemmParams &p, Post post) {
+  constexpr int64_t kBytes = sizeof(T);
   const int64_t batch = blockIdx.z;
-  const bf16 *rows = a + batch * p.a_batch;
+  const T *rows = a + batch * p.a_batch;
   auto out = [&](int64_t m, int64_t n, float sum) { post(batch, m, n, sum); };
-  if (takesFewColumns<MBlock, NBlock>(p.M, p.N, p.K * 2, w,
-                                      FewBf16Rows{rows, p.a_row, p.K}, out))
+  if (takesFewColumns<MBlock, NBlock>(p.M, p.N, p.K * kBytes, w,
+                                      FewRows{rows, p.a_row, p.K}, out))
     return;
   if constexpr (MBlock > kFewRows)
-    tensorCell<Bf16Math, MBlock, NBlock>(
+    tensorCell<Math, MBlock, NBlock>(
         p.M, p.N, p.K,
         [&](int64_t m0) {
           return StoredRows<MBlock>{
-              reinterpret_cast<const char *>(rows + m0 * p.a_row), p.a_row * 2,
-              p.M - m0, p.K * 2};
+              reinterpret_cast<const char *>(rows + m0 * p.a_row),
+              p.a_row * kBytes, p.M - m0, p.K * kBytes};
         },
         [&](int64_t n0) {
-          return storedColumns<kTileColumns<NBlock>>(w, n0, p.N, p.K * 2);
+          return storedColumns<kTileColumns<NBlock>>(w, n0, p.N, p.K * kBytes);
         },
         out);
+}
+
+template <int MBlock, int NBlock, typename Post>
+__device__ void gemmBf16(const bf16 *__restrict__ a, const bf16 *__restrict__ w,
+                         const GemmParams &p, Post post) {
+  storedGemm<Bf16Math, FewBf16Rows, MBlock, NBlock>(a, w, p, post);
+}
+template <int MBlock, int NBlock, typename Post>
+__device__ void gemmTf32(const float *__restrict__ a,
+                         const float *__restrict__ w, const GemmParams &p,
+                         Post post) {
+  storedGemm<RoundingTf32Math, FewF32Rows, MBlock, NBlock>(a, w, p, post);
 }
 
 //===----------------------------------------------------------------------===//

@@ -138,6 +138,9 @@ multiplyStages(TensorStages<Rows, Columns> &stages,
         uint32_t right[4];
         loadMatrices(right, &stage.b[column][step + Shape::lane() / 8 % 2 * 4]);
 #pragma unroll
+        for (int j = 0; j < 4; ++j)
+          right[j] = Math::prepareRight(right[j]);
+#pragma unroll
         for (int half = 0; half < 2; ++half)
 #pragma unroll
           for (int down = 0; down < Shape::kDown; ++down)

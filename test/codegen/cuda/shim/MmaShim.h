@@ -138,6 +138,7 @@ inline void multiplyBytes(int32_t (&c)[4], const uint32_t (&a)[4], uint32_t b0,
   });
 }
 
+inline float exp2Fast(float x) { return exp2f(x); }
 inline uint32_t toTf32(float x) {
   const uint32_t bits = __float_as_uint(x);
   // Infinities and NaN stay.
