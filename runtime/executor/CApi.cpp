@@ -82,6 +82,10 @@ const char *mmcc_model_isa(const mmcc_model *model) {
   return model->artifact->level();
 }
 
+const char *mmcc_model_library(const mmcc_model *model) {
+  return model->gpu ? model->gpu->libraryText().c_str() : "";
+}
+
 size_t mmcc_model_entry_count(const mmcc_model *model) {
   return model->artifact->variant().entries()->size();
 }

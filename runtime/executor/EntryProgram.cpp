@@ -36,6 +36,12 @@ static void forEachExpression(const Command &command, Visit visit) {
          {dispatch->scratch(), dispatch->flops(), dispatch->bytes()})
       if (id >= 0)
         visit(uint32_t(id));
+    if (const LibraryCall *library = dispatch->library()) {
+      for (uint32_t i = 0; i < lengthOf(library->operands()); ++i)
+        operand(*library->operands()->Get(i));
+      for (uint32_t i = 0; i < lengthOf(library->sizes()); ++i)
+        visit(library->sizes()->Get(i));
+    }
   } else if (const Copy *copy = command.body_as_Copy()) {
     operand(*copy->source());
     operand(*copy->target());
@@ -63,6 +69,9 @@ static std::vector<uint32_t> bufferStreams(const Entry &entry) {
       if (const Dispatch *dispatch = command.body_as_Dispatch()) {
         for (uint32_t k = 0; k < lengthOf(dispatch->operands()); ++k)
           use(*dispatch->operands()->Get(k));
+        if (const LibraryCall *library = dispatch->library())
+          for (uint32_t k = 0; k < lengthOf(library->operands()); ++k)
+            use(*library->operands()->Get(k));
       } else if (const Copy *copy = command.body_as_Copy()) {
         use(*copy->source());
         use(*copy->target());

@@ -18,6 +18,8 @@ GpuExecutor::GpuExecutor(std::shared_ptr<const GpuProgram> gpu,
       recorded_now_(program.entry.event_count(), 0) {
   for (uint32_t i = 0; i < program.stage_count; ++i)
     arenas_.emplace_back(gpu_->device());
+  for (uint32_t i = 0; i < std::max(program.entry.stream_count(), 1u); ++i)
+    workspaces_.emplace_back(gpu_->device());
   for (uint32_t i = 0; i < lengthOf(program.entry.inputs()); ++i)
     inputs_.emplace_back(gpu_->device());
   outputs_.resize(lengthOf(program.entry.outputs()));
@@ -135,11 +137,18 @@ Status GpuExecutor::issue(const Run &run, const LaunchList &list, size_t index,
   if (command.body_type() == CommandBody::Fill)
     return queue_.fill(stream, address(0), uint64_t(sizes[0]),
                        uint64_t(sizes[1]), uint32_t(sizes[2]));
+  const Dispatch &dispatch = *command.body_as_Dispatch();
+  cuda::Matmul *matmul = nullptr;
+  parameters_.clear();
+  MMCC_RETURN_IF_ERROR(
+      findMatmul(list, index, dispatch, stream, matmul, parameters_));
+  by_library_[index] = matmul != nullptr;
+  if (matmul)
+    return matmul->run(parameters_.data(), queue_.stream(stream));
   cuda::Function function;
   cuda::Grid grid;
-  parameters_.clear();
-  MMCC_RETURN_IF_ERROR(describe(list, index, *command.body_as_Dispatch(),
-                                function, grid, parameters_));
+  MMCC_RETURN_IF_ERROR(
+      describe(list, index, dispatch, function, grid, parameters_));
   return queue_.launch(stream, function, grid,
                        {parameters_.data(), parameters_.size()});
 }
@@ -150,12 +159,13 @@ Status GpuExecutor::describe(const LaunchList &list, size_t index,
                              std::vector<uint64_t> &parameters) const {
   // Arguments in codegen/cuda/kernels/Abi.cuh: addresses, then sizes, of which
   // there is always one.
-  for (void *pointer : list.pointersOf(index))
-    parameters.push_back(reinterpret_cast<uint64_t>(pointer));
-  Span<const int64_t> sizes = list.sizesOf(index);
-  for (int64_t size : sizes)
-    parameters.push_back(uint64_t(size));
-  if (sizes.empty())
+  Span<void *const> pointers = list.pointersOf(index);
+  for (uint32_t i = 0; i < lengthOf(dispatch.operands()); ++i)
+    parameters.push_back(reinterpret_cast<uint64_t>(pointers[i]));
+  uint32_t count = lengthOf(dispatch.sizes());
+  for (uint32_t i = 0; i < count; ++i)
+    parameters.push_back(uint64_t(list.sizesOf(index)[i]));
+  if (count == 0)
     parameters.push_back(0);
   const Launch &launch = list.launches()[index];
   const GpuProgram::Function &kernel = gpu_->function(dispatch.kernel());
@@ -173,6 +183,7 @@ Status GpuExecutor::issueInOrder(const Run &run, const LaunchList &list) {
 
 Status GpuExecutor::execute(const Run &run, const LaunchList &list,
                             std::vector<LaunchInterval> *times, bool alone) {
+  limitMatmuls();
   if (!times) {
     bool done = false;
     if (has_graphs_ && !run.varies)
@@ -236,13 +247,21 @@ Status GpuExecutor::collect(const Run &run, const LaunchList &list, bool &all) {
       all = false;
       return {};
     }
-    cuda::KernelList::Kernel kernel;
+    cuda::KernelList::Kernel kernel = {};
     kernel.parameters_begin = uint32_t(kernels_.parameters.size());
-    Status status = describe(list, index, *dispatch, kernel.function,
-                             kernel.grid, kernels_.parameters);
+    Status status = findMatmul(list, index, *dispatch, stream, kernel.matmul,
+                               kernels_.parameters);
+    if (status.ok() && !kernel.matmul)
+      status = describe(list, index, *dispatch, kernel.function, kernel.grid,
+                        kernels_.parameters);
     if (!status.ok())
       return {status.code(),
               program_.nameOf(command, i) + ": " + status.message()};
+    // The library, too, loads code the first time.
+    if (kernel.matmul && !kernel.matmul->has_run) {
+      all = false;
+      return {};
+    }
     kernel.parameters_end = uint32_t(kernels_.parameters.size());
     kernel.dependencies_begin = uint32_t(kernels_.dependencies.size());
     if (last_[stream] != none)

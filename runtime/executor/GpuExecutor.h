@@ -19,6 +19,7 @@
 #include "runtime/executor/LaunchList.h"
 #include "runtime/include/mmcc/runtime.h"
 
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -63,6 +64,8 @@ public:
   /// read().
   template <typename After>
   Status executeObserved(const Run &run, const LaunchList &list, After after);
+  /// Whether the library did a launch of the last run that was timed.
+  bool wasByLibrary(size_t launch) const { return by_library_[launch]; }
   /// Waits until `bytes` bytes at `address` are computed, and copies them.
   Status read(void *into, const uint8_t *address, uint64_t bytes);
 
@@ -96,6 +99,13 @@ private:
   Status describe(const LaunchList &list, size_t launch,
                   const schema::Dispatch &dispatch, cuda::Function &function,
                   cuda::Grid &grid, std::vector<uint64_t> &parameters) const;
+  /// How the library does a launch, its arguments at the end of `arguments`;
+  /// null: it is the kernel's.
+  Status findMatmul(const LaunchList &list, size_t launch,
+                    const schema::Dispatch &dispatch, uint32_t stream,
+                    cuda::Matmul *&matmul, std::vector<uint64_t> &arguments);
+  /// Forgets what is known of products when there are too many of them.
+  void limitMatmuls();
   /// Launches a graph if the run can be one; false: it was not.
   Status replay(const Run &run, const LaunchList &list, bool &done);
   /// All launches of kernels; false if there are others.
@@ -108,10 +118,13 @@ private:
   cuda::Queue queue_;
   std::vector<cuda::Memory> arenas_, inputs_;
   std::vector<Output> outputs_;
-  std::vector<Recorded> graphs_;      // by run
-  std::vector<uint64_t> parameters_;  // of one launch
-  std::vector<uint8_t> recorded_now_; // events, in the current run
-  cuda::KernelList kernels_;          // of a run
+  std::map<cuda::MatmulProblem, std::unique_ptr<cuda::Matmul>> matmuls_;
+  std::vector<cuda::Memory> workspaces_; // by stream
+  std::vector<uint8_t> by_library_;      // launches that were not the kernel's
+  std::vector<Recorded> graphs_;         // by run
+  std::vector<uint64_t> parameters_;     // of one launch
+  std::vector<uint8_t> recorded_now_;    // events, in the current run
+  cuda::KernelList kernels_;             // of a run
   std::vector<uint32_t> last_, event_kernels_;
   const Run *last_run_ = nullptr;
   bool waits_each_ = false, has_graphs_ = true;
@@ -123,6 +136,7 @@ template <typename Around>
 Status GpuExecutor::issueAll(const Run &run, const LaunchList &list,
                              bool one_stream, Around around) {
   last_run_ = &run;
+  by_library_.assign(list.launches().size(), 0);
   std::fill(recorded_now_.begin(), recorded_now_.end(), 0);
   if (!one_stream)
     MMCC_RETURN_IF_ERROR(queue_.fork());

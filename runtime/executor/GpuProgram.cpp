@@ -106,6 +106,7 @@ Status GpuProgram::load(const Artifact &artifact,
     status = made->uploadConstants(artifact);
   if (!status.ok())
     return {status.code(), artifact.name() + ": " + status.message()};
+  made->openLibrary(artifact);
   program = std::move(made);
   return {};
 }
@@ -114,6 +115,22 @@ GpuProgram::~GpuProgram() {
   if (device_->makeCurrent().ok())
     for (cuda::Module module : modules_)
       (void)device_->driver().moduleUnload(module);
+}
+
+void GpuProgram::openLibrary(const Artifact &artifact) {
+  bool is_wanted = false;
+  const Variant &variant = artifact.variant();
+  for (uint32_t e = 0; e < lengthOf(variant.entries()); ++e) {
+    const auto *blocks = artifact.entry(e)->blocks();
+    for (uint32_t b = 0; b < lengthOf(blocks); ++b)
+      for (uint32_t i = 0; i < lengthOf(blocks->Get(b)->commands()); ++i) {
+        const Dispatch *dispatch =
+            blocks->Get(b)->commands()->Get(i)->body_as_Dispatch();
+        is_wanted |= dispatch && dispatch->library();
+      }
+  }
+  if (is_wanted)
+    library_ = cuda::MatmulLibrary::open(device_, library_text_);
 }
 
 Status GpuProgram::loadKernels(const Artifact &artifact) {

@@ -3,7 +3,7 @@
 #ifndef MMCC_RUNTIME_EXECUTOR_GPUPROGRAM_H
 #define MMCC_RUNTIME_EXECUTOR_GPUPROGRAM_H
 
-#include "runtime/device/cuda/Device.h"
+#include "runtime/device/cuda/CublasLt.h"
 #include "runtime/loader/Artifact.h"
 
 #include <vector>
@@ -28,6 +28,10 @@ public:
     unsigned threads, shared_bytes; // of a block
   };
   const Function &function(uint32_t kernel) const { return functions_[kernel]; }
+  /// What may do some of the launches; null: kernels do them all.
+  const cuda::MatmulLibrary *library() const { return library_.get(); }
+  /// Which one it is, or why there is none; empty if no launch asks for it.
+  const std::string &libraryText() const { return library_text_; }
   /// What a buffer of kind constant of one of the variant's entries holds.
   uint8_t *constant(const schema::Buffer &buffer) const {
     return constants_[formOf(buffer)][buffer.index()];
@@ -45,6 +49,7 @@ private:
   Status loadKernel(const schema::Kernel &kernel, const uint8_t *code,
                     Function &function);
   Status uploadConstants(const Artifact &artifact);
+  void openLibrary(const Artifact &artifact);
 
   std::shared_ptr<cuda::Device> device_;
   std::vector<cuda::Module> modules_;
@@ -52,6 +57,8 @@ private:
   /// By constant; null for those that nobody reads so.
   std::vector<uint8_t *> constants_[kForms];
   cuda::Memory weights_;
+  std::unique_ptr<cuda::MatmulLibrary> library_;
+  std::string library_text_;
 };
 
 } // namespace mmcc::runtime

@@ -109,6 +109,8 @@ Status LaunchList::dispatch(const ResolveContext &context,
       return invalid("a size overflows");
     addSize(size);
   }
+  if (dispatch.library())
+    MMCC_RETURN_IF_ERROR(library(context, *dispatch.library(), launch));
   constexpr int64_t max_scratch = int64_t(1) << 30;
   int64_t scratch = 0;
   if (dispatch.scratch() >= 0 &&

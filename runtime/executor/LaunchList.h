@@ -38,6 +38,8 @@ struct Launch {
   int64_t cells;
   bool shared;        // split over the team, else all of it on member 0
   bool barrier;       // wait for all launches before it
+  bool library;       // there is a form for a library, whose pointers and sizes
+                      // follow the kernel's
   double nanoseconds; // on one thread, roughly
   uint32_t command;
 };
@@ -132,6 +134,9 @@ private:
                   const schema::Dispatch &dispatch, Launch &launch);
   static double nanosecondsOf(const ResolveContext &context,
                               const schema::Dispatch &dispatch);
+  // LibraryCalls.cpp
+  Status library(const ResolveContext &context, const schema::LibraryCall &call,
+                 Launch &launch);
   Status copy(const ResolveContext &context, const schema::Copy &copy,
               Launch &launch);
   Status fill(const ResolveContext &context, const schema::Fill &fill,

@@ -25,6 +25,7 @@ struct ValueDescription {
 
 struct ProfileRow {
   uint32_t block = 0, command = 0;
+  const char *kernel = nullptr;
   CommandTime time;
   double flops = 0, bytes = 0;
 };
@@ -35,6 +36,7 @@ struct TimelineRow {
   uint64_t begin, end; // nanoseconds since the run began
   int64_t cells, all_cells;
   double flops; // of these cells
+  const char *kernel;
 };
 
 class Session {
@@ -126,6 +128,8 @@ private:
   Status readOperand(const schema::Operand &operand, void *into, int64_t bytes);
   const char *nodeOf(const schema::Command &command) const;
   const char *kernelOf(const schema::Command &command) const;
+  /// The kernel, or what a library has done in its place.
+  const char *doerOf(const schema::Command &command, size_t launch) const;
   double flopsOf(const schema::Command &command);
   void recordProfile(const Run &run, const LaunchList &list);
   void recordTimeline(const Run &run, const LaunchList &list);

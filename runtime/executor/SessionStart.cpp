@@ -140,6 +140,11 @@ const char *Session::kernelOf(const Command &command) const {
   return command.body_type() == CommandBody::Copy ? "copy" : "fill";
 }
 
+const char *Session::doerOf(const Command &command, size_t launch) const {
+  return gpu_ && gpu_->wasByLibrary(launch) ? kMatmulFunction
+                                            : kernelOf(command);
+}
+
 void Session::setProfiling(bool on) {
   std::lock_guard<std::mutex> lock(mutex_);
   profiling_ = on;
@@ -216,11 +221,13 @@ double Session::flopsOf(const Command &command) {
 void Session::recordTimeline(const Run &run, const LaunchList &list) {
   timeline_.forEach([&](uint32_t member, const Timeline::Slice &slice) {
     const Launch &launch = list.launches()[slice.launch];
-    double all = flopsOf(program_.command(run.block, launch.command));
+    const Command &command = program_.command(run.block, launch.command);
+    double all = flopsOf(command);
     timeline_rows_.push_back(
         {run.block, launch.command, member, slice.begin - run_began_,
          slice.end - run_began_, slice.cells, launch.cells,
-         launch.cells ? all * double(slice.cells) / double(launch.cells) : 0});
+         launch.cells ? all * double(slice.cells) / double(launch.cells) : 0,
+         kernelOf(command)});
   });
 }
 
@@ -245,7 +252,7 @@ void Session::recordIntervals(const Run &run, const LaunchList &list,
     timeline_rows_.push_back(
         {run.block, launch.command, profiling_ ? 0 : command.stream(),
          before + intervals[i].begin, before + intervals[i].end, launch.cells,
-         launch.cells, flopsOf(command)});
+         launch.cells, flopsOf(command), doerOf(command, i)});
   }
 }
 
@@ -263,7 +270,7 @@ bool Session::timelineSlice(size_t index, mmcc_timeline_slice &slice) {
   const TimelineRow &from = timeline_rows_[index];
   const Command &command = program_.command(from.block, from.command);
   slice.node = nodeOf(command);
-  slice.kernel = kernelOf(command);
+  slice.kernel = from.kernel;
   slice.block = from.block;
   slice.command = from.command;
   slice.thread = from.member;
@@ -292,6 +299,7 @@ void Session::recordProfile(const Run &run, const LaunchList &list) {
     row->time.runs += times_[i].runs;
     row->time.nanoseconds += times_[i].nanoseconds;
     const Command &command = program_.command(run.block, command_index);
+    row->kernel = doerOf(command, i);
     row->flops += flopsOf(command) * double(times_[i].runs);
     const Dispatch *dispatch = command.body_as_Dispatch();
     int64_t value = 0;
@@ -315,7 +323,7 @@ bool Session::profileRow(size_t index, mmcc_profile_row &row) {
   const ProfileRow &from = profile_[index];
   const Command &command = program_.command(from.block, from.command);
   row.node = nodeOf(command);
-  row.kernel = kernelOf(command);
+  row.kernel = from.kernel;
   row.runs = from.time.runs;
   row.nanoseconds = from.time.nanoseconds;
   row.flops = from.flops;

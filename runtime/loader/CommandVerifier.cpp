@@ -1,4 +1,5 @@
 #include "runtime/core/Expression.h"
+#include "runtime/core/MatmulForm.h"
 #include "runtime/loader/ProgramVerifier.h"
 
 namespace mmcc::runtime {
@@ -33,6 +34,7 @@ private:
   Status block(uint32_t index);
   Status command(const Command &command, uint32_t block_index);
   Status dispatch(const Dispatch &dispatch);
+  Status library(const LibraryCall &call);
   Status define(const DefineSymbol &define, uint32_t block_index);
   Status loop(const Loop &loop, uint32_t block_index);
   Status record(uint32_t event, uint32_t block_index);
@@ -149,7 +151,26 @@ Status CommandVerifier::dispatch(const Dispatch &dispatch) {
   MMCC_RETURN_IF_ERROR(optionalExpression(dispatch.scratch(), "the scratch"));
   MMCC_RETURN_IF_ERROR(optionalExpression(dispatch.flops(), "the work"));
   MMCC_RETURN_IF_ERROR(optionalExpression(dispatch.bytes(), "the traffic"));
+  if (dispatch.library())
+    MMCC_RETURN_IF_ERROR(library(*dispatch.library()));
   return sizes(dispatch.sizes());
+}
+
+/// What a library that is not known is to be given is checked, too.
+Status CommandVerifier::library(const LibraryCall &call) {
+  for (uint32_t i = 0; i < lengthOf(call.operands()); ++i)
+    MMCC_RETURN_IF_ERROR(operand(*call.operands()->Get(i), "an operand"));
+  MMCC_RETURN_IF_ERROR(sizes(call.sizes()));
+  if (!isMatmul(call))
+    return {};
+  uint32_t form = 0, operands = 0;
+  bool known = readMatmulForm(call, form);
+  for (uint32_t i = 0; i < kMatmulOperands; ++i)
+    operands += hasMatmulOperand(form, i);
+  if (!known || lengthOf(call.operands()) != operands ||
+      lengthOf(call.sizes()) != kMatmulSizes)
+    return error("its library call makes no sense");
+  return target(*call.operands()->Get(kMatmulResult));
 }
 
 Status CommandVerifier::define(const DefineSymbol &define,

@@ -372,6 +372,62 @@ TEST(Verifier, commands) {
       "LibraryCall", MMCC_UNSUPPORTED);
 }
 
+/// A sound form for a library of the first dispatch.
+LibraryCallT &libraryOf(TestArtifact &t) {
+  std::unique_ptr<LibraryCallT> &call = dispatchOf(t).library;
+  call = std::make_unique<LibraryCallT>();
+  call->function = "cublaslt.matmul";
+  call->operands = {operand(0, kRead), operand(1, kRead), operand(2, kWrite)};
+  call->sizes = {0, 0, 0, 0, 0};
+  call->attributes.push_back(std::make_unique<KeyValueT>());
+  call->attributes[0]->key = "form";
+  return *call;
+}
+
+TEST(Verifier, library_calls) {
+  TestArtifact good = addArtifact();
+  libraryOf(good);
+  Error error = {};
+  EXPECT_TRUE(bool(Model::load(good.write("good.mmcc"), error)))
+      << error.message;
+  expectRefused(
+      [](TestArtifact &t) { libraryOf(t).operands[0] = operand(99, kRead); },
+      "an operand is a buffer that does not exist");
+  expectRefused(
+      [](TestArtifact &t) { libraryOf(t).operands[1] = operand(0, kRead, 99); },
+      "an offset is an expression");
+  expectRefused(
+      [](TestArtifact &t) { libraryOf(t).operands[1] = operand(0, kRead, -2); },
+      "an offset is an expression");
+  expectRefused([](TestArtifact &t) { libraryOf(t).sizes[2] = 99; },
+                "a size is an expression");
+  // Whatever the access bits say.
+  expectRefused(
+      [](TestArtifact &t) { libraryOf(t).operands[2] = operand(0, kRead); },
+      "writes to an input or a constant");
+  const char *nonsense = "its library call makes no sense";
+  expectRefused([](TestArtifact &t) { libraryOf(t).operands.pop_back(); },
+                nonsense);
+  expectRefused([](TestArtifact &t) { libraryOf(t).sizes.pop_back(); },
+                nonsense);
+  expectRefused([](TestArtifact &t) { libraryOf(t).sizes.push_back(0); },
+                nonsense);
+  expectRefused([](TestArtifact &t) { libraryOf(t).attributes.clear(); },
+                nonsense);
+  for (const char *form : {"bias", "residual,gelu", "relu,gelu", "relu,relu",
+                           "erf", ",", "bf16,,relu", "gelu relu"})
+    expectRefused(
+        [=](TestArtifact &t) { libraryOf(t).attributes[0]->value = form; },
+        nonsense);
+  // A library that this runtime does not know: what it is given is checked.
+  expectRefused(
+      [](TestArtifact &t) {
+        libraryOf(t).function = "other";
+        dispatchOf(t).library->operands.push_back(operand(99, kRead));
+      },
+      "an operand is a buffer that does not exist");
+}
+
 // What depends on the call is checked at the call.
 TEST(Verifier, an_operand_must_stay_inside_its_buffer) {
   TestArtifact t = addArtifact();

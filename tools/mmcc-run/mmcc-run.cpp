@@ -85,6 +85,12 @@ bool writeText(const std::string &path, const std::string &text) {
   return good;
 }
 
+/// The library that is at work; "" if there is none.
+const char *libraryOf(const mmcc::Model &model) {
+  const char *text = mmcc_model_library(model.get());
+  return std::string(text).substr(0, 3) == "no " ? "" : text;
+}
+
 std::string jsonText(const mmcc::Model &model, const mmcc::Session &session,
                      const mmcc::State &state, Timings &timings) {
   std::vector<double> &runs = timings.runs_ms;
@@ -101,7 +107,7 @@ std::string jsonText(const mmcc::Model &model, const mmcc::Session &session,
       "  \"peak_rss_bytes\": %llu,\n  \"arena_bytes\": %llu,\n"
       "  \"weights_bytes\": %llu,\n  \"launches\": %llu,\n"
       "  \"state_tokens\": %llu,\n  \"state_bytes\": %llu,\n"
-      "  \"isa\": \"%s\",\n  \"threads\": %u\n}\n",
+      "  \"isa\": \"%s\",\n  \"library\": \"%s\",\n  \"threads\": %u\n}\n",
       quantile(runs, 0.5), runs.front(), total / double(runs.size()),
       quantile(runs, 0.9), quantile(runs, 0.99), runs.size(), timings.load_ms,
       timings.first_ms, (unsigned long long)peakResidentBytes(),
@@ -110,11 +116,12 @@ std::string jsonText(const mmcc::Model &model, const mmcc::Session &session,
       (unsigned long long)session.launches(),
       (unsigned long long)(state ? state.length() : 0),
       (unsigned long long)(state ? state.bytes() : 0),
-      mmcc_model_isa(model.get()), mmcc_session_threads(session.get()));
+      mmcc_model_isa(model.get()), libraryOf(model),
+      mmcc_session_threads(session.get()));
   return text;
 }
 
-void printProfile(const mmcc::Session &session) {
+void printProfile(const mmcc::Session &session, const char *library) {
   std::vector<mmcc_profile_row> rows(mmcc_session_profile_size(session.get()));
   uint64_t total = 0;
   for (size_t i = 0; i < rows.size(); ++i) {
@@ -124,6 +131,8 @@ void printProfile(const mmcc::Session &session) {
   std::sort(rows.begin(), rows.end(), [](const auto &a, const auto &b) {
     return a.nanoseconds > b.nanoseconds;
   });
+  if (*library)
+    std::printf("library: %s\n", library);
   std::printf("%10s %6s %9s %9s  %s\n", "us/run", "%", "GFLOP/s", "GB/s",
               "kernel (node)");
   for (const mmcc_profile_row &row : rows) {
@@ -388,7 +397,7 @@ int Runner::run() {
     for (int i = 0; i < 20; ++i)
       if (!repeat())
         return fail(error);
-    printProfile(session);
+    printProfile(session, mmcc_model_library(model.get()));
   }
   return kDone;
 }

@@ -38,6 +38,7 @@ struct KernelNodeParams {
 };
 
 constexpr Result kSuccess = 0, kOutOfMemory = 2;
+constexpr int kCaptureOfThread = 1;     // CUstreamCaptureMode
 constexpr int kMajor = 75, kMinor = 76; // of compute capability
 constexpr unsigned kStreamNonBlocking = 1;
 constexpr unsigned kEventDefault = 0, kEventDisableTiming = 2;
@@ -112,6 +113,13 @@ constexpr uintptr_t kLaunchParameters = 1, kLaunchParameterBytes = 2;
      size_t dependency_count, const KernelNodeParams *parameters))             \
   X(graphSetKernel, "cuGraphExecKernelNodeSetParams_v2",                       \
     (GraphExec exec, GraphNode node, const KernelNodeParams *parameters))      \
+  X(graphAddChild, "cuGraphAddChildGraphNode",                                 \
+    (GraphNode * node, Graph graph, const GraphNode *dependencies,             \
+     size_t dependency_count, Graph child))                                    \
+  X(graphSetChild, "cuGraphExecChildGraphNodeSetParams",                       \
+    (GraphExec exec, GraphNode node, Graph child))                             \
+  X(captureBegin, "cuStreamBeginCapture_v2", (StreamHandle stream, int mode))  \
+  X(captureEnd, "cuStreamEndCapture", (StreamHandle stream, Graph * graph))    \
   X(graphInstantiate, "cuGraphInstantiateWithFlags",                           \
     (GraphExec * exec, Graph graph, unsigned long long flags))                 \
   X(graphDestroy, "cuGraphDestroy", (Graph graph))                             \

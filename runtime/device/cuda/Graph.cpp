@@ -20,7 +20,8 @@ bool KernelList::hasShapeOf(const KernelList &other) const {
       dependencies != other.dependencies)
     return false;
   for (size_t i = 0; i < kernels.size(); ++i)
-    if (kernels[i].dependencies_end != other.kernels[i].dependencies_end)
+    if (kernels[i].dependencies_end != other.kernels[i].dependencies_end ||
+        !kernels[i].matmul != !other.kernels[i].matmul)
       return false;
   return true;
 }
@@ -28,7 +29,7 @@ bool KernelList::hasShapeOf(const KernelList &other) const {
 bool KernelList::isSame(const KernelList &other, size_t i) const {
   const Kernel &a = kernels[i], &b = other.kernels[i];
   Span<const uint64_t> left = parametersOf(a), right = other.parametersOf(b);
-  return a.function == b.function && a.grid == b.grid &&
+  return a.function == b.function && a.matmul == b.matmul && a.grid == b.grid &&
          left.size() == right.size() &&
          std::equal(left.begin(), left.end(), right.begin());
 }
@@ -80,6 +81,52 @@ void KernelGraph::release() {
   nodes_.clear();
 }
 
+KernelGraph::~KernelGraph() {
+  release();
+  if (recorded_)
+    (void)device_.driver().streamDestroy(recorded_);
+}
+
+template <typename Use>
+Status KernelGraph::record(const KernelList &list,
+                           const KernelList::Kernel &kernel, Use use) {
+  const Driver &driver = device_.driver();
+  const char *what = "recording a product";
+  if (!recorded_)
+    MMCC_RETURN_IF_ERROR(device_.check(
+        driver.streamCreate(&recorded_, kStreamNonBlocking), what));
+  MMCC_RETURN_IF_ERROR(
+      device_.check(driver.captureBegin(recorded_, kCaptureOfThread), what));
+  Status status =
+      kernel.matmul->run(list.parametersOf(kernel).data(), recorded_);
+  // Ends it also when the library has failed.
+  Graph graph = nullptr;
+  Result ended = driver.captureEnd(recorded_, &graph);
+  if (status.ok())
+    status = device_.check(ended, what);
+  if (status.ok())
+    status = device_.check(use(graph), what);
+  if (graph)
+    (void)driver.graphDestroy(graph);
+  return status;
+}
+
+Status KernelGraph::addNode(const KernelList &list,
+                            const KernelList::Kernel &kernel,
+                            const std::vector<GraphNode> &before,
+                            GraphNode &node) {
+  const Driver &driver = device_.driver();
+  if (kernel.matmul)
+    return record(list, kernel, [&](Graph graph) {
+      return driver.graphAddChild(&node, graph_, before.data(), before.size(),
+                                  graph);
+    });
+  Described described(list, kernel);
+  return device_.check(driver.graphAddKernel(&node, graph_, before.data(),
+                                             before.size(), &described.params),
+                       "adding a kernel to a graph");
+}
+
 Status KernelGraph::build(const KernelList &list) {
   const Driver &driver = device_.driver();
   release();
@@ -91,32 +138,46 @@ Status KernelGraph::build(const KernelList &list) {
     for (uint32_t i = kernel.dependencies_begin; i < kernel.dependencies_end;
          ++i)
       before.push_back(nodes_[list.dependencies[i]]);
-    Described described(list, kernel);
     GraphNode node = nullptr;
-    MMCC_RETURN_IF_ERROR(
-        device_.check(driver.graphAddKernel(&node, graph_, before.data(),
-                                            before.size(), &described.params),
-                      "adding a kernel to a graph"));
+    MMCC_RETURN_IF_ERROR(addNode(list, kernel, before, node));
     nodes_.push_back(node);
   }
   return device_.check(driver.graphInstantiate(&exec_, graph_, 0),
                        "making a graph");
 }
 
-Status KernelGraph::update(const KernelList &list) {
+Status KernelGraph::update(const KernelList &list, bool &done) {
+  const Driver &driver = device_.driver();
+  done = true;
   for (size_t i = 0; i < nodes_.size(); ++i) {
+    const KernelList::Kernel &kernel = list.kernels[i];
     if (list.isSame(built_, i))
       continue;
-    Described described(list, list.kernels[i]);
+    if (kernel.matmul) {
+      // The library may do another size by other kernels, of other number.
+      MMCC_RETURN_IF_ERROR(record(list, kernel, [&](Graph graph) {
+        done = driver.graphSetChild(exec_, nodes_[i], graph) == kSuccess;
+        return kSuccess;
+      }));
+      if (!done)
+        return {};
+      continue;
+    }
+    Described described(list, kernel);
     MMCC_RETURN_IF_ERROR(device_.check(
-        device_.driver().graphSetKernel(exec_, nodes_[i], &described.params),
+        driver.graphSetKernel(exec_, nodes_[i], &described.params),
         "changing a kernel of a graph"));
   }
   return {};
 }
 
 Status KernelGraph::launch(KernelList &list, StreamHandle stream) {
-  Status status = exec_ && list.hasShapeOf(built_) ? update(list) : build(list);
+  bool done = false;
+  Status status;
+  if (exec_ && list.hasShapeOf(built_))
+    status = update(list, done);
+  if (status.ok() && !done)
+    status = build(list);
   if (!status.ok()) {
     release();
     return status;

@@ -3,6 +3,7 @@
 #ifndef MMCC_RUNTIME_DEVICE_CUDA_GRAPH_H
 #define MMCC_RUNTIME_DEVICE_CUDA_GRAPH_H
 
+#include "runtime/device/cuda/CublasLt.h"
 #include "runtime/device/cuda/Queue.h"
 
 #include <vector>
@@ -15,6 +16,8 @@ struct KernelList {
   struct Kernel {
     Function function;
     Grid grid;
+    Matmul *matmul = nullptr; // in place of a function: its parameters are
+                              // its operands' addresses and a workspace's
     uint32_t parameters_begin, parameters_end;     // in `parameters`
     uint32_t dependencies_begin, dependencies_end; // in `dependencies`
   };
@@ -32,11 +35,12 @@ struct KernelList {
 
 /// A CUDA graph of such a list. One whose kernels wait for the same others
 /// takes its place by changing what kernels are given, which costs less than to
-/// launch them.
+/// launch them. What the library does for a product is recorded from a stream
+/// and becomes a graph in the graph.
 class KernelGraph {
 public:
   explicit KernelGraph(const Device &device) : device_(device) {}
-  ~KernelGraph() { release(); }
+  ~KernelGraph();
   KernelGraph(const KernelGraph &) = delete;
 
   /// Launches `list` on a stream; it is swapped with the one that was there.
@@ -44,13 +48,21 @@ public:
 
 private:
   Status build(const KernelList &list);
-  Status update(const KernelList &list);
+  /// False: the driver wants the graph to be built anew.
+  Status update(const KernelList &list, bool &done);
+  Status addNode(const KernelList &list, const KernelList::Kernel &kernel,
+                 const std::vector<GraphNode> &before, GraphNode &node);
+  /// `use` gets the graph of what the library does.
+  template <typename Use>
+  Status record(const KernelList &list, const KernelList::Kernel &kernel,
+                Use use);
   void release();
 
   const Device &device_;
   KernelList built_;
   Graph graph_ = nullptr;
   GraphExec exec_ = nullptr;
+  StreamHandle recorded_ = nullptr; // nothing runs in it
   std::vector<GraphNode> nodes_;
 };
 

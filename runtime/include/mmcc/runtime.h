@@ -128,6 +128,9 @@ MMCC_API void mmcc_model_free(mmcc_model *model);
 /* The CPU level or GPU architecture whose code was chosen, "x86-64-v4",
  * "sm_90a", ... */
 MMCC_API const char *mmcc_model_isa(const mmcc_model *model);
+/* The library that does some of the kernels' work on a GPU, "cuBLASLt 13.1.1",
+ * or why there is none; "" when the file has no use for one. */
+MMCC_API const char *mmcc_model_library(const mmcc_model *model);
 MMCC_API size_t mmcc_model_entry_count(const mmcc_model *model);
 /* Null when there is no such entry. Valid as long as the model. */
 MMCC_API const char *mmcc_model_entry_name(const mmcc_model *model,
@@ -281,7 +284,7 @@ MMCC_API uint64_t mmcc_session_arena_bytes(const mmcc_session *session);
  * Profiling costs a barrier and two clock reads a command. */
 typedef struct mmcc_profile_row {
   const char *node;   /* the model's node, "" when unknown */
-  const char *kernel; /* or "copy", "fill" */
+  const char *kernel; /* or "copy", "fill", a library's function */
   uint64_t runs;
   uint64_t nanoseconds;
   double flops; /* of all runs; 0 when unknown */

@@ -9,6 +9,7 @@
 //   * Memory of the GPU cannot be touched by the host, has no zeros, and ends
 //     where it ends.
 //   * Page-locked memory is read when a copy is carried out.
+//   * While a stream is recorded, nothing else may be done.
 //   * What is still there when the process ends is an error, as is every call
 //     without a context, or on a grid that a GPU refuses.
 //
@@ -197,10 +198,14 @@ FAKE cuMemGetInfo_v2(size_t *free, size_t *total) {
 }
 FAKE cuMemAlloc_v2(Address *address, size_t bytes) {
   ENTER();
+  if (Result failed = machine().streams.checkQuiet())
+    return failed;
   return machine().memory.allocate(*address, bytes);
 }
 FAKE cuMemFree_v2(Address address) {
   ENTER();
+  if (Result failed = machine().streams.checkQuiet())
+    return failed;
   // As the real one: what is under way is waited for.
   machine().streams.finishAll();
   return machine().memory.free(address);
@@ -359,6 +364,33 @@ FAKE cuGraphExecDestroy(Graph *graph) {
   ENTER();
   return machine().streams.destroyGraph(graph);
 }
+FAKE cuStreamBeginCapture_v2(Stream *stream, int mode) {
+  ENTER();
+  constexpr int of_thread = 1;
+  return mode == of_thread ? machine().streams.beginRecording(stream)
+                           : kInvalidValue;
+}
+FAKE cuStreamEndCapture(Stream *stream, Graph **graph) {
+  // Ends it in any case.
+  Result failed = enter(__func__);
+  Result ended = machine().streams.endRecording(stream, *graph);
+  if (failed && *graph) {
+    machine().streams.destroyGraph(*graph);
+    *graph = nullptr;
+  }
+  return failed ? failed : ended;
+}
+FAKE cuGraphAddChildGraphNode(GraphNode **node, Graph *graph,
+                              GraphNode *const *before, size_t count,
+                              Graph *child) {
+  ENTER();
+  return machine().streams.addChild(graph, *node, child, before, count);
+}
+FAKE cuGraphExecChildGraphNodeSetParams(Graph *exec, GraphNode *node,
+                                        Graph *child) {
+  ENTER();
+  return machine().streams.setChild(exec, node, child);
+}
 FAKE cuGraphLaunch(Graph *graph, Stream *stream) {
   ENTER();
   return machine().streams.launch(graph, stream);
@@ -370,6 +402,8 @@ FAKE cuGraphLaunch(Graph *graph, Stream *stream) {
 
 FAKE cuModuleLoadData(Module **module, const void *image) {
   ENTER();
+  if (Result failed = machine().streams.checkQuiet())
+    return failed;
   // Kernels look for their fibers among what is global.
   static void *shim = dlopen(MMCC_CUDA_SHIM, RTLD_NOW | RTLD_GLOBAL);
   // An ELF file ends with its table of sections.
@@ -485,4 +519,15 @@ FAKE cuGraphExecKernelNodeSetParams_v2(Graph *exec, GraphNode *node,
                        p->extra);
   return work ? machine().streams.setNode(exec, node, std::move(work))
               : kInvalidValue;
+}
+
+//===----------------------------------------------------------------------===//
+// For the fake library (FakeCublasLt.cpp)
+//===----------------------------------------------------------------------===//
+
+FAKE mmcc_fake_enqueue(Stream *stream, const Work *work) {
+  return machine().streams.add(stream, *work);
+}
+FAKE mmcc_fake_has(Address address, size_t bytes) {
+  return machine().memory.has(address, bytes);
 }

@@ -11,6 +11,7 @@
 #include <memory>
 #include <random>
 #include <set>
+#include <utility>
 #include <vector>
 
 namespace mmcc::fake {
@@ -43,6 +44,7 @@ struct Graph {
   struct Node {
     Work work;
     std::vector<size_t> before;
+    size_t inner = 0; // nodes of the graph that it is; 0: it is a kernel
   };
   std::vector<Node> nodes;
   std::vector<std::unique_ptr<GraphNode>> handles; // of what is no copy
@@ -50,6 +52,7 @@ struct Graph {
 
 struct Stream {
   std::deque<Task> tasks;
+  Graph *recorded = nullptr; // what is put into it becomes this graph's
 };
 
 class Streams {
@@ -73,14 +76,53 @@ public:
     return remove(graphs_, graph) ? kSuccess : kInvalidValue;
   }
 
+  /// Until then the thread may do nothing but put work into the stream.
+  Result beginRecording(Stream *stream) {
+    if (!streams_.count(stream) || recording_)
+      return kInvalidValue;
+    recording_ = stream;
+    is_spoilt_ = false;
+    stream->recorded = createGraph();
+    return kSuccess;
+  }
+  Result endRecording(Stream *stream, Graph *&graph) {
+    graph = nullptr;
+    if (recording_ != stream)
+      return kCaptureUnmatched;
+    recording_ = nullptr;
+    graph = std::exchange(stream->recorded, nullptr);
+    if (!is_spoilt_)
+      return kSuccess;
+    destroyGraph(std::exchange(graph, nullptr));
+    return kCaptureInvalidated;
+  }
+  /// What must not happen meanwhile, and spoils it.
+  Result checkQuiet() {
+    if (!recording_)
+      return kSuccess;
+    is_spoilt_ = true;
+    return kCaptureUnsupported;
+  }
+
   Result add(Stream *stream, Work work) {
     if (!streams_.count(stream))
       return kInvalidValue;
+    if (recording_ == stream) {
+      Graph::Node node{std::move(work), {}};
+      if (!stream->recorded->nodes.empty())
+        node.before.push_back(stream->recorded->nodes.size() - 1);
+      stream->recorded->nodes.push_back(std::move(node));
+      return kSuccess;
+    }
+    if (Result failed = checkQuiet())
+      return failed;
     stream->tasks.push_back({std::move(work), nullptr, nullptr});
     return eager ? finish(stream) : kSuccess;
   }
 
   Result record(Event *event, Stream *stream) {
+    if (Result failed = checkQuiet())
+      return failed;
     if (!streams_.count(stream) || !events_.count(event))
       return kInvalidValue;
     event->last = std::make_shared<Mark>();
@@ -90,6 +132,8 @@ public:
   }
 
   Result wait(Stream *stream, Event *event) {
+    if (Result failed = checkQuiet())
+      return failed;
     if (!streams_.count(stream) || !events_.count(event))
       return kInvalidValue;
     if (event->last)
@@ -99,12 +143,16 @@ public:
 
   /// Carries out all that is in the stream, and what that waits for.
   Result finish(Stream *stream) {
+    if (Result failed = checkQuiet())
+      return failed;
     if (!streams_.count(stream))
       return kInvalidValue;
     Opening opening(memory);
     return runAll(stream, nullptr);
   }
   Result finish(Event *event) {
+    if (Result failed = checkQuiet())
+      return failed;
     Opening opening(memory);
     return event->last && !event->last->reached
                ? runAll(event->last->stream, event->last.get())
@@ -140,9 +188,30 @@ public:
     return kSuccess;
   }
   Result setNode(Graph *exec, const GraphNode *node, Work work) {
-    if (!graphs_.count(exec) || node->index >= exec->nodes.size())
+    if (!graphs_.count(exec) || node->index >= exec->nodes.size() ||
+        exec->nodes[node->index].inner)
       return kInvalidValue;
     exec->nodes[node->index].work = std::move(work);
+    return kSuccess;
+  }
+  Result addChild(Graph *graph, GraphNode *&node, const Graph *child,
+                  GraphNode *const *before, size_t count) {
+    if (!graphs_.count(const_cast<Graph *>(child)) || child->nodes.empty())
+      return kInvalidValue;
+    Result result = addNode(graph, node, workOf(child), before, count);
+    if (!result)
+      graph->nodes[node->index].inner = child->nodes.size();
+    return result;
+  }
+  /// Only for one of the same form.
+  Result setChild(Graph *exec, const GraphNode *node, const Graph *child) {
+    if (!graphs_.count(exec) || node->index >= exec->nodes.size() ||
+        !graphs_.count(const_cast<Graph *>(child)))
+      return kInvalidValue;
+    Graph::Node &changed = exec->nodes[node->index];
+    if (changed.inner != child->nodes.size())
+      return kUpdateFailure;
+    changed.work = workOf(child);
     return kSuccess;
   }
   Graph *copyGraph(const Graph *from) {
@@ -154,7 +223,16 @@ public:
   Result launch(const Graph *what, Stream *stream) {
     if (!graphs_.count(const_cast<Graph *>(what)))
       return kInvalidValue;
-    return add(stream, [this, nodes = what->nodes] {
+    return add(stream, workOf(what));
+  }
+
+private:
+  static constexpr Result kNotReady = 600, kCaptureUnsupported = 900,
+                          kCaptureInvalidated = 901, kCaptureUnmatched = 903,
+                          kUpdateFailure = 910;
+
+  Work workOf(const Graph *graph) {
+    return [this, nodes = graph->nodes] {
       std::vector<bool> done(nodes.size());
       auto isReady = [&](size_t i) {
         for (size_t before : nodes[i].before)
@@ -171,11 +249,8 @@ public:
           return failed;
       }
       return kSuccess;
-    });
+    };
   }
-
-private:
-  static constexpr Result kNotReady = 600;
 
   /// The GPU's memory is open while this lives.
   struct Opening {
@@ -217,6 +292,8 @@ private:
   std::set<Event *> events_;
   std::set<Graph *> graphs_;
   std::mt19937 random;
+  Stream *recording_ = nullptr;
+  bool is_spoilt_ = false;
 };
 
 } // namespace mmcc::fake
