@@ -38,8 +38,12 @@ bool isLines(plan::ConstantOp op) {
   return op.getLayout().starts_with("lines");
 }
 
+bool isRounded(plan::ConstantOp op) { return op.getLayout() == "rounded"; }
+
 FailureOr<Elements> elementsOf(plan::ConstantOp op, Attribute source) {
   Type type = op.getElementType();
+  if (isRounded(op))
+    type = Float32Type::get(op.getContext());
   auto attribute = dyn_cast<ElementsAttr>(source);
   auto fits = [&](Type given) {
     if (!isLines(op))
@@ -133,7 +137,9 @@ ByteSource serve(Packed<Read> packed, uint64_t bytes, int64_t width,
           }};
 }
 
-FailureOr<ByteSource> packDense(plan::ConstantOp op, int64_t width) {
+/// Of a source whose elements have `width` bytes, `stored` of them in the file.
+FailureOr<Packed<DenseRead>> readDense(plan::ConstantOp op, int64_t width,
+                                       int64_t stored) {
   if (op.getSources().size() != 1 || op.getPieces().size() != 1)
     return op.emitOpError("is dense and needs exactly one source");
   auto piece = dyn_cast<DenseI64ArrayAttr>(op.getPieces()[0]);
@@ -143,7 +149,7 @@ FailureOr<ByteSource> packDense(plan::ConstantOp op, int64_t width) {
   if (failed(elements))
     return failure();
   Packed<DenseRead> packed;
-  SmallVector<int64_t> extents = {width};
+  SmallVector<int64_t> extents = {stored};
   for (int64_t i = 1; i < piece.size(); i += 2) {
     packed.read.dims.push_back({piece[i], piece[i + 1]});
     extents.push_back(piece[i]);
@@ -161,7 +167,37 @@ FailureOr<ByteSource> packDense(plan::ConstantOp op, int64_t width) {
   packed.read.data = elements->data + (elements->splat ? 0 : piece[0] * width);
   packed.read.coalesce();
   packed.owned.push_back(elements->owned);
-  return serve(std::move(packed), bytes, width, 1);
+  return packed;
+}
+
+FailureOr<ByteSource> packDense(plan::ConstantOp op, int64_t width) {
+  FailureOr<Packed<DenseRead>> packed = readDense(op, width, width);
+  if (failed(packed))
+    return failure();
+  return serve(std::move(*packed), op.getBytes(), width, 1);
+}
+
+/// What biases are beside results of bf16: little.
+FailureOr<ByteSource> packRounded(plan::ConstantOp op) {
+  if (!op.getElementType().isBF16())
+    return op.emitOpError("rounds to ") << op.getElementType();
+  FailureOr<Packed<DenseRead>> packed = readDense(op, 4, 2);
+  if (failed(packed))
+    return failure();
+  std::vector<float> wide(size_t(op.getBytes() / 2));
+  packed->read.read<uint32_t>(0, int64_t(wide.size()),
+                              reinterpret_cast<char *>(wide.data()));
+  std::vector<uint8_t> bytes;
+  for (float number : wide) {
+    llvm::APFloat value(number);
+    bool isInexact;
+    value.convert(llvm::APFloat::BFloat(), llvm::APFloat::rmNearestTiesToEven,
+                  &isInexact);
+    uint64_t bits = value.bitcastToAPInt().getZExtValue();
+    bytes.push_back(uint8_t(bits));
+    bytes.push_back(uint8_t(bits >> 8));
+  }
+  return ByteSource::fromVector(std::move(bytes));
 }
 
 /// The pieces of a matrix whose elements have `width` bytes.
@@ -279,6 +315,8 @@ FailureOr<ByteSource> packConstant(plan::ConstantOp op) {
     return op.emitOpError("has elements of type ") << op.getElementType();
   if (op.getLayout() == "dense")
     return packDense(op, width);
+  if (isRounded(op))
+    return packRounded(op);
   if (op.getLayout() == "panels16")
     return packPanels(op, width);
   if (op.getLayout() == "pairs16")

@@ -1,5 +1,7 @@
 #include "codegen/artifact/EntryBuilder.h"
 
+#include "runtime/core/MatmulForm.h"
+
 #include "mlir/IR/SymbolTable.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringExtras.h"
@@ -327,9 +329,9 @@ LogicalResult EntryBuilder::addDispatch(plan::DispatchOp dispatch,
       op->getParentOp(), dispatch.getKernelAttr());
   if (found == kernels.end() || !kernel)
     return dispatch.emitOpError("names a kernel that does not exist");
-  if (kernel.getBody().getNumArguments() != dispatch.getOperands().size())
+  if (kernel.getBody().getNumArguments() != dispatch.getKernelOperands().size())
     return dispatch.emitOpError("passes ")
-           << dispatch.getOperands().size() << " operands, kernel '"
+           << dispatch.getKernelOperands().size() << " operands, kernel '"
            << dispatch.getKernel() << "' takes "
            << kernel.getBody().getNumArguments();
   AffineMap sizes = dispatch.getSizes();
@@ -348,7 +350,7 @@ LogicalResult EntryBuilder::addDispatch(plan::DispatchOp dispatch,
   body.grid_x = expression(dispatch.getGrid().getResult(0));
   body.grid_y = expression(dispatch.getGrid().getResult(1));
   body.grid_z = expression(dispatch.getGrid().getResult(2));
-  for (auto [i, operand] : llvm::enumerate(dispatch.getOperands())) {
+  for (auto [i, operand] : llvm::enumerate(dispatch.getKernelOperands())) {
     uint32_t access = 0;
     if (llvm::is_contained(kernel.getWritten(), int64_t(i)))
       access |= uint32_t(schema::Access::write);
@@ -369,9 +371,42 @@ LogicalResult EntryBuilder::addDispatch(plan::DispatchOp dispatch,
       return failure();
     body.flops = int32_t(expression(flops->getResult(0)));
   }
+  if (dispatch.getLibrary() && failed(addLibrary(dispatch, body)))
+    return failure();
   command.body.Set(std::move(body));
   if (dispatch.getIndependent())
     command.flags |= uint32_t(schema::CommandFlag::independent);
+  return success();
+}
+
+LogicalResult EntryBuilder::addLibrary(plan::DispatchOp dispatch,
+                                       schema::DispatchT &body) {
+  std::optional<AffineMap> sizes = dispatch.getLibrarySizes();
+  // Beside the file's sizes, where activations begin.
+  if (dispatch.getLibrary() != runtime::kMatmulFunction || !sizes ||
+      !dispatch.getForm())
+    return dispatch.emitOpError("has a library's form that is not known");
+  if (failed(checkMap(dispatch, *sizes, runtime::kMatmulSizes + 1)))
+    return failure();
+  body.library = std::make_unique<schema::LibraryCallT>();
+  body.library->function = runtime::kMatmulFunction;
+  for (auto [i, operand] : llvm::enumerate(dispatch.getLibraryOperands())) {
+    bool isResult = i == runtime::kMatmulResult;
+    AffineExpr start = sizes->getResult(runtime::kMatmulSizes);
+    int32_t offset = -1;
+    if (i == runtime::kMatmulActivations && start != 0)
+      offset = int32_t(expression(start * 2)); // bytes of bf16
+    body.library->operands.emplace_back(
+        buffers.lookup(operand),
+        uint32_t(isResult ? schema::Access::write : schema::Access::read),
+        offset, -1);
+  }
+  for (AffineExpr size : sizes->getResults().drop_back())
+    body.library->sizes.push_back(expression(size));
+  auto form = std::make_unique<schema::KeyValueT>();
+  form->key = "form";
+  form->value = dispatch.getForm()->str();
+  body.library->attributes.push_back(std::move(form));
   return success();
 }
 

@@ -39,6 +39,8 @@ private:
   mlir::LogicalResult addCommands();
   mlir::LogicalResult addDispatch(plan::DispatchOp dispatch,
                                   schema::CommandT &command);
+  mlir::LogicalResult addLibrary(plan::DispatchOp dispatch,
+                                 schema::DispatchT &body);
   mlir::LogicalResult addWaits(plan::DispatchOp dispatch,
                                schema::BlockT &block);
   uint32_t addBuffer(mlir::Value value, schema::BufferKind kind, uint32_t index,

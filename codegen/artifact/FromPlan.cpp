@@ -18,7 +18,7 @@ static std::unique_ptr<schema::ConstantT> describe(plan::ConstantOp op) {
   auto piece = [&](size_t i) -> ArrayRef<int64_t> {
     return cast<DenseI64ArrayAttr>(op.getPieces()[i]);
   };
-  if (op.getLayout() == "dense") {
+  if (op.getLayout() == "dense" || op.getLayout() == "rounded") {
     for (size_t i = 1; i < piece(0).size(); i += 2)
       constant->dims.push_back(uint64_t(piece(0)[i]));
     return constant;

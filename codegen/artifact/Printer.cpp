@@ -3,6 +3,7 @@
 #include "codegen/artifact/JsonText.h"
 #include "runtime/core/DType.h"
 #include "runtime/core/Expression.h"
+#include "runtime/core/MatmulForm.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -91,6 +92,21 @@ std::string originText(const Entry &entry, const Symbol &symbol) {
          ", dimension " + std::to_string(symbol.dim());
 }
 
+/// "cublaslt.matmul (s0 x 768 x 3072, bias)"
+std::string libraryText(const EntryText &text, const LibraryCall &call) {
+  std::string line = call.function()->str() + " (";
+  if (!runtime::isMatmul(call))
+    return line + ")";
+  for (uint32_t i : {runtime::kMatmulM, runtime::kMatmulN, runtime::kMatmulK})
+    line += (i ? " x " : "") + text.expression(call.sizes()->Get(i));
+  for (uint32_t i = 0; i < lengthOf(call.attributes()); ++i) {
+    const KeyValue &each = *call.attributes()->Get(i);
+    if (each.key()->str() == "form" && lengthOf(each.value()))
+      line += ", " + textOf(each.value());
+  }
+  return line + ")";
+}
+
 std::string commandText(const Variant &variant, const EntryText &text,
                         const Command &command) {
   std::string line = EnumNameCommandBody(command.body_type());
@@ -101,6 +117,8 @@ std::string commandText(const Variant &variant, const EntryText &text,
            text.expression(dispatch->grid_z()) + ")";
     for (uint32_t i = 0; i < lengthOf(dispatch->operands()); ++i)
       line += (i ? ", " : " on ") + text.operand(*dispatch->operands()->Get(i));
+    if (const LibraryCall *library = dispatch->library())
+      line += ", or " + libraryText(text, *library);
   } else if (const Copy *copy = command.body_as_Copy()) {
     line += " " + text.operand(*copy->source()) + " to " +
             text.operand(*copy->target()) + ", " +

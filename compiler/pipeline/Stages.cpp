@@ -178,7 +178,8 @@ static PassNames lowerPasses(const CompileOptions &options) {
 static PassNames schedulePasses(const CompileOptions &options) {
   if (!options.optimize)
     return {"plan-schedule"};
-  return {"plan-in-place", "plan-streams", "plan-schedule"};
+  return {"plan-in-place", "plan-streams", "plan-schedule",
+          "plan-library-calls"};
 }
 
 //===----------------------------------------------------------------------===//

@@ -21,13 +21,15 @@ def Plan_ConstantOp : Plan_Op<"constant", [Symbol]> {
   let summary = "a constant of the artifact: sources, and the layout they are packed in";
   let description = [{
     `layout` is "dense" (row-major elements of the one source, any element
-    type), "panels16" (a matrix `[rows = K, columns = N]` as
-    `[ceil(N/16)][K][16]`, zero-filled), repeated `groups` times, "pairs16" (of 16
+    type), "rounded" (dense, of bf16 where the source is of f32), "panels16" (a
+    matrix `[rows = K, columns = N]` as `[ceil(N/16)][K][16]`, zero-filled),
+    repeated `groups` times, "pairs16" (of 16
     bits, with two rows side by side: `[ceil(N/16)][ceil(K/2)][16][2]`), or the lines of
     panels of numbers of 4 or 8 bits that codegen/cpu/kernels/NarrowPanel.h
     shows: "lines8" of i8, "lines4" of i4, "lines4u" of ui4.
     Each piece is a source tensor with the strides (in elements) at which it is
-    read and the extents it contributes: for dense, `[offset, n0, s0, n1, s1,
+    read and the extents it contributes: for dense and
+    rounded, `[offset, n0, s0, n1, s1,
     ...]`; for the others `[offset, group stride, K0, K0 stride, K1, K1 stride, K2,
     K2 stride, N, N stride]` with K = K0 * K1 * K2 (rows and columns of taps,
     channels), pieces following each other along N.
@@ -206,7 +208,7 @@ def Plan_GetConstantOp : Plan_Op<"get_constant", [Pure]> {
   let assemblyFormat = "$constant (`columns` $columns^)? attr-dict `:` type($result)";
 }
 
-def Plan_DispatchOp : Plan_Op<"dispatch"> {
+def Plan_DispatchOp : Plan_Op<"dispatch", [AttrSizedOperandSegments]> {
   let summary = "runs a kernel once per cell of a grid";
   let description = [{
     `grid` has three results, `sizes` one for each symbol of the kernel, all
@@ -217,13 +219,30 @@ def Plan_DispatchOp : Plan_Op<"dispatch"> {
     Launches of one `stream` (default 0) follow each other, those of different
     ones may run at the same time. `waits` names streams whose launches so far
     are to be finished first.
+
+    `library` names a library's function that computes the same, where there is
+    the library, from operands and sizes of its own and by a `form`.
+    "cublaslt.matmul" (runtime/schema/program.fbs) is given weights, activations,
+    the result, then the bias and the residual that the form has, and m, n, k,
+    from one row of activations and one column of weights to the next, and the
+    element at which activations begin. What it writes is an operand of the
+    kernel.
+
+    ```mlir
+    plan.dispatch @gemm grid ... sizes ... (%x, %w, %b, %y) : ...
+        library "cublaslt.matmul" form "bias" sizes affine_map<()[s0] -> (s0, 768, 3072, 3072, 3072, 0)>
+        (%w, %x, %y, %b) : !plan.buffer<bf16>, !plan.buffer<bf16>, !plan.buffer<f32>, !plan.buffer<f32>
+    ```
   }];
-  let arguments = (ins FlatSymbolRefAttr:$kernel, AffineMapAttr:$grid, AffineMapAttr:$sizes, Variadic<Plan_BufferType>:$operands,
+  let arguments = (ins FlatSymbolRefAttr:$kernel, AffineMapAttr:$grid, AffineMapAttr:$sizes, Variadic<Plan_BufferType>:$kernel_operands,
                        OptionalAttr<AffineMapAttr>:$flops, UnitAttr:$independent,
-                       OptionalAttr<I64Attr>:$stream, OptionalAttr<DenseI64ArrayAttr>:$waits);
+                       OptionalAttr<I64Attr>:$stream, OptionalAttr<DenseI64ArrayAttr>:$waits,
+                       OptionalAttr<StrAttr>:$library, OptionalAttr<StrAttr>:$form, OptionalAttr<AffineMapAttr>:$library_sizes,
+                       Variadic<Plan_BufferType>:$library_operands);
   let assemblyFormat = [{
     $kernel `grid` $grid `sizes` $sizes (`flops` $flops^)? (`independent` $independent^)?
-    (`stream` $stream^)? (`waits` $waits^)? `(` $operands `)` attr-dict `:` type($operands)
+    (`stream` $stream^)? (`waits` $waits^)? `(` $kernel_operands `)` attr-dict `:` type($kernel_operands)
+    (`library` $library^ `form` $form `sizes` $library_sizes `(` $library_operands `)` `:` type($library_operands))?
   }];
 }
 

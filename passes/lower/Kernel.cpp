@@ -101,7 +101,8 @@ void Lowering::dispatch(plan::KernelOp kernel, ArrayRef<Value> operands,
       loc, name, AffineMapAttr::get(symbols.map(three)),
       AffineMapAttr::get(sizes), operands,
       AffineMapAttr::get(symbols.map(flops)), UnitAttr(), IntegerAttr(),
-      DenseI64ArrayAttr());
+      DenseI64ArrayAttr(), StringAttr(), StringAttr(), AffineMapAttr(),
+      ValueRange());
 }
 
 } // namespace mmcc::lower

@@ -59,16 +59,17 @@ struct PlanInPlace : impl::PlanInPlaceBase<PlanInPlace> {
   void reuse(plan::DispatchOp dispatch, plan::KernelOp kernel) {
     for (int64_t written : kernel.getWritten()) {
       auto target =
-          dispatch.getOperands()[written].getDefiningOp<plan::AllocOp>();
+          dispatch.getKernelOperands()[written].getDefiningOp<plan::AllocOp>();
       if (!target || target.getOffset() || !isFirstUse(target, dispatch))
         continue;
-      for (auto [read, operand] : llvm::enumerate(dispatch.getOperands())) {
+      for (auto [read, operand] :
+           llvm::enumerate(dispatch.getKernelOperands())) {
         auto source = operand.getDefiningOp<plan::AllocOp>();
         if (!source || source == target ||
             source.getElements() != target.getElements() ||
             source.getType() != target.getType() ||
             !isLastUse(source, dispatch) ||
-            llvm::count(dispatch.getOperands(), operand) != 1 ||
+            llvm::count(dispatch.getKernelOperands(), operand) != 1 ||
             !accessesCoincide(kernel, read, written))
           continue;
         target.replaceAllUsesWith(source.getResult());

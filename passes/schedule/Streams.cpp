@@ -143,7 +143,7 @@ struct PlanStreams : impl::PlanStreamsBase<PlanStreams> {
         return;
       auto kernel = symbols.lookup<plan::KernelOp>(dispatch.getKernel());
       llvm::SmallSetVector<unsigned, 4> needs;
-      for (auto [i, buffer] : llvm::enumerate(dispatch.getOperands())) {
+      for (auto [i, buffer] : llvm::enumerate(dispatch.getKernelOperands())) {
         Accesses &known = accesses[buffer];
         for (unsigned writer : known.writers)
           needs.insert(branches.find(writer));
@@ -152,7 +152,7 @@ struct PlanStreams : impl::PlanStreamsBase<PlanStreams> {
             needs.insert(branches.find(reader));
       }
       unsigned branch = branches.add(needs);
-      for (auto [i, buffer] : llvm::enumerate(dispatch.getOperands())) {
+      for (auto [i, buffer] : llvm::enumerate(dispatch.getKernelOperands())) {
         Accesses &known = accesses[buffer];
         if (llvm::is_contained(kernel.getWritten(), int64_t(i)))
           known.writers.insert(branch);

@@ -35,6 +35,10 @@ static void printEntry(plan::VariantOp variant, plan::EntryOp entry,
       if (std::string form = kernel ? describeAttentionForm(kernel) : "";
           !form.empty())
         os << "         " << form << "\n";
+      if (dispatch.getLibrary())
+        os << "         " << *dispatch.getLibrary() << " ("
+           << dispatch.getForm().value_or("")
+           << ") where there is the library\n";
     } else if (llvm::isa<plan::CopyOp>(op)) {
       printRow("copy", "");
     }
