@@ -407,6 +407,16 @@ LogicalResult EntryBuilder::addLibrary(plan::DispatchOp dispatch,
   form->key = "form";
   form->value = dispatch.getForm()->str();
   body.library->attributes.push_back(std::move(form));
+  if (auto choices = dispatch->getAttrOfType<DictionaryAttr>("library_choices"))
+    for (NamedAttribute each : choices) {
+      auto text = dyn_cast<StringAttr>(each.getValue());
+      if (!text)
+        return dispatch.emitOpError("has a choice that is no text");
+      auto choice = std::make_unique<schema::KeyValueT>();
+      choice->key = each.getName().str();
+      choice->value = text.str();
+      body.library->attributes.push_back(std::move(choice));
+    }
   return success();
 }
 

@@ -5,6 +5,7 @@
 #include "codegen/artifact/Writer.h"
 #include "codegen/cpu/CodeGen.h"
 #include "compiler/evaluate/Passes.h"
+#include "compiler/pipeline/LibraryChoices.h"
 #include "compiler/pipeline/Taps.h"
 #include "compiler/pipeline/Target.h"
 #include "compiler/pipeline/UnfusedAttention.h"
@@ -254,8 +255,13 @@ StageResult mmcc::runStage(Stage stage, ModuleOp module,
     return runPasses(quantizePasses(options), module);
   case Stage::lower:
     return runPasses(lowerPasses(options), module);
-  case Stage::schedule:
-    return runPasses(schedulePasses(options), module);
+  case Stage::schedule: {
+    StageResult result = runPasses(schedulePasses(options), module);
+    if (result == StageResult::done && !options.tuning.empty() &&
+        failed(addLibraryChoices(module, options.tuning)))
+      result = StageResult::rejected;
+    return result;
+  }
   case Stage::import:
   case Stage::emit:
     break;

@@ -2,6 +2,7 @@
 
 #include "compiler/pipeline/TuningRecord.h"
 #include "compiler/pipeline/Target.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/JSON.h"
@@ -44,9 +45,17 @@ std::string TuningRecord::thisMachine() {
   return machine;
 }
 
+/// "library", "kernel", or the bytes of an algorithm.
+static bool isChoice(llvm::StringRef text) {
+  constexpr size_t digits = 128;
+  return text == "library" || text == "kernel" ||
+         (text.size() == digits && llvm::all_of(text, llvm::isHexDigit));
+}
+
 std::string TuningRecord::open(const std::string &file) {
   path = file;
   machines.clear();
+  products.clear();
   isChanged = false;
   if (!llvm::sys::fs::exists(path))
     return "";
@@ -81,7 +90,56 @@ std::string TuningRecord::open(const std::string &file) {
       }
     }
   }
+  const llvm::json::Object *gpus = root->getObject("products");
+  for (const auto &[machine, some] : gpus ? *gpus : llvm::json::Object()) {
+    const llvm::json::Object *each = some.getAsObject();
+    if (!each)
+      return path + ": '" + machine.str() + "' is no object";
+    for (const auto &[product, value] : *each) {
+      const llvm::json::Object *known = value.getAsObject();
+      std::optional<llvm::StringRef> choice =
+          known ? known->getString("choice") : std::nullopt;
+      std::optional<double> time =
+          known ? known->getNumber("microseconds") : std::nullopt;
+      if (!choice || !time || !isChoice(*choice))
+        return path + ": '" + product.str() + "' has no choice and time";
+      products[machine.str()][product.str()] = {choice->str(), *time};
+    }
+  }
   return "";
+}
+
+std::string TuningRecord::productName(int64_t m, int64_t n, int64_t k,
+                                      int64_t row, const std::string &form) {
+  std::string name = llvm::formatv("{0} x {1} x {2}", m, n, k);
+  if (row != k)
+    name += llvm::formatv(" of {0}", row);
+  return form.empty() ? name : name + ", " + form;
+}
+
+std::string TuningRecord::findProduct(const std::string &machine,
+                                      const std::string &product) const {
+  auto all = products.find(machine);
+  if (all == products.end())
+    return "";
+  auto found = all->second.find(product);
+  return found == all->second.end() ? "" : found->second.choice;
+}
+
+void TuningRecord::addProduct(const std::string &machine,
+                              const std::string &product,
+                              const std::string &choice, double microseconds) {
+  products[machine][product] = {choice, std::round(microseconds * 100) / 100};
+  isChanged = true;
+}
+
+void TuningRecord::forEachChoice(
+    const std::string &product,
+    llvm::function_ref<void(const std::string &, const std::string &)> visit)
+    const {
+  for (const auto &[machine, all] : products)
+    if (auto found = all.find(product); found != all.end())
+      visit(machine, found->second.choice);
 }
 
 double TuningRecord::find(const LayerExtents &layer,
@@ -118,6 +176,16 @@ std::string TuningRecord::save() const {
     all[machine] = std::move(some);
   }
   llvm::json::Object root{{"version", 1}, {"machines", std::move(all)}};
+  llvm::json::Object gpus;
+  for (const auto &[machine, some] : products) {
+    llvm::json::Object each;
+    for (const auto &[product, choice] : some)
+      each[product] = llvm::json::Object{{"choice", choice.choice},
+                                         {"microseconds", choice.microseconds}};
+    gpus[machine] = std::move(each);
+  }
+  if (!gpus.empty())
+    root["products"] = std::move(gpus);
   llvm::Error failure = llvm::writeToOutput(path, [&](llvm::raw_ostream &os) {
     os << llvm::formatv("{0:2}", llvm::json::Value(std::move(root))) << "\n";
     return llvm::Error::success();

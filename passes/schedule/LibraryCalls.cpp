@@ -255,20 +255,20 @@ struct PlanLibraryCalls : impl::PlanLibraryCallsBase<PlanLibraryCalls> {
     builder.setInsertionPoint(dispatch);
     return builder.create<plan::GetConstantOp>(
         wide.getLoc(), plan::BufferType::get(builder.getContext(), bf16),
-        FlatSymbolRefAttr::get(builder.getContext(), name));
+        FlatSymbolRefAttr::get(builder.getContext(), name), UnitAttr());
   }
 
   void describe(plan::DispatchOp dispatch, const Product &product) {
     plan::KernelOp kernel = product.kernel;
     Value weights = dispatch.getKernelOperands()[1];
-    plan::ConstantOp constant = constantOf(weights);
+    auto constant = weights.getDefiningOp<plan::GetConstantOp>();
     AffineMap sizes = dispatch.getSizes();
     auto ofEntry = [&](AffineExpr expr) {
       return expr.replaceSymbols(sizes.getResults());
     };
     AffineExpr rows = ofEntry(kernel.getParams().getResult(kRows));
     auto known = dyn_cast<AffineConstantExpr>(rows);
-    if (!constant || constant.getLayout() != "pairs16.columns" ||
+    if (!constant || !constant.getColumns() ||
         (known && known.getValue() < kLeastRows))
       return;
     Builder builder(&getContext());

@@ -18,16 +18,29 @@ bool isMatmul(const LibraryCall &call) {
   return viewOf(call.function()) == kMatmulFunction;
 }
 
+namespace {
+
+constexpr struct {
+  std::string_view word;
+  uint32_t bit;
+} known[] = {{"bias", kMatmulBias},
+             {"residual", kMatmulResidual},
+             {"relu", kMatmulRelu},
+             {"gelu", kMatmulGelu},
+             {"bf16", kMatmulNarrow}};
+
+} // namespace
+
+std::string matmulFormText(uint32_t form) {
+  std::string text;
+  for (const auto &each : known)
+    if (form & each.bit)
+      text += (text.empty() ? "" : ",") + std::string(each.word);
+  return text;
+}
+
 /// The bits of words with commas between them; false for another word.
 static bool readWords(std::string_view text, uint32_t &form) {
-  constexpr struct {
-    std::string_view word;
-    uint32_t bit;
-  } known[] = {{"bias", kMatmulBias},
-               {"residual", kMatmulResidual},
-               {"relu", kMatmulRelu},
-               {"gelu", kMatmulGelu},
-               {"bf16", kMatmulNarrow}};
   while (!text.empty()) {
     std::string_view word = text.substr(0, text.find(','));
     text.remove_prefix(std::min(word.size() + 1, text.size()));

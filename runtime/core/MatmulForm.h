@@ -6,6 +6,7 @@
 #include "runtime/schema/program_generated.h"
 
 #include <cstdint>
+#include <string>
 
 namespace mmcc::runtime {
 
@@ -51,6 +52,9 @@ constexpr bool hasMatmulOperand(uint32_t form, uint32_t operand) {
 
 /// Whether the call is one of kMatmulFunction.
 bool isMatmul(const schema::LibraryCall &call);
+
+/// As the attribute "form" has it: "bias,gelu,bf16".
+std::string matmulFormText(uint32_t form);
 
 /// The form that its attributes describe; false if they make no sense.
 bool readMatmulForm(const schema::LibraryCall &call, uint32_t &form);

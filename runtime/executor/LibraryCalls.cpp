@@ -3,6 +3,8 @@
 #include "runtime/executor/GpuExecutor.h"
 #include "runtime/loader/ProgramVerifier.h"
 
+#include <charconv>
+
 namespace mmcc::runtime {
 
 using namespace schema;
@@ -45,6 +47,35 @@ Status LaunchList::library(const ResolveContext &context,
   return {};
 }
 
+/// What was found best for these rows on such a GPU with such a library: an
+/// algorithm's bytes in hexadecimal, or "kernel". Empty: nobody has looked.
+static std::string choiceOf(const LibraryCall &call, const GpuProgram &gpu,
+                            int64_t rows) {
+  const std::string key = gpu.device()->name() + ", " + gpu.libraryText() +
+                          ", " + std::to_string(rows) + " rows";
+  for (uint32_t i = 0; i < lengthOf(call.attributes()); ++i) {
+    const KeyValue &each = *call.attributes()->Get(i);
+    if (each.value() && each.key()->str() == key)
+      return each.value()->str();
+  }
+  return "";
+}
+
+static bool readAlgorithm(const std::string &text,
+                          cuda::LtAlgorithm &algorithm) {
+  constexpr size_t digits = 16;
+  if (text.size() != digits * std::size(algorithm.data))
+    return false;
+  for (size_t i = 0; i < std::size(algorithm.data); ++i) {
+    const char *begin = text.data() + i * digits;
+    auto [end, error] =
+        std::from_chars(begin, begin + digits, algorithm.data[i], 16);
+    if (error != std::errc() || end != begin + digits)
+      return false;
+  }
+  return true;
+}
+
 void GpuExecutor::limitMatmuls() {
   constexpr size_t most = 1024;
   if (matmuls_.size() < most)
@@ -73,7 +104,12 @@ Status GpuExecutor::findMatmul(const LaunchList &list, size_t index,
   std::unique_ptr<cuda::Matmul> &known = matmuls_[problem];
   if (!known) {
     auto made = std::make_unique<cuda::Matmul>(*library);
-    MMCC_RETURN_IF_ERROR(made->start(problem, nullptr));
+    std::string choice =
+        choiceOf(*dispatch.library(), *gpu_, problem[kMatmulM]);
+    cuda::LtAlgorithm wanted;
+    if (choice != "kernel")
+      MMCC_RETURN_IF_ERROR(made->start(
+          problem, readAlgorithm(choice, wanted) ? &wanted : nullptr));
     known = std::move(made);
   }
   if (!known->isPossible())

@@ -13,7 +13,7 @@ FAKE = BUILD / "fake_cuda"
 def fake_gpu(monkeypatch, tmp_path_factory):
     """The compiler for it; setting FAKE_CUDA_... in the environment says what it is like."""
     for name in list(os.environ):
-        if name.startswith(("FAKE_CUDA_", "MMCC_CUDA_")):
+        if name.startswith(("FAKE_CU", "MMCC_CU")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("MMCC_NVCC", str(FAKE / "host_nvcc"))
     monkeypatch.setenv("MMCC_CACHE", str(host_cache(tmp_path_factory)))

@@ -118,8 +118,8 @@ def test_what_tune_refuses(model, tools, tmp_path):
     tools.compile(model, tmp_path / "m.mmcc", "-O0")
     done = tools.call("mmcc", "tune", tmp_path / "m.mmcc", f"--tuning={tmp_path / 'r.json'}")
     assert done.returncode == 1 and "has no linear layer" in done.stderr
-    done = tools.call("mmcc", "tune", tmp_path / "m.mmcc", f"--tuning={tmp_path / 'r.json'}", "--device=cuda")
-    assert done.returncode == 2 and "--device=cuda" in done.stderr
+    done = tools.call("mmcc", "tune", tmp_path / "m.mmcc", f"--tuning={tmp_path / 'r.json'}", "--device=cuda:x")
+    assert done.returncode == 2 and "'cuda:x' is no device" in done.stderr
     done = tools.call("mmcc", "tune", model, f"--tuning={tmp_path / 'r.json'}")
     assert done.returncode == 1
     done = tools.call("mmcc", "compile", model, "-o", tmp_path / "n.mmcc", "--tuning=r.json")

@@ -1,10 +1,13 @@
 """What the numbers are of: GPU, driver, clocks, compiler, packages."""
 
+import ctypes
 import datetime
 import importlib.metadata
 import os
 import platform
 import shutil
+import sys
+from pathlib import Path
 
 GPU = ("name", "driver_version", "memory.total", "compute_cap", "power.limit", "clocks.max.sm", "clocks.max.mem")
 CLOCKS = ("clocks.sm", "clocks.mem", "temperature.gpu", "power.draw", "clocks_event_reasons.active")
@@ -41,6 +44,28 @@ def nvcc(clock) -> str:
     return next((line.strip() for line in lines if "release" in line), lines[-1].strip() if lines else "")
 
 
+def cublaslt() -> str:
+    """The library that mmcc-run may use for products: as told, or what PyTorch or a toolkit brings along; empty if there is none."""
+    if told := os.environ.get("MMCC_CUBLASLT"):
+        return told
+    packages = [Path(p) / "nvidia" / part / "lib" for p in sys.path for part in ("cu13", "cublas")]
+    for folder in (*packages, Path("/usr/local/cuda/lib64")):
+        if (folder / "libcublasLt.so.13").exists():
+            return str(folder / "libcublasLt.so.13")
+    return ""
+
+
+def cublaslt_version(library: str) -> str:
+    try:
+        version = ctypes.CDLL(library).cublasLtGetVersion if library else None
+    except OSError:
+        return ""
+    if version is None:
+        return ""
+    version.restype = ctypes.c_size_t
+    return f"{version() // 10000}.{version() // 100 % 100}.{version() % 100}"
+
+
 def processor() -> str:
     for line in open("/proc/cpuinfo"):
         if line.startswith("model name"):
@@ -55,6 +80,7 @@ def all_of_them(clock) -> dict:
         gpu=query(clock, GPU),
         clocks_before=query(clock, CLOCKS),
         nvcc=nvcc(clock),
+        cublaslt=cublaslt_version(cublaslt()),
         processor=processor(),
         python=platform.python_version(),
         packages=versions(),

@@ -31,6 +31,7 @@ def heading(found: dict) -> list[str]:
         if clocks := facts.get(f"clocks_{when}"):
             lines += [f"* {when}: {', '.join(f'{k} {v}' for k, v in clocks.items())}"]
     lines += [f"* nvcc: {facts['nvcc'] or 'none'}", f"* host: {facts['processor']}; Python {facts['python']}"]
+    lines += [f"* cuBLASLt: {facts['cublaslt'] or 'none'}"]
     there = [f"{k} {v}" for k, v in facts["packages"].items() if v]
     lines += [f"* packages: {', '.join(there)}; absent: {', '.join(k for k, v in facts['packages'].items() if not v) or 'none'}"]
     lines += [f"* {found['seconds']:.0f} s in all, of {found['limit']:.0f}" + ("" if found["done"] else "; **not finished**")]

@@ -154,6 +154,8 @@ def main() -> int:
         return 2
     found = dict(facts=facts.all_of_them(clock), pack=pack, limit=options.seconds, done=False, broken=False, problems=[])
     found |= dict(correctness=[], sanitizer=[], benchmark={})
+    if library := facts.cublaslt():
+        os.environ["MMCC_CUBLASLT"] = library
     kept = Record(options.record, found)
     kept.write()
     with tempfile.TemporaryDirectory(prefix="mmcc-gpu-", ignore_cleanup_errors=True) as work:

@@ -237,8 +237,12 @@ void interpretPrecision(const Raw &raw, const CompileOptions &options) {
 }
 
 void interpretQuantization(const Raw &raw, CompileOptions &options) {
-  if (!options.tuning.empty() && raw.quantize != "auto")
-    throw Refusal{"--tuning times what --quantize=auto chooses from"};
+  bool hasGpu = llvm::any_of(options.targets, [](const std::string &target) {
+    return llvm::StringRef(target).starts_with("cuda:");
+  });
+  if (!options.tuning.empty() && raw.quantize != "auto" && !hasGpu)
+    throw Refusal{"--tuning times what --quantize=auto chooses from, and "
+                  "products on GPUs"};
   if (raw.quantize == "none") {
     if (raw.groupSize || raw.asymmetric || !raw.method.empty() || raw.actOrder)
       throw Refusal{"--group-size, --asymmetric, --method and --act-order need "
@@ -320,11 +324,20 @@ void interpret(const Raw &raw, CommandLine &commandLine) {
   options.recorded = recordOptions(raw, options);
 }
 
-void interpretDevice(const Raw &raw) {
-  if (llvm::StringRef(raw.device).starts_with("cuda"))
-    throw Refusal{"not supported yet: --device=" + raw.device};
-  if (raw.device != "cpu")
+/// cpu, cuda or cuda:N.
+void interpretDevice(const Raw &raw, CommandLine &commandLine) {
+  llvm::StringRef device = raw.device;
+  if (device == "cpu")
+    return;
+  int number = 0;
+  bool known = device.consume_front("cuda");
+  if (known && device.consume_front(":"))
+    known = !device.getAsInteger(10, number) && number >= 0;
+  else
+    known &= device.empty();
+  if (!known)
     throw Refusal{"'" + raw.device + "' is no device"};
+  commandLine.gpu = number;
 }
 
 bool isVerb(llvm::StringRef word) {
@@ -403,7 +416,7 @@ std::optional<ExitCode> mmcc::parseCommandLine(int argc,
     std::reverse(arguments.begin(), arguments.end());
     app.parse(arguments);
     if (commandLine.verb == Verb::tune)
-      interpretDevice(raw);
+      interpretDevice(raw, commandLine);
     else if (commandLine.verb != Verb::inspect)
       interpret(raw, commandLine);
     return std::nullopt;

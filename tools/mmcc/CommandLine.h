@@ -20,6 +20,8 @@ struct CommandLine {
   std::string artifact;
   /// Of diff: the arrays to run on, and expected outputs if there are any.
   std::string inputs, reference;
+  /// Of tune: which GPU; nothing: this processor.
+  std::optional<int> gpu;
   /// Of inspect: as JSON, or with every command.
   bool json = false, commands = false;
 };

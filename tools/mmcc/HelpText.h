@@ -48,11 +48,12 @@ An entry point each; {"entries": {"a": "A.onnx", "b": "B.onnx"}, "connect":
 )";
 
 inline constexpr char kTuneHelp[] =
-    R"(mmcc tune FILE.mmcc --tuning=RECORD [--device=cpu]
+    R"(mmcc tune FILE.mmcc --tuning=RECORD [--device=cpu | cuda:N]
 
 Times the linear layers of an artifact in every scheme that --quantize=auto
 chooses from, on this machine, and adds the figures to RECORD, which mmcc compile
---tuning=RECORD then decides by.
+--tuning=RECORD then decides by. On a GPU it times each product that cuBLASLt may
+do in the ways that the library has, and by the artifact's kernel.
 )";
 
 inline constexpr char kInspectHelp[] =

@@ -1,6 +1,7 @@
 //===- Tune.cpp - Times the open choices of an artifact -------------------===//
 //
-// What is open is the scheme of each linear layer. An artifact tells their
+// On a processor that is the scheme of each linear layer (on a GPU:
+// TuneProducts.cpp). An artifact tells their
 // extents in its note "layers" (LayerExtents.h); rows that depend on the call
 // are timed as one, as sixteen and as 128.
 //
@@ -37,6 +38,18 @@ ExitCode mmcc::tune(const CommandLine &commandLine) {
   runtime::Status status = file.open(commandLine.artifact.c_str(), kThreads);
   if (!status.ok())
     return fail(ExitCode::input, status.message());
+  TuningRecord record;
+  if (std::string message = record.open(commandLine.compile.tuning);
+      !message.empty())
+    return fail(ExitCode::input, message);
+  if (commandLine.gpu) {
+    if (ExitCode code = tuneProducts(file, *commandLine.gpu, record);
+        code != ExitCode::done)
+      return code;
+    std::string message = record.save();
+    return message.empty() ? ExitCode::done
+                           : fail(ExitCode::environment, message);
+  }
   std::optional<std::vector<LayerExtents>> layers = parseLayers(noteOf(file));
   if (!layers)
     return fail(ExitCode::input,
@@ -45,10 +58,6 @@ ExitCode mmcc::tune(const CommandLine &commandLine) {
     return fail(ExitCode::input, file.name() +
                                      ": has no linear layer whose scheme is "
                                      "open");
-  TuningRecord record;
-  std::string message = record.open(commandLine.compile.tuning);
-  if (!message.empty())
-    return fail(ExitCode::input, message);
   LayerTimer timer(record, llvm::errs());
   llvm::outs() << TuningRecord::thisMachine() << "\n";
   std::vector<std::optional<QuantizeRequest>> schemes = {std::nullopt};
@@ -67,7 +76,7 @@ ExitCode mmcc::tune(const CommandLine &commandLine) {
     llvm::outs() << "\n";
     llvm::outs().flush();
   }
-  message = record.save();
+  std::string message = record.save();
   return message.empty() ? ExitCode::done
                          : fail(ExitCode::environment, message);
 }

@@ -7,6 +7,11 @@
 
 namespace mmcc {
 
+class TuningRecord;
+namespace runtime {
+class Artifact;
+}
+
 // Each writes its result to standard output, and one message a fault to
 // standard error.
 ExitCode inspect(const CommandLine &commandLine);
@@ -14,6 +19,9 @@ ExitCode explain(const CommandLine &commandLine);
 ExitCode doctor(const CommandLine &commandLine);
 ExitCode diff(const CommandLine &commandLine);
 ExitCode tune(const CommandLine &commandLine);
+
+/// Times products on a GPU and adds to the record what is best.
+ExitCode tuneProducts(runtime::Artifact &file, int gpu, TuningRecord &record);
 
 } // namespace mmcc
 

@@ -1,8 +1,7 @@
 // RUN: mmcc-opt %s --plan-library-calls --mlir-print-local-scope | FileCheck %s
 
 // Weights lie in columns on a GPU; the bias is a constant, too.
-plan.constant @w : bf16 "pairs16.columns" bytes 131072 groups 1 sources [dense<1.0> : tensor<256x256xbf16>] pieces [array<i64: 0, 0, 1, 0, 1, 0, 256, 256, 256, 1>]
-plan.constant @panels : bf16 "pairs16" bytes 131072 groups 1 sources [dense<1.0> : tensor<256x256xbf16>] pieces [array<i64: 0, 0, 1, 0, 1, 0, 256, 256, 256, 1>]
+plan.constant @w : bf16 "pairs16" bytes 131072 groups 1 sources [dense<1.0> : tensor<256x256xbf16>] pieces [array<i64: 0, 0, 1, 0, 1, 0, 256, 256, 256, 1>]
 plan.constant @b : f32 "dense" bytes 1024 groups 1 sources [dense<1.0> : tensor<256xf32>] pieces [array<i64: 0, 256, 1>]
 // CHECK: plan.constant @b_bf16 : bf16 "rounded" bytes 512 groups 1 sources [dense<1.000000e+00> : tensor<256xf32>] pieces [array<i64: 0, 256, 1>]
 
@@ -200,7 +199,7 @@ plan.variant "cuda:sm_80" {
   // CHECK: plan.dispatch @plain {{.*}}(%[[A]], %[[W]], %[[Y]]) {{.*}} library "cublaslt.matmul" form "" sizes affine_map<() -> (512, 256, 256, 256, 256, 0)>(%[[W]], %[[A]], %[[Y]])
   plan.entry @library_when_plain symbols [] ranges [] inputs ["a"] outputs ["y"] types [bf16, f32] shapes [#tensor, #tensor] {
   ^bb0(%a: !plan.buffer<bf16>, %y: !plan.buffer<f32>):
-    %w = plan.get_constant @w : !plan.buffer<bf16>
+    %w = plan.get_constant @w columns : !plan.buffer<bf16>
     plan.dispatch @plain grid #grid sizes #none(%a, %w, %y) : !plan.buffer<bf16>, !plan.buffer<bf16>, !plan.buffer<f32>
   }
   // CHECK-LABEL: plan.entry @library_when_bias_and_residual
@@ -209,7 +208,7 @@ plan.variant "cuda:sm_80" {
   // CHECK: plan.dispatch @residual {{.*}} library "cublaslt.matmul" form "bias,residual" {{.*}}(%{{.*}}, %[[A]], %[[Y]], %[[B]], %[[R]])
   plan.entry @library_when_bias_and_residual symbols [] ranges [] inputs ["a", "r"] outputs ["y"] types [bf16, f32, f32] shapes [#tensor, #tensor, #tensor] {
   ^bb0(%a: !plan.buffer<bf16>, %r: !plan.buffer<f32>, %y: !plan.buffer<f32>):
-    %w = plan.get_constant @w : !plan.buffer<bf16>
+    %w = plan.get_constant @w columns : !plan.buffer<bf16>
     %b = plan.get_constant @b : !plan.buffer<f32>
     plan.dispatch @residual grid #grid sizes #none(%a, %w, %b, %r, %y) : !plan.buffer<bf16>, !plan.buffer<bf16>, !plan.buffer<f32>, !plan.buffer<f32>, !plan.buffer<f32>
   }
@@ -218,7 +217,7 @@ plan.variant "cuda:sm_80" {
   // CHECK: plan.dispatch @relu {{.*}} library "cublaslt.matmul" form "bias,relu,bf16" {{.*}}, %[[B]])
   plan.entry @library_when_relu_to_bf16 symbols [] ranges [] inputs ["a"] outputs ["y"] types [bf16, bf16] shapes [#tensor, #tensor] {
   ^bb0(%a: !plan.buffer<bf16>, %y: !plan.buffer<bf16>):
-    %w = plan.get_constant @w : !plan.buffer<bf16>
+    %w = plan.get_constant @w columns : !plan.buffer<bf16>
     %b = plan.get_constant @b : !plan.buffer<f32>
     plan.dispatch @relu grid #grid sizes #none(%a, %w, %b, %y) : !plan.buffer<bf16>, !plan.buffer<bf16>, !plan.buffer<f32>, !plan.buffer<bf16>
   }
@@ -227,21 +226,21 @@ plan.variant "cuda:sm_80" {
   // CHECK-NOT: library "
   plan.entry @kernel_when_the_bias_is_an_input symbols [] ranges [] inputs ["a", "b"] outputs ["y"] types [bf16, f32, bf16] shapes [#tensor, affine_map<() -> (256)>, #tensor] {
   ^bb0(%a: !plan.buffer<bf16>, %b: !plan.buffer<f32>, %y: !plan.buffer<bf16>):
-    %w = plan.get_constant @w : !plan.buffer<bf16>
+    %w = plan.get_constant @w columns : !plan.buffer<bf16>
     plan.dispatch @relu grid #grid sizes #none(%a, %w, %b, %y) : !plan.buffer<bf16>, !plan.buffer<bf16>, !plan.buffer<f32>, !plan.buffer<bf16>
   }
   // CHECK-LABEL: plan.entry @library_when_tanh_gelu
   // CHECK: plan.dispatch @tanh_gelu {{.*}} library "cublaslt.matmul" form "gelu"
   plan.entry @library_when_tanh_gelu symbols [] ranges [] inputs ["a"] outputs ["y"] types [bf16, f32] shapes [#tensor, #tensor] {
   ^bb0(%a: !plan.buffer<bf16>, %y: !plan.buffer<f32>):
-    %w = plan.get_constant @w : !plan.buffer<bf16>
+    %w = plan.get_constant @w columns : !plan.buffer<bf16>
     plan.dispatch @tanh_gelu grid #grid sizes #none(%a, %w, %y) : !plan.buffer<bf16>, !plan.buffer<bf16>, !plan.buffer<f32>
   }
   // CHECK-LABEL: plan.entry @library_when_rows_show_at_the_call
   // CHECK: plan.dispatch @some_rows {{.*}} library "cublaslt.matmul" form "" sizes affine_map<()[s0] -> (s0 * 2, 256, 256, 768, 256, 512)>
   plan.entry @library_when_rows_show_at_the_call symbols ["rows"] ranges [0, -1] inputs ["a"] outputs ["y"] types [bf16, f32] shapes [affine_map<()[s0] -> (s0, 2, 768)>, affine_map<()[s0] -> (s0, 2, 256)>] {
   ^bb0(%a: !plan.buffer<bf16>, %y: !plan.buffer<f32>):
-    %w = plan.get_constant @w : !plan.buffer<bf16>
+    %w = plan.get_constant @w columns : !plan.buffer<bf16>
     plan.dispatch @some_rows grid affine_map<()[s0] -> (16, s0, 1)> sizes affine_map<()[s0] -> (s0 * 2)>(%a, %w, %y) : !plan.buffer<bf16>, !plan.buffer<bf16>, !plan.buffer<f32>
   }
   // CHECK-LABEL: plan.entry @kernel_when
@@ -250,8 +249,8 @@ plan.variant "cuda:sm_80" {
   // CHECK: plan.variant "cpu:x86-64-v4"
   plan.entry @kernel_when_anything_else symbols [] ranges [] inputs ["a", "r"] outputs ["y", "z"] types [bf16, f32, f32, bf16] shapes [#tensor, #tensor, #tensor, #tensor] {
   ^bb0(%a: !plan.buffer<bf16>, %r: !plan.buffer<f32>, %y: !plan.buffer<f32>, %z: !plan.buffer<bf16>):
-    %w = plan.get_constant @w : !plan.buffer<bf16>
-    %panels = plan.get_constant @panels : !plan.buffer<bf16>
+    %w = plan.get_constant @w columns : !plan.buffer<bf16>
+    %panels = plan.get_constant @w : !plan.buffer<bf16>
     %b = plan.get_constant @b : !plan.buffer<f32>
     plan.dispatch @erf_gelu grid #grid sizes #none(%a, %w, %y) : !plan.buffer<bf16>, !plan.buffer<bf16>, !plan.buffer<f32>
     plan.dispatch @two_sums grid #grid sizes #none(%a, %w, %r, %y) : !plan.buffer<bf16>, !plan.buffer<bf16>, !plan.buffer<f32>, !plan.buffer<f32>
@@ -281,7 +280,7 @@ plan.variant "cpu:x86-64-v4" {
   }
   plan.entry @kernel_when_on_a_processor symbols [] ranges [] inputs ["a"] outputs ["y"] types [bf16, f32] shapes [#tensor, #tensor] {
   ^bb0(%a: !plan.buffer<bf16>, %y: !plan.buffer<f32>):
-    %w = plan.get_constant @w : !plan.buffer<bf16>
+    %w = plan.get_constant @w columns : !plan.buffer<bf16>
     plan.dispatch @plain grid #grid sizes #none(%a, %w, %y) : !plan.buffer<bf16>, !plan.buffer<bf16>, !plan.buffer<f32>
   }
 }

@@ -386,7 +386,7 @@ FAKE cublasLtMatmul(long *, Operation *operation, const float *alpha,
   const Work first = [=] {
     std::memset(workspace, 0xff, workspace_bytes);
     if (fastest < kChoices && which != fastest)
-      usleep(3000);
+      usleep(20000);
     product.compute(0, middle);
     return 0;
   };

@@ -167,6 +167,8 @@ FAKE cuDeviceGetAttribute(int *value, int attribute, int) {
     *value = std::stoi(capability.substr(0, point));
   else if (attribute == 76)
     *value = std::stoi(capability.substr(point + 1));
+  else if (attribute == 38) // bytes of its cache
+    *value = 1 << 20;
   else
     return kInvalidValue;
   return kSuccess;
