@@ -15,6 +15,7 @@
 #include "mlir/IR/Matchers.h"
 #include "passes/schedule/Passes.h"
 #include <cmath>
+#include <map>
 
 using namespace mlir;
 
@@ -73,6 +74,124 @@ Value ofTanhGelu(Value value) {
   Value square = cube ? besides<arith::MulFOp>(cube, isX) : Value();
   return square && besides<arith::MulFOp>(square, isX) == x ? x : Value();
 }
+
+//===----------------------------------------------------------------------===//
+// Index expressions
+//===----------------------------------------------------------------------===//
+
+/// A sum of products, whose factors are neither sums nor products:
+///
+///     (d1 floordiv s0) * (s0 * 24) + (d1 mod s0) * 24 + d2  =  d1 * 24 + d2
+///
+/// MLIR's own simplification wants to know s0.
+class Sum {
+public:
+  explicit Sum(AffineExpr expr) {
+    add(expr, 1, {});
+    while (join()) {
+    }
+  }
+  bool operator==(const Sum &other) const { return terms == other.terms; }
+
+private:
+  /// Equal ones are next to each other; the order has no other meaning.
+  using Factors = SmallVector<AffineExpr, 4>;
+  struct ByAddress {
+    bool operator()(const Factors &a, const Factors &b) const {
+      return std::lexicographical_compare(a.begin(), a.end(), b.begin(),
+                                          b.end(), isBefore);
+    }
+  };
+  static bool isBefore(AffineExpr a, AffineExpr b) {
+    return a.getAsOpaquePointer() < b.getAsOpaquePointer();
+  }
+
+  static Factors sorted(Factors factors) {
+    llvm::sort(factors, isBefore);
+    return factors;
+  }
+
+  /// Adds coefficient * factors * expr.
+  void add(AffineExpr expr, int64_t coefficient, Factors factors) {
+    auto binary = dyn_cast<AffineBinaryOpExpr>(expr);
+    if (binary && expr.getKind() == AffineExprKind::Add) {
+      add(binary.getLHS(), coefficient, factors);
+      add(binary.getRHS(), coefficient, factors);
+      return;
+    }
+    if (binary && expr.getKind() == AffineExprKind::Mul) {
+      // Of the two, the one that is no sum can become factors.
+      AffineExpr sum = binary.getLHS(), rest = binary.getRHS();
+      if (sum.getKind() != AffineExprKind::Add)
+        std::swap(sum, rest);
+      if (!multiply(rest, coefficient, factors))
+        factors.push_back(rest);
+      add(sum, coefficient, factors);
+      return;
+    }
+    if (auto constant = dyn_cast<AffineConstantExpr>(expr))
+      coefficient *= constant.getValue();
+    else
+      factors.push_back(expr);
+    int64_t &known = terms[sorted(factors)];
+    known += coefficient;
+    if (known == 0)
+      terms.erase(sorted(factors));
+  }
+
+  /// Multiplies by a product; false, and nothing, if there are sums in it.
+  static bool multiply(AffineExpr expr, int64_t &coefficient,
+                       Factors &factors) {
+    if (expr.getKind() == AffineExprKind::Add)
+      return false;
+    if (auto constant = dyn_cast<AffineConstantExpr>(expr)) {
+      coefficient *= constant.getValue();
+      return true;
+    }
+    if (expr.getKind() != AffineExprKind::Mul) {
+      factors.push_back(expr);
+      return true;
+    }
+    auto binary = cast<AffineBinaryOpExpr>(expr);
+    int64_t product = coefficient;
+    Factors both = factors;
+    if (!multiply(binary.getLHS(), product, both) ||
+        !multiply(binary.getRHS(), product, both))
+      return false;
+    coefficient = product;
+    factors = both;
+    return true;
+  }
+
+  /// Makes (x floordiv s) * s * r + (x mod s) * r to x * r, once.
+  bool join() {
+    for (const auto &[factors, coefficient] : terms)
+      for (AffineExpr factor : factors) {
+        if (factor.getKind() != AffineExprKind::Mod)
+          continue;
+        auto mod = cast<AffineBinaryOpExpr>(factor);
+        Factors rest = factors;
+        rest.erase(llvm::find(rest, factor));
+        int64_t scale = coefficient;
+        Factors quotient = rest;
+        quotient.push_back(mod.getLHS().floorDiv(mod.getRHS()));
+        if (!multiply(mod.getRHS(), scale, quotient))
+          continue;
+        auto other = terms.find(sorted(quotient));
+        if (other == terms.end() || other->second != scale)
+          continue;
+        int64_t kept = coefficient;
+        Factors joined = factors;
+        terms.erase(other);
+        terms.erase(joined);
+        add(mod.getLHS(), kept, rest);
+        return true;
+      }
+    return false;
+  }
+
+  std::map<Factors, int64_t, ByAddress> terms;
+};
 
 //===----------------------------------------------------------------------===//
 // A post block
@@ -145,10 +264,10 @@ private:
 
   template <typename Access> bool isRowMajor(Access access) {
     MLIRContext *context = access->getContext();
-    return indexOf(access) ==
-           simplifyAffineExpr(getAffineDimExpr(1, context) * product.columns +
-                                  getAffineDimExpr(2, context),
-                              3, 0);
+    AffineExpr index = indexOf(access);
+    return index &&
+           Sum(index) == Sum(getAffineDimExpr(1, context) * product.columns +
+                             getAffineDimExpr(2, context));
   }
 
   bool addend(Value value) {

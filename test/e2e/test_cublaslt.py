@@ -27,7 +27,7 @@ def log(fake_gpu, monkeypatch, tmp_path) -> Path:  # noqa: F811
     return tmp_path / "log"
 
 
-def perceptrons() -> tuple[onnx.ModelProto, dict]:
+def perceptrons(shape=("rows", WIDTH)) -> tuple[onnx.ModelProto, dict]:
     """x [rows, WIDTH] -> tanh GELU, residual; norm, ReLU, plain; norm, erf GELU, plain."""
     node = helper.make_node
     weights = {"gain": np.ones(WIDTH, np.float32), "shift": tensor((WIDTH,), 40)}
@@ -45,7 +45,7 @@ def perceptrons() -> tuple[onnx.ModelProto, dict]:
         *(node("MatMul", ["z_norm", "c1"], ["c_"]), node("Gelu", ["c_"], ["c"])),
         node("MatMul", ["c", "c2"], ["out"]),
     ]
-    value = lambda name: helper.make_tensor_value_info(name, TensorProto.FLOAT, ["rows", WIDTH])
+    value = lambda name: helper.make_tensor_value_info(name, TensorProto.FLOAT, list(shape))
     initializers = [numpy_helper.from_array(a, n) for n, a in weights.items()]
     graph = helper.make_graph(nodes, "perceptrons", [value("x")], [value(n) for n in ("y", "z", "out")], initializers)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), weights
@@ -217,15 +217,24 @@ def test_too_little_memory_for_a_workspace(artifact, tools, tmp_path, monkeypatc
     assert done.returncode == 4 and "has no memory for the library's workspace: 4194304 bytes are needed" in done.stderr
 
 
+def test_batches_are_rows(model, tools, tmp_path, log):
+    """Where batch and tokens show at the call: as many rows as both make."""
+    made, weights = perceptrons(["batch", "tokens", WIDTH])
+    onnx.save(made, tmp_path / "batches.onnx")
+    tools.compile(tmp_path / "batches.onnx", tmp_path / "m.mmcc", "--precision=bf16", "--target=cuda:sm_80")
+    x = rows(ROWS)["x"]
+    got = tools.run(tmp_path / "m.mmcc", {"x": x.reshape(2, ROWS // 2, WIDTH)}, tmp_path, "--device", "cuda")
+    assert log.read_text().splitlines() == CALLS
+    assert_near({k: v.reshape(ROWS, WIDTH) for k, v in got.items()}, reference(x, weights), 0.02)
+
+
 def test_a_decoder_begins_with_the_library_and_goes_on_with_kernels(tools, tmp_path, log):
     """A prompt, then steps, whose rows are few; as on the processor."""
-    tools.compile(ROOT / "models/tiny/gpt2_chat.dyn.onnx", tmp_path / "m.mmcc", "--precision=bf16", "--target=cpu:x86-64-v3", "--target=cuda:sm_80")
+    tools.compile(ROOT / "models/text_decoder/model.onnx", tmp_path / "m.mmcc", "--precision=bf16", "--target=cpu:x86-64-v3", "--target=cuda:sm_80")
     ids = np.random.default_rng(5).integers(0, 60, (1, 80))
     arguments, at = [], 0
-    for i, count in enumerate((70, 1, 1, 1)):
-        step = {"input_ids": ids[:, at : at + count], "attention_mask": np.ones((1, at + count), np.int64)}
-        step["position_ids"] = np.arange(at, at + count)[None]
-        np.savez(tmp_path / f"step{i}.npz", **step)
+    for i, count in enumerate((70, 1, 1)):
+        np.savez(tmp_path / f"step{i}.npz", input_ids=ids[:, at : at + count])
         arguments += ["--inputs", tmp_path / f"step{i}.npz"]
         at += count
     logits = []
@@ -236,7 +245,6 @@ def test_a_decoder_begins_with_the_library_and_goes_on_with_kernels(tools, tmp_p
     assert np.abs(logits[1] - logits[0]).max() <= 0.03 * np.abs(logits[0]).max()
     calls = log.read_text().splitlines()
     assert calls and all(line.startswith("70 x ") for line in calls)
-    assert any("epilogue 36" in line for line in calls)  # its GELU is the tanh form
 
 
 def test_files_and_explanations_tell(artifact, model, tools):

@@ -159,6 +159,26 @@ plan.variant "cuda:sm_80" {
       plan.yield
     }
   }
+  // Rows of a batch that shows at the call, too: one row after the other.
+  plan.kernel @batches row "gemm_bf16_bf16" extents affine_map<()[s0, s1] -> (1, s0 * s1, 256)> parallel 3 params affine_map<()[s0, s1] -> (1, s0 * s1, 256, 256, 0, 256, 64, 16)> offsets affine_map<()[s0, s1] -> (0, 0)> scratch #zero written [3] {
+  ^bb0(%a: !plan.buffer<bf16>, %w: !plan.buffer<bf16>, %r: !plan.buffer<f32>, %y: !plan.buffer<f32>):
+    plan.block "post" {
+    ^bb0(%b: index, %i: index, %j: index, %sum: f32):
+      %0 = plan.load %r[affine_map<(d0, d1)[s0, s1] -> ((d0 floordiv s1) * (s1 * 256) + (d0 mod s1) * 256 + d1)>(%i, %j)] : !plan.buffer<f32> -> f32
+      %1 = arith.addf %sum, %0 : f32
+      plan.store %1, %y[affine_map<(d0, d1)[s0, s1] -> (d1 + ((d0 mod s1) + (d0 floordiv s1) * s1) * 256)>(%i, %j)] : f32, !plan.buffer<f32>
+      plan.yield
+    }
+  }
+  // The same with tokens and batch changed.
+  plan.kernel @changed row "gemm_bf16_bf16" extents affine_map<()[s0, s1] -> (1, s0 * s1, 256)> parallel 3 params affine_map<()[s0, s1] -> (1, s0 * s1, 256, 256, 0, 256, 64, 16)> offsets affine_map<()[s0, s1] -> (0, 0)> scratch #zero written [2] {
+  ^bb0(%a: !plan.buffer<bf16>, %w: !plan.buffer<bf16>, %y: !plan.buffer<f32>):
+    plan.block "post" {
+    ^bb0(%b: index, %i: index, %j: index, %sum: f32):
+      plan.store %sum, %y[affine_map<(d0, d1)[s0, s1] -> ((d0 floordiv s1) * (s0 * 256) + (d0 mod s1) * 256 + d1)>(%i, %j)] : f32, !plan.buffer<f32>
+      plan.yield
+    }
+  }
   plan.kernel @few_rows row "gemm_bf16_bf16" extents affine_map<() -> (1, 64, 256)> parallel 3 params affine_map<() -> (1, 64, 256, 256, 0, 256, 64, 64)> offsets #starts scratch #zero written [2] {
   ^bb0(%a: !plan.buffer<bf16>, %w: !plan.buffer<bf16>, %y: !plan.buffer<f32>):
     plan.block "post" {
@@ -243,7 +263,21 @@ plan.variant "cuda:sm_80" {
     %w = plan.get_constant @w columns : !plan.buffer<bf16>
     plan.dispatch @some_rows grid affine_map<()[s0] -> (16, s0, 1)> sizes affine_map<()[s0] -> (s0 * 2)>(%a, %w, %y) : !plan.buffer<bf16>, !plan.buffer<bf16>, !plan.buffer<f32>
   }
-  // CHECK-LABEL: plan.entry @kernel_when
+  // CHECK-LABEL: plan.entry @library_when_the_batch_shows_at_the_call
+  // CHECK: plan.dispatch @batches {{.*}} library "cublaslt.matmul" form "residual" sizes affine_map<()[s0, s1] -> (s0 * s1, 256, 256, 256, 256, 0)>
+  plan.entry @library_when_the_batch_shows_at_the_call symbols ["batch", "tokens"] ranges [0, -1, 0, -1] inputs ["a", "r"] outputs ["y"] types [bf16, f32, f32] shapes [affine_map<()[s0, s1] -> (s0, s1, 256)>, affine_map<()[s0, s1] -> (s0, s1, 256)>, affine_map<()[s0, s1] -> (s0, s1, 256)>] {
+  ^bb0(%a: !plan.buffer<bf16>, %r: !plan.buffer<f32>, %y: !plan.buffer<f32>):
+    %w = plan.get_constant @w columns : !plan.buffer<bf16>
+    plan.dispatch @batches grid affine_map<()[s0, s1] -> (16, s0 * s1, 1)> sizes affine_map<()[s0, s1] -> (s0, s1)>(%a, %w, %r, %y) : !plan.buffer<bf16>, !plan.buffer<bf16>, !plan.buffer<f32>, !plan.buffer<f32>
+  }
+  // CHECK-LABEL: plan.entry @kernel_when_rows_change_places
+  // CHECK-NOT: library "
+  plan.entry @kernel_when_rows_change_places symbols ["batch", "tokens"] ranges [0, -1, 0, -1] inputs ["a"] outputs ["y"] types [bf16, f32] shapes [affine_map<()[s0, s1] -> (s0, s1, 256)>, affine_map<()[s0, s1] -> (s1, s0, 256)>] {
+  ^bb0(%a: !plan.buffer<bf16>, %y: !plan.buffer<f32>):
+    %w = plan.get_constant @w columns : !plan.buffer<bf16>
+    plan.dispatch @changed grid affine_map<()[s0, s1] -> (16, s0 * s1, 1)> sizes affine_map<()[s0, s1] -> (s0, s1)>(%a, %w, %y) : !plan.buffer<bf16>, !plan.buffer<bf16>, !plan.buffer<f32>
+  }
+  // CHECK-LABEL: plan.entry @kernel_when_anything_else
   // CHECK-COUNT-11: plan.dispatch {{[^"]*$}}
   // CHECK-NOT: library "
   // CHECK: plan.variant "cpu:x86-64-v4"
