@@ -248,6 +248,7 @@ Status GpuExecutor::collect(const Run &run, const LaunchList &list, bool &all) {
       return {};
     }
     cuda::KernelList::Kernel kernel = {};
+    kernel.command = i;
     kernel.parameters_begin = uint32_t(kernels_.parameters.size());
     Status status = findMatmul(list, index, *dispatch, stream, kernel.matmul,
                                kernels_.parameters);
@@ -295,7 +296,13 @@ Status GpuExecutor::replay(const Run &run, const LaunchList &list, bool &done) {
     recorded.graph = std::make_unique<cuda::KernelGraph>(*gpu_->device());
   last_run_ = &run;
   done = true;
-  return recorded.graph->launch(kernels_, queue_.stream(0));
+  Status status = recorded.graph->launch(kernels_, queue_.stream(0));
+  const uint32_t *failed = status.ok() ? nullptr : recorded.graph->failedAt();
+  if (!failed)
+    return status;
+  return {status.code(),
+          program_.nameOf(program_.command(run.block, *failed), *failed) +
+              ": " + status.message()};
 }
 
 } // namespace mmcc::runtime

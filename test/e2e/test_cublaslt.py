@@ -195,15 +195,14 @@ def test_every_call_may_fail(symbol, call, artifact, model, tools, tmp_path, mon
     if done.returncode:
         assert done.returncode == 4 and len(done.stderr.splitlines()) == 1, done.stderr
         assert "Fake GPU): cuBLASLt: " in done.stderr and "CUBLAS_STATUS_ALLOC_FAILED" in done.stderr
-        assert re.search(r"command \d+ \('node_", done.stderr) or re.search(r"command \d+ \('", done.stderr), done.stderr
+        assert re.search(r"command \d+ \('", done.stderr), done.stderr
         return
     # Without the library itself kernels do it all; others are not called, or not so often.
-    uncalled = {"cublasLtMatmulAlgoCheck"}
-    assert symbol in uncalled or call > 1 or symbol == "cublasLtCreate"
+    assert symbol in ("cublasLtMatmulAlgoCheck", "cublasLtCreate") or call > 1
     assert_near(outputs(tmp_path), reference(rows(ROWS)["x"], model[1]), 0.02)
 
 
-@pytest.mark.parametrize("call", [1, 2, 5])
+@pytest.mark.parametrize("call", [1, 2, 4])
 @pytest.mark.parametrize("symbol", ["cuStreamBeginCapture_v2", "cuStreamEndCapture", "cuGraphAddChildGraphNode", "cuStreamCreate", "cuMemAlloc_v2"])
 def test_every_call_of_the_driver_may_fail(symbol, call, artifact, tools, tmp_path, monkeypatch):
     monkeypatch.setenv("FAKE_CUDA_FAIL", f"{symbol}:{call}")

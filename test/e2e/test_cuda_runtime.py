@@ -166,6 +166,8 @@ ENDS |= {"cuGraphDestroy", "cuGraphExecDestroy"}
 # Not called by this model, or where a failure says that an address is the host's.
 UNUSED = {"cuGetErrorName", "cuGetErrorString", "cuMemGetInfo_v2", "cuPointerGetAttribute", "cuMemcpyDtoDAsync_v2"}
 UNUSED |= {"cuFuncSetAttribute", "cuGraphExecKernelNodeSetParams_v2", "cuMemsetD8Async", "cuMemsetD16Async", "cuMemsetD32Async", "cuMemsetD2D32Async", "cuStreamWaitEvent"}
+# Products by a library: test_cublaslt.py.
+UNUSED |= {"cuStreamBeginCapture_v2", "cuStreamEndCapture", "cuGraphAddChildGraphNode", "cuGraphExecChildGraphNodeSetParams"}
 TIMED = {"cuEventCreate", "cuEventRecord", "cuEventSynchronize", "cuEventElapsedTime"}
 
 
@@ -236,7 +238,7 @@ constexpr bool sameShape<int (*)(A...), CUresult (*)(B...)> = [] {{
 {checks}
 static_assert(ours::kSuccess == CUDA_SUCCESS && ours::kOutOfMemory == CUDA_ERROR_OUT_OF_MEMORY);
 static_assert(ours::kMajor == CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR && ours::kMinor == CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
-static_assert(ours::kStreamNonBlocking == CU_STREAM_NON_BLOCKING);
+static_assert(ours::kStreamNonBlocking == CU_STREAM_NON_BLOCKING && ours::kCaptureOfThread == CU_STREAM_CAPTURE_MODE_THREAD_LOCAL);
 static_assert(ours::kEventDefault == CU_EVENT_DEFAULT && ours::kEventDisableTiming == CU_EVENT_DISABLE_TIMING);
 static_assert(ours::kPointerMemoryType == CU_POINTER_ATTRIBUTE_MEMORY_TYPE && ours::kMemoryTypeDevice == CU_MEMORYTYPE_DEVICE);
 static_assert(ours::kMostDynamicShared == CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES);

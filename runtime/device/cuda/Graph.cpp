@@ -139,9 +139,11 @@ Status KernelGraph::build(const KernelList &list) {
          ++i)
       before.push_back(nodes_[list.dependencies[i]]);
     GraphNode node = nullptr;
+    at_ = &kernel;
     MMCC_RETURN_IF_ERROR(addNode(list, kernel, before, node));
     nodes_.push_back(node);
   }
+  at_ = nullptr;
   return device_.check(driver.graphInstantiate(&exec_, graph_, 0),
                        "making a graph");
 }
@@ -153,6 +155,7 @@ Status KernelGraph::update(const KernelList &list, bool &done) {
     const KernelList::Kernel &kernel = list.kernels[i];
     if (list.isSame(built_, i))
       continue;
+    at_ = &kernel;
     if (kernel.matmul) {
       // The library may do another size by other kernels, of other number.
       MMCC_RETURN_IF_ERROR(record(list, kernel, [&](Graph graph) {
@@ -168,6 +171,7 @@ Status KernelGraph::update(const KernelList &list, bool &done) {
         driver.graphSetKernel(exec_, nodes_[i], &described.params),
         "changing a kernel of a graph"));
   }
+  at_ = nullptr;
   return {};
 }
 

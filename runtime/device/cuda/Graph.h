@@ -18,6 +18,7 @@ struct KernelList {
     Grid grid;
     Matmul *matmul = nullptr; // in place of a function: its parameters are
                               // its operands' addresses and a workspace's
+    uint32_t command;         // of whoever made the list
     uint32_t parameters_begin, parameters_end;     // in `parameters`
     uint32_t dependencies_begin, dependencies_end; // in `dependencies`
   };
@@ -45,6 +46,8 @@ public:
 
   /// Launches `list` on a stream; it is swapped with the one that was there.
   Status launch(KernelList &list, StreamHandle stream);
+  /// The command of the kernel that launch() has failed at; null: none alone.
+  const uint32_t *failedAt() const { return at_ ? &at_->command : nullptr; }
 
 private:
   Status build(const KernelList &list);
@@ -64,6 +67,7 @@ private:
   GraphExec exec_ = nullptr;
   StreamHandle recorded_ = nullptr; // nothing runs in it
   std::vector<GraphNode> nodes_;
+  const KernelList::Kernel *at_ = nullptr; // of the list that is launched
 };
 
 } // namespace mmcc::runtime::cuda
