@@ -127,8 +127,9 @@ FailureOr<KernelSource> writeKernel(plan::KernelOp kernel) {
   out << "#include \"" << (isLoops ? "Team.cuh" : row->header)
       << "\"\n\nusing namespace mmcc;\n\nusing Index = "
       << (isLoops && hasShortIndices(kernel) ? "int" : "int64_t")
-      << ";\n\nMMCC_KERNEL(" << kSymbol << ", " << kThreads << ", Arguments<"
-      << operands << ", " << symbols << ">) {\n";
+      << ";\n\nMMCC_KERNEL" << (row && hasSteps(kernel, *row) ? "_OF_TWO" : "")
+      << "(" << kSymbol << ", " << kThreads << ", Arguments<" << operands
+      << ", " << symbols << ">) {\n";
   if (failed(writeOperands(kernel, out)))
     return failure();
   for (unsigned i = 0; i < symbols; ++i)

@@ -30,12 +30,12 @@ static constexpr MicroRow kRows[] = {
     {"conv_f32", "Conv.cuh", "conv", "ConvParams", 2, 21, "", 19},
     {"conv_bf16", "Conv.cuh", "convBf16", "ConvParams", 2, 21, "", 19},
     {"depthwise_f32", "Conv.cuh", "depthwise", "DepthwiseParams", 2, 19},
-    {"attention_f32", "Attention.cuh", "attention", "AttentionParams", 4, 24,
-     "", 0, true},
+    {"attention_f32", "StepAttention.cuh", "attention", "AttentionParams", 4,
+     24, "", 0, true, true, "stepAttention"},
     {"attention_bf16", "TensorAttention.cuh", "tensorAttention",
-     "AttentionParams", 4, 24, "", 0, true},
+     "AttentionParams", 4, 24, "", 0, true, true, "stepTensorAttention"},
     {"attention_i8", "TensorAttention.cuh", "tensorAttention",
-     "AttentionParams", 4, 24, "", 0, true},
+     "AttentionParams", 4, 24, "", 0, true, true, "stepTensorAttention"},
     {"topk_f32", "TopK.cuh", "topk", "TopKParams", 2, 9},
     {"retrieve_f32", "Retrieve.cuh", "retrieve", "RetrieveParams", 2, 7},
     {"similarity_f32", "Similarity.cuh", "similarity", "SimilarityParams", 2,
@@ -51,7 +51,7 @@ static constexpr MicroRow kRows[] = {
    "State.cuh",                                                                \
    "stateAppend",                                                              \
    "StateAppendParams",                                                        \
-   2,                                                                          \
+   3,                                                                          \
    8,                                                                          \
    TYPE,                                                                       \
    0,                                                                          \
@@ -59,7 +59,7 @@ static constexpr MicroRow kRows[] = {
    false},                                                                     \
   {                                                                            \
     "attention_state_" SUFFIX, "State.cuh", "stateAttention",                  \
-        "StateAttentionParams", 3, 16, TYPE, 0, true                           \
+        "StateAttentionParams", 5, 16, TYPE, 0, true                           \
   }
     MMCC_STATE_ROWS("f32", "float"),
     MMCC_STATE_ROWS("f16", "f16"),
@@ -75,14 +75,35 @@ const MicroRow *findMicroRow(StringRef name) {
   return nullptr;
 }
 
+bool hasSteps(plan::KernelOp kernel, const MicroRow &row) {
+  bool isState = row.hasScore && row.header == "State.cuh";
+  return isState || (!row.stepFunction.empty() &&
+                     kernel.getOffsets().getNumResults() == row.tensors + 2);
+}
+
+static std::optional<int64_t> constantParam(plan::KernelOp kernel,
+                                            unsigned position) {
+  if (position >= kernel.getParams().getNumResults())
+    return std::nullopt;
+  auto constant =
+      dyn_cast<AffineConstantExpr>(kernel.getParams().getResult(position));
+  return constant ? std::optional(constant.getValue()) : std::nullopt;
+}
+
+/// D in kernels.inc, with Dv behind it.
+static constexpr unsigned kHeadDepth = 5;
+
 uint64_t sharedBytesOf(plan::KernelOp kernel, const MicroRow &row) {
+  if (hasSteps(kernel, row)) {
+    int64_t depth = constantParam(kernel, kHeadDepth).value_or(0);
+    return stepSharedBytes(depth <= kStepWidest ? depth : 1,
+                           constantParam(kernel, kHeadDepth + 1).value_or(0));
+  }
   if (!row.isTensor() || kernel.getParams().getNumResults() != row.paramCount)
     return 0;
   int64_t extents[2] = {};
   for (unsigned i = 0; i < 2; ++i)
-    if (auto extent = dyn_cast<AffineConstantExpr>(
-            kernel.getParams().getResult(row.tile + i)))
-      extents[i] = extent.getValue();
+    extents[i] = constantParam(kernel, row.tile + i).value_or(0);
   return tensorSharedBytes(extents[0], extents[1]);
 }
 
@@ -120,34 +141,47 @@ static FailureOr<std::string> templateArguments(plan::KernelOp kernel,
   if (row.name == "depthwise_f32")
     arguments.push_back(std::to_string(threads));
   for (unsigned i = row.tile; row.tile && i < row.tile + 2; ++i) {
-    auto extent = dyn_cast<AffineConstantExpr>(kernel.getParams().getResult(i));
+    std::optional<int64_t> extent = constantParam(kernel, i);
     if (!extent)
       return kernel.emitError("CUDA code generation: the tiles of row '")
              << row.name << "' must be known";
-    arguments.push_back(std::to_string(extent.getValue()));
+    arguments.push_back(std::to_string(*extent));
   }
   if (row.name == "retrieve_f32") {
     constexpr unsigned kBest = 3; // K in kernels.inc
-    auto best =
-        dyn_cast<AffineConstantExpr>(kernel.getParams().getResult(kBest));
-    if (!best || best.getValue() > kRetrieveMost)
+    std::optional<int64_t> best = constantParam(kernel, kBest);
+    if (!best || *best > kRetrieveMost)
       return kernel.emitError("CUDA code generation: a search must be for a "
                               "known number of at most ")
              << kRetrieveMost;
-    arguments.push_back(std::to_string(retrieveKeys(best.getValue())));
+    arguments.push_back(std::to_string(retrieveKeys(*best)));
   }
   if (row.hasScore) {
-    constexpr unsigned kHeadDepth = 5; // D and Dv in kernels.inc
+    bool isStep = hasSteps(kernel, row);
     bool isTensor = row.function == "tensorAttention";
-    int64_t widest = isTensor ? kTensorWidest : 512, unit = isTensor ? 16 : 32;
-    for (unsigned i = kHeadDepth + !isTensor; i < kHeadDepth + 2; ++i) {
-      auto width =
-          dyn_cast<AffineConstantExpr>(kernel.getParams().getResult(i));
-      if (!width || width.getValue() > widest)
+    int64_t widest = isTensor ? kTensorWidest : kStepWidest;
+    int64_t unit = isStep ? 1 : isTensor ? 16 : 32;
+    for (unsigned i = kHeadDepth + (!isTensor && !isStep); i < kHeadDepth + 2;
+         ++i) {
+      std::optional<int64_t> width = constantParam(kernel, i);
+      // Tiles of f32 take keys of any width.
+      bool isFree = i == kHeadDepth && row.header == "State.cuh";
+      if (!width || *width < 1 || (*width > widest && !isFree))
         return kernel.emitError("CUDA code generation: heads of ")
                << row.name << " must have a known width of at most " << widest;
-      int64_t units = (width.getValue() + unit - 1) / unit;
+      int64_t units = (*width + unit - 1) / unit;
       arguments.push_back(std::to_string(isTensor ? units * unit : units));
+    }
+    if (isStep) {
+      // group in kernels.inc; or H and KvH.
+      std::optional<int64_t> group = constantParam(kernel, 2);
+      std::optional<int64_t> heads = constantParam(kernel, 1);
+      if (row.header == "State.cuh" && group && *group > 0 && heads)
+        group = *heads / *group;
+      if (!group || *group < 1)
+        return kernel.emitError("CUDA code generation: how many heads of ")
+               << row.name << " share keys must be known";
+      arguments.push_back(std::to_string(*group));
     }
   }
   if (!row.type.empty())
@@ -157,9 +191,11 @@ static FailureOr<std::string> templateArguments(plan::KernelOp kernel,
 
 LogicalResult writeMicro(plan::KernelOp kernel, const MicroRow &row,
                          unsigned threads, llvm::raw_ostream &out) {
+  bool isStep = hasSteps(kernel, row) && !row.stepFunction.empty();
+  unsigned tensors = row.tensors + (isStep ? 2 : 0);
   if (kernel.getParams().getNumResults() != row.paramCount ||
-      kernel.getOffsets().getNumResults() != row.tensors ||
-      kernel.getBody().getNumArguments() < row.tensors)
+      kernel.getOffsets().getNumResults() != tensors ||
+      kernel.getBody().getNumArguments() < tensors)
     return kernel.emitOpError("does not have the tensors and params of row '")
            << row.name << "'";
   SmallVector<std::string> params;
@@ -170,8 +206,9 @@ LogicalResult writeMicro(plan::KernelOp kernel, const MicroRow &row,
   FailureOr<std::string> arguments = templateArguments(kernel, row, threads);
   if (failed(arguments))
     return failure();
-  out << "  " << row.function << *arguments << "(\n      ";
-  for (unsigned i = 0; i < row.tensors; ++i)
+  out << "  " << (isStep ? row.stepFunction : row.function) << *arguments
+      << "(\n      ";
+  for (unsigned i = 0; i < tensors; ++i)
     out << "x" << i << " + " << affineText(kernel.getOffsets().getResult(i), {})
         << ", ";
   out << "params";

@@ -85,6 +85,72 @@ void addPost(Kernel &kernel, const Chain &chain, Value result) {
   post.yield();
 }
 
+void StepMemory::addTo(Kernel &kernel, SmallVectorImpl<Dim> &offsets) const {
+  for (Value buffer : {partials, counters}) {
+    kernel.tensor(buffer);
+    kernel.markWritten(buffer);
+    offsets.push_back(kernel.lowering.symbols.constant(0));
+  }
+}
+
+StepMemory stepMemory(Lowering &lowering, ArrayRef<Dim> heads, const Dim &keys,
+                      int64_t group, int64_t width, Location loc) {
+  const Symbols &symbols = lowering.symbols;
+  const Dim &batch = heads[0], &queries = heads[2];
+  int64_t known =
+      batch.getConstant().value_or(1) * heads[1].getConstant().value_or(group);
+  int64_t most =
+      std::min(queries.getConstant().value_or(INT64_MAX), cuda::kStepQueries);
+  StepMemory memory;
+  Dim elements = symbols.constant(1);
+  bool isStep = queries.getConstant().value_or(1) <= cuda::kStepQueries;
+  if (isStep && keys.getConstant().value_or(INT64_MAX) > cuda::kKeysOfSplit) {
+    memory.blocks = std::max<int64_t>(cuda::kStepBlocks / known, 1) - 1;
+    int64_t splits =
+        std::min((memory.blocks + 1) * group, cuda::kMostKeySplits);
+    elements = batch * heads[1] * (splits * most * (width + 2));
+  }
+  memory.partials =
+      lowering.alloc(elements, Float32Type::get(symbols.context), loc);
+  return memory;
+}
+
+/// The memory for attention whose keys are no state's, where a call may have
+/// few queries.
+static std::optional<StepMemory>
+plainSteps(Lowering &lowering, mm::AttentionOp op, std::optional<Dim> group) {
+  const Symbols &symbols = lowering.symbols;
+  Shape q = mm::getShape(op.getQuery().getType());
+  Shape k = mm::getShape(op.getKey().getType());
+  Shape v = mm::getShape(op.getValue().getType());
+  std::optional<int64_t> heads = group ? group->getConstant() : std::nullopt;
+  if (!lowering.isCuda() || op.getSpans() || !heads)
+    return std::nullopt;
+  for (const Dim &width : {q[3], v[3]})
+    if (width.getConstant().value_or(INT64_MAX) > cuda::kStepWidest)
+      return std::nullopt;
+  // As many queries as keys, however many: an encoder.
+  if (q[2].getConstant() ? *q[2].getConstant() > cuda::kStepQueries
+                         : q[2] == k[2])
+    return std::nullopt;
+  StepMemory memory = stepMemory(lowering, ArrayRef(q).take_front(3), k[2],
+                                 *heads, *v[3].getConstant(), op.getLoc());
+  Type i32 = IntegerType::get(symbols.context, 32);
+  Domain domain;
+  domain.extents = {q[0] * k[1]};
+  domain.parallel = 1;
+  View zeros = lowering.allocDense(domain.extents, i32, op.getLoc());
+  memory.counters = zeros.buffer;
+  buildLoops(
+      lowering, op.getLoc(), domain,
+      [&](Kernel &kernel, const Domain &domain, ArrayRef<AffineExpr> index) {
+        Element map(kernel, "map", "", domain.extents, {});
+        map.store(map.intConstant(i32, 0), zeros, index);
+        map.yield();
+      });
+  return memory;
+}
+
 void lowerAttention(Lowering &lowering, mm::AttentionOp op) {
   const Symbols &symbols = lowering.symbols;
   Value result = op.getResult();
@@ -115,13 +181,19 @@ void lowerAttention(Lowering &lowering, mm::AttentionOp op) {
   // Wide heads have no form on a GPU's tensor cores.
   bool isWide = D.getConstant().value_or(INT64_MAX) > cuda::kTensorWidest ||
                 Dv.getConstant().value_or(INT64_MAX) > cuda::kTensorWidest;
-  bool isF32 = op.getArithmetic() == "f32" || (lowering.isCuda() && isWide);
+  std::optional<StepMemory> steps = plainSteps(lowering, op, group);
+  bool isStep = steps && Sq.getConstant();
+  bool isF32 =
+      op.getArithmetic() == "f32" || isStep || (lowering.isCuda() && isWide);
   Kernel kernel(lowering,
                 isF32 ? "attention_f32"
                       : ("attention_" + op.getArithmetic()).str(),
                 op.getLoc());
   for (const View &view : {q, k, v, spans})
     kernel.tensor(view.buffer);
+  SmallVector<Dim> offsets{q.offset, k.offset, v.offset, spans.offset};
+  if (steps)
+    steps->addTo(kernel, offsets);
   addScore(kernel, op, {B, H, Sq, Skv});
   addPost(kernel, chain, result);
 
@@ -177,8 +249,8 @@ void lowerAttention(Lowering &lowering, mm::AttentionOp op) {
                  symbols.constant(stride),
                  op.getCausal() ? offset : all,
                  symbols.constant(spanCount)},
-                {q.offset, k.offset, v.offset, spans.offset}, scratch,
-                pairs * (D + Dv) * 2, {Sq.ceilDiv(qBlock), H, B});
+                offsets, scratch, pairs * (D + Dv) * 2,
+                {Sq.ceilDiv(qBlock) + (steps ? steps->blocks : 0), H, B});
   lowering.stored(chain);
 }
 

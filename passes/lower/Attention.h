@@ -15,6 +15,22 @@ void addScore(Kernel &kernel, mm::AttentionOp op, llvm::ArrayRef<Dim> pairs);
 /// The post block, which stores the end of the chain.
 void addPost(Kernel &kernel, const Chain &chain, mlir::Value result);
 
+/// What a GPU keeps in memory where a call may have few queries, so that their
+/// keys are cut (StepAttention.cuh).
+struct StepMemory {
+  /// Blocks along x beyond those of tiles of queries.
+  int64_t blocks = 0;
+  mlir::Value partials, counters;
+  /// The two last tensors of the row.
+  void addTo(Kernel &kernel, llvm::SmallVectorImpl<Dim> &offsets) const;
+};
+/// For heads [batch, heads, queries] of `width` and `group` of them that share
+/// keys. Memory is of one element if the keys, whose number is known then, are
+/// not worth cutting; `counters` are set by the caller.
+StepMemory stepMemory(Lowering &lowering, llvm::ArrayRef<Dim> heads,
+                      const Dim &keys, int64_t group, int64_t width,
+                      mlir::Location loc);
+
 } // namespace mmcc::lower
 
 #endif // MMCC_PASSES_LOWER_ATTENTION_H

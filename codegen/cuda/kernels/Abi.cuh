@@ -37,6 +37,10 @@ template <int Buffers, int Sizes> struct Arguments {
 #define MMCC_KERNEL(name, threads, ...)                                        \
   extern "C" __global__ void __launch_bounds__(threads)                        \
       name(const __grid_constant__ __VA_ARGS__ args)
+// With so few registers that two blocks are on a multiprocessor.
+#define MMCC_KERNEL_OF_TWO(name, threads, ...)                                 \
+  extern "C" __global__ void __launch_bounds__(threads, 2)                     \
+      name(const __grid_constant__ __VA_ARGS__ args)
 #endif
 
 // Shared memory whose size the launch says (KernelSource::sharedBytes), for

@@ -19,8 +19,8 @@
 #ifndef MMCC_CODEGEN_CUDA_KERNELS_TENSORATTENTION_CUH
 #define MMCC_CODEGEN_CUDA_KERNELS_TENSORATTENTION_CUH
 
-#include "Attention.cuh"
 #include "Mma.cuh"
+#include "StepAttention.cuh"
 
 namespace mmcc {
 
@@ -235,11 +235,11 @@ private:
 /// As attention(), with Depth and Width instead of Chunks.
 template <int Depth, int Width, typename Score, typename Post>
 __device__ void
-tensorAttention(const float *__restrict__ q, const float *__restrict__ k,
-                const float *__restrict__ v, const void *__restrict__ spans,
-                const AttentionParams &p, Score score, Post post) {
+tensorAttention(HeadTiles<Depth, Width> &tiles, const float *__restrict__ q,
+                const float *__restrict__ k, const float *__restrict__ v,
+                const void *__restrict__ spans, const AttentionParams &p,
+                Score score, Post post) {
   using Tiles = HeadTiles<Depth, Width>;
-  __shared__ Tiles tiles;
   const AttentionCell cell(p);
   auto scoreOfHead = [&](int64_t i, int64_t j, float value) {
     return score(cell.batch, cell.head, i, j, value);
@@ -255,6 +255,33 @@ tensorAttention(const float *__restrict__ q, const float *__restrict__ k,
     });
     tile.finish(cell.batch, cell.head);
   }
+}
+
+template <int Depth, int Width, typename Score, typename Post>
+__device__ void
+tensorAttention(const float *__restrict__ q, const float *__restrict__ k,
+                const float *__restrict__ v, const void *__restrict__ spans,
+                const AttentionParams &p, Score score, Post post) {
+  __shared__ HeadTiles<Depth, Width> tiles;
+  tensorAttention(tiles, q, k, v, spans, p, score, post);
+}
+
+/// As stepAttention(): few queries are computed in f32, and take no longer.
+template <int Depth, int Width, int Group, typename Score, typename Post>
+__device__ void
+stepTensorAttention(const float *__restrict__ q, const float *__restrict__ k,
+                    const float *__restrict__ v, const void *__restrict__ spans,
+                    float *partials, int *counters, const AttentionParams &p,
+                    Score score, Post post) {
+  using Tiles = HeadTiles<(Depth + 15) / 16 * 16, (Width + 15) / 16 * 16>;
+  using Memory = StepMemory<Tiles, Depth, Width>;
+  static_assert(isAskedFor<Memory, Depth, Width>);
+  MMCC_DYNAMIC_SHARED(Memory, shared);
+  if (p.Sq <= cuda::kStepQueries)
+    attendStep<Depth, Width, Group>(shared.step, q, k, v, partials, counters, p,
+                                    score, post);
+  else
+    tensorAttention(shared.tiles, q, k, v, spans, p, score, post);
 }
 
 } // namespace mmcc
