@@ -108,7 +108,9 @@ StepMemory stepMemory(Lowering &lowering, ArrayRef<Dim> heads, const Dim &keys,
     memory.blocks = std::max<int64_t>(cuda::kStepBlocks / known, 1) - 1;
     int64_t splits =
         std::min((memory.blocks + 1) * group, cuda::kMostKeySplits);
-    elements = batch * heads[1] * (splits * most * (width + 2));
+    memory.isCut = splits > 1;
+    if (memory.isCut)
+      elements = batch * heads[1] * (splits * most * (width + 2));
   }
   memory.partials =
       lowering.alloc(elements, Float32Type::get(symbols.context), loc);
@@ -141,13 +143,14 @@ plainSteps(Lowering &lowering, mm::AttentionOp op, std::optional<Dim> group) {
   domain.parallel = 1;
   View zeros = lowering.allocDense(domain.extents, i32, op.getLoc());
   memory.counters = zeros.buffer;
-  buildLoops(
-      lowering, op.getLoc(), domain,
-      [&](Kernel &kernel, const Domain &domain, ArrayRef<AffineExpr> index) {
-        Element map(kernel, "map", "", domain.extents, {});
-        map.store(map.intConstant(i32, 0), zeros, index);
-        map.yield();
-      });
+  if (memory.isCut)
+    buildLoops(
+        lowering, op.getLoc(), domain,
+        [&](Kernel &kernel, const Domain &domain, ArrayRef<AffineExpr> index) {
+          Element map(kernel, "map", "", domain.extents, {});
+          map.store(map.intConstant(i32, 0), zeros, index);
+          map.yield();
+        });
   return memory;
 }
 

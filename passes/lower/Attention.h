@@ -18,7 +18,9 @@ void addPost(Kernel &kernel, const Chain &chain, mlir::Value result);
 /// What a GPU keeps in memory where a call may have few queries, so that their
 /// keys are cut (StepAttention.cuh).
 struct StepMemory {
-  /// Blocks along x beyond those of tiles of queries.
+  /// Whether keys may be cut, and blocks along x beyond those of tiles of
+  /// queries.
+  bool isCut = false;
   int64_t blocks = 0;
   mlir::Value partials, counters;
   /// The two last tensors of the row.
