@@ -354,7 +354,6 @@ private:
   template <int Rows> __device__ void attend(int64_t row) {
     const int count = int(least<int64_t>(Rows, rows - row));
     constexpr int kPadded = sizeof(shared.query[0]) / sizeof(float);
-    __syncthreads(); // the rows before have been used
     for (int at = threadIdx.x; at < Rows * kPadded; at += cuda::kThreads) {
       const int r = at / kPadded, d = at % kPadded;
       float number = 0;
