@@ -1,14 +1,13 @@
-//===- StepAttention.cuh - Attention of few queries, as steps of a decoder ===//
+//===- StepAttention.cuh - Attention of few queries: steps of a decoder ---===//
 //
 // A block has all queries of all heads that share keys, its rows, and some of
 // the keys, a split: every key is read once, whatever heads and queries there
 // are, and a long past keeps a whole GPU at work. How many splits there are
 // follows from the keys and the grid (T. Dao et al., 2023, Flash-Decoding).
 //
-//     split 0   keys   0 .. 127   most, sum, result of each row ┐ joined, in
-//     split 1   keys 128 .. 255   likewise, in memory           ├ this order,
-//     by
-//     ...                                                       ┘ who is last
+//     split 0   keys   0 .. 127   most, sum, result of each row  ┐ joined in
+//     split 1   keys 128 .. 255   likewise, in memory            ├ order, by
+//     split 2   keys 256 .. 383   likewise                       ┘ who is last
 //
 // Warps of a block take turns at its keys, 32 at a time: a tile. It comes
 // through shared memory, whatever the type, 128 bytes of each token at a time,
@@ -20,8 +19,8 @@
 //     result  [rows][width]    4 bytes a lane, 4 keys at a time
 //
 // Who is last is counted in memory that an earlier launch left zero, and leaves
-// it so. A launch of its own for joining would cost each layer of each step two
-// microseconds; counters cost nothing, as state_append_* clears them.
+// it so. A launch of its own for joining would add two microseconds to each
+// layer of each step; counters add nothing, as state_append_* clears them.
 //
 //===----------------------------------------------------------------------===//
 
