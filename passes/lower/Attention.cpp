@@ -96,21 +96,22 @@ void StepMemory::addTo(Kernel &kernel, SmallVectorImpl<Dim> &offsets) const {
 StepMemory stepMemory(Lowering &lowering, ArrayRef<Dim> heads, const Dim &keys,
                       int64_t group, int64_t width, Location loc) {
   const Symbols &symbols = lowering.symbols;
-  const Dim &batch = heads[0], &queries = heads[2];
-  int64_t known =
-      batch.getConstant().value_or(1) * heads[1].getConstant().value_or(group);
-  int64_t most =
-      std::min(queries.getConstant().value_or(INT64_MAX), cuda::kStepQueries);
-  StepMemory memory;
+  Dim all = heads[0] * heads[1], wanted = symbols.constant(cuda::kStepBlocks);
+  int64_t queries = heads[2].getConstant().value_or(cuda::kStepQueries);
+  // A batch that shows at the call may be empty.
+  Dim blocks = wanted.ceilDiv(all.getConstant() ? all : all + 1);
   Dim elements = symbols.constant(1);
-  bool isStep = queries.getConstant().value_or(1) <= cuda::kStepQueries;
-  if (isStep && keys.getConstant().value_or(INT64_MAX) > cuda::kKeysOfSplit) {
-    memory.blocks = std::max<int64_t>(cuda::kStepBlocks / known, 1) - 1;
-    int64_t splits =
-        std::min((memory.blocks + 1) * group, cuda::kMostKeySplits);
-    memory.isCut = splits > 1;
-    if (memory.isCut)
-      elements = batch * heads[1] * (splits * most * (width + 2));
+  StepMemory memory;
+  memory.blocks = symbols.constant(0);
+  // One block of heads that share no keys has all of them.
+  memory.isCut = queries <= cuda::kStepQueries &&
+                 keys.getConstant().value_or(INT64_MAX) > cuda::kKeysOfSplit &&
+                 (group > 1 || !blocks.isConstant(1));
+  if (memory.isCut) {
+    memory.blocks = blocks - 1;
+    // all * blocks, or more: where a size has a bound, memory is that of the
+    // bound, and must be enough below it.
+    elements = (all + wanted) * (group * queries * (width + 2));
   }
   memory.partials =
       lowering.alloc(elements, Float32Type::get(symbols.context), loc);
@@ -227,33 +228,34 @@ void lowerAttention(Lowering &lowering, mm::AttentionOp op) {
       pairs = B * H * (*seen * kSpanQueries);
   }
   int64_t scaleBits = llvm::bit_cast<int64_t>(op.getScale().convertToDouble());
-  kernel.finish(out, 4,
-                {B,
-                 H,
-                 *group,
-                 Sq,
-                 Skv,
-                 D,
-                 Dv,
-                 symbols.constant(scaleBits),
-                 symbols.constant(bounded),
-                 offset + ahead,
-                 symbols.constant(window),
-                 q.strides[0],
-                 q.strides[1],
-                 q.strides[2],
-                 k.strides[0],
-                 k.strides[1],
-                 k.strides[2],
-                 v.strides[0],
-                 v.strides[1],
-                 v.strides[2],
-                 qBlock,
-                 symbols.constant(stride),
-                 op.getCausal() ? offset : all,
-                 symbols.constant(spanCount)},
-                offsets, scratch, pairs * (D + Dv) * 2,
-                {Sq.ceilDiv(qBlock) + (steps ? steps->blocks : 0), H, B});
+  kernel.finish(
+      out, 4,
+      {B,
+       H,
+       *group,
+       Sq,
+       Skv,
+       D,
+       Dv,
+       symbols.constant(scaleBits),
+       symbols.constant(bounded),
+       offset + ahead,
+       symbols.constant(window),
+       q.strides[0],
+       q.strides[1],
+       q.strides[2],
+       k.strides[0],
+       k.strides[1],
+       k.strides[2],
+       v.strides[0],
+       v.strides[1],
+       v.strides[2],
+       qBlock,
+       symbols.constant(stride),
+       op.getCausal() ? offset : all,
+       symbols.constant(spanCount)},
+      offsets, scratch, pairs * (D + Dv) * 2,
+      {steps ? Sq.ceilDiv(qBlock) + steps->blocks : Sq.ceilDiv(qBlock), H, B});
   lowering.stored(chain);
 }
 

@@ -21,7 +21,7 @@ struct StepMemory {
   /// Whether keys may be cut, and blocks along x beyond those of tiles of
   /// queries.
   bool isCut = false;
-  int64_t blocks = 0;
+  Dim blocks;
   mlir::Value partials, counters;
   /// The two last tensors of the row.
   void addTo(Kernel &kernel, llvm::SmallVectorImpl<Dim> &offsets) const;

@@ -88,6 +88,7 @@ void lowerStateAttention(Lowering &lowering, mm::AttentionOp op) {
   Dim zero = symbols.constant(0);
   SmallVector<Dim> offsets{q.offset, zero, zero};
   StepMemory steps;
+  steps.blocks = symbols.constant(0);
   if (lowering.isCuda()) {
     steps = stepMemory(lowering, {B, H, Sq}, Skv, group, *Dv.getConstant(),
                        op.getLoc());

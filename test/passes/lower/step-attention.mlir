@@ -3,10 +3,10 @@
 // RUN: cuda_source %t --print | FileCheck %s --check-prefix=SOURCE
 
 // On a GPU few queries have their keys cut over blocks: 216 blocks over 14 heads
-// are 15 a head, and 7 heads that share keys have 15 * 7 = 105 parts of these.
+// are 16 a head, and 7 heads that share keys have 16 * 7 = 112 parts of these.
 // Each part leaves, for each of 7 heads of one query, 16 numbers, a sum and a
-// largest score: 1 * 14 * 105 * 1 * 18 = 26460 of them. What parts are counted
-// in is zeroed by the append.
+// largest score; 14 * 16 parts are at most 14 + 216: 230 * 7 * 18 = 28980 of
+// them. What parts are counted in is zeroed by the append.
 func.func @plain(%p: tensor<1x2x?x16xf32, #mm.dims<[1, 2, past, 16]>>) -> tensor<1x2x?x16xf32, #mm.dims<[1, 2, past, 16]>> {
   return %p : tensor<1x2x?x16xf32, #mm.dims<[1, 2, past, 16]>>
 }
@@ -16,8 +16,8 @@ func.func @plain(%p: tensor<1x2x?x16xf32, #mm.dims<[1, 2, past, 16]>>) -> tensor
 // CHECK: %[[K:.*]] = plan.state "k"
 // CHECK: %[[COUNTERS:.*]] = plan.alloc affine_map<()[s0] -> (2)> : <i32>
 // CHECK: plan.dispatch @[[APPEND]] {{.*}} sizes affine_map<()[s0] -> (s0)> {{.*}}(%{{.*}}, %[[K]], %[[COUNTERS]])
-// CHECK: %[[PARTIALS:.*]] = plan.alloc affine_map<()[s0] -> (26460)> : <f32>
-// CHECK: plan.dispatch @[[ATTEND]] grid affine_map<()[s0] -> (15, 14, 1)> {{.*}}(%{{.*}}, %[[K]], %{{.*}}, %[[PARTIALS]], %[[COUNTERS]], %{{.*}})
+// CHECK: %[[PARTIALS:.*]] = plan.alloc affine_map<()[s0] -> (28980)> : <f32>
+// CHECK: plan.dispatch @[[ATTEND]] grid affine_map<()[s0] -> (16, 14, 1)> {{.*}}(%{{.*}}, %[[K]], %{{.*}}, %[[PARTIALS]], %[[COUNTERS]], %{{.*}})
 // SOURCE: #include "State.cuh"
 // SOURCE: MMCC_KERNEL_OF_TWO(mmcc_kernel, 256,
 // SOURCE: stateAttention<16, 16, 7, f16>(
@@ -29,10 +29,10 @@ func.func @state_of_one_query(%q: tensor<1x14x1x16xf32>, %k: tensor<1x2x1x16xf32
 }
 
 // Keys that are handed in are cut, too; a launch zeroes the counters. One query
-// is computed in f32 whatever else is: 216 / 4 = 54 parts a head.
+// is computed in f32 whatever else is: 216 / 4 = 54 parts a head, 220 * 18 numbers.
 // CHECK: plan.kernel @[[STEP:attention_f32_[0-9]+]] row "attention_f32" {{.*}} written [4, 5, 6]
 // CHECK: plan.entry @past
-// CHECK: %[[PARTIALS:.*]] = plan.alloc affine_map<()[s0] -> (3888)> : <f32>
+// CHECK: %[[PARTIALS:.*]] = plan.alloc affine_map<()[s0] -> (3960)> : <f32>
 // CHECK: %[[COUNTERS:.*]] = plan.alloc affine_map<()[s0] -> (4)> : <i32>
 // A launch is not told what its kernel does not read: in a graph it stays as it is.
 // CHECK: plan.dispatch @loops_{{.*}} sizes affine_map<()[s0] -> (0)> {{.*}}(%[[COUNTERS]])
@@ -73,4 +73,14 @@ func.func @few_keys(%q: tensor<1x4x1x16xf32>, %k: tensor<1x4x50x16xf32>, %v: ten
 func.func @encoder(%q: tensor<1x4x?x16xf32, #mm.dims<[1, 4, n, 16]>>, %k: tensor<1x4x?x16xf32, #mm.dims<[1, 4, n, 16]>>, %v: tensor<1x4x?x16xf32, #mm.dims<[1, 4, n, 16]>>) -> tensor<1x4x?x16xf32, #mm.dims<[1, 4, n, 16]>> {
   %0 = mm.attention %q, %k, %v {scale = 0.25 : f64} : tensor<1x4x?x16xf32, #mm.dims<[1, 4, n, 16]>>, tensor<1x4x?x16xf32, #mm.dims<[1, 4, n, 16]>>, tensor<1x4x?x16xf32, #mm.dims<[1, 4, n, 16]>> -> tensor<1x4x?x16xf32, #mm.dims<[1, 4, n, 16]>>
   return %0 : tensor<1x4x?x16xf32, #mm.dims<[1, 4, n, 16]>>
+}
+
+// More samples make fewer parts of each: enough for any number, also where memory
+// is that of the largest one.
+// CHECK: plan.entry @samples
+// CHECK: plan.alloc affine_map<()[s0, s1] -> (s0 * 288 + 15552)> : <f32>
+// CHECK: plan.dispatch @attention_f32_{{.*}} grid affine_map<()[s0, s1] -> (216 ceildiv (s0 * 4 + 1), 4, s0)>
+func.func @samples(%q: tensor<?x4x1x16xf32, #mm.dims<[batch, 4, 1, 16]>>, %k: tensor<?x1x?x16xf32, #mm.dims<[batch, 1, past, 16]>>, %v: tensor<?x1x?x16xf32, #mm.dims<[batch, 1, past, 16]>>) -> tensor<?x4x1x16xf32, #mm.dims<[batch, 4, 1, 16]>> {
+  %0 = mm.attention %q, %k, %v {scale = 0.25 : f64} : tensor<?x4x1x16xf32, #mm.dims<[batch, 4, 1, 16]>>, tensor<?x1x?x16xf32, #mm.dims<[batch, 1, past, 16]>>, tensor<?x1x?x16xf32, #mm.dims<[batch, 1, past, 16]>> -> tensor<?x4x1x16xf32, #mm.dims<[batch, 4, 1, 16]>>
+  return %0 : tensor<?x4x1x16xf32, #mm.dims<[batch, 4, 1, 16]>>
 }
