@@ -32,12 +32,12 @@ static constexpr MicroRow kRows[] = {
     {"conv_bf16", "Conv.cuh", "tensorConv", "ConvParams", 2, 21, "", 19},
     {"conv_tf32", "Conv.cuh", "tensorConv", "ConvParams", 2, 21, "", 19},
     {"depthwise_f32", "Conv.cuh", "depthwise", "DepthwiseParams", 2, 19},
-    {"attention_f32", "Attention.cuh", "attention", "AttentionParams", 4, 24,
-     "", 0, true},
+    {"attention_f32", "StepAttention.cuh", "attention", "AttentionParams", 4,
+     24, "", 0, true, true, "stepAttention"},
     {"attention_bf16", "TensorAttention.cuh", "tensorAttention",
-     "AttentionParams", 4, 24, "", 0, true},
+     "AttentionParams", 4, 24, "", 0, true, true, "stepTensorAttention"},
     {"attention_i8", "TensorAttention.cuh", "tensorAttention",
-     "AttentionParams", 4, 24, "", 0, true},
+     "AttentionParams", 4, 24, "", 0, true, true, "stepTensorAttention"},
     {"topk_f32", "TopK.cuh", "topk", "TopKParams", 2, 9},
     {"retrieve_f32", "Retrieve.cuh", "retrieve", "RetrieveParams", 2, 7},
     {"similarity_f32", "Similarity.cuh", "similarity", "SimilarityParams", 2,
@@ -53,7 +53,7 @@ static constexpr MicroRow kRows[] = {
    "State.cuh",                                                                \
    "stateAppend",                                                              \
    "StateAppendParams",                                                        \
-   2,                                                                          \
+   3,                                                                          \
    8,                                                                          \
    TYPE,                                                                       \
    0,                                                                          \
@@ -61,7 +61,7 @@ static constexpr MicroRow kRows[] = {
    false},                                                                     \
   {                                                                            \
     "attention_state_" SUFFIX, "State.cuh", "stateAttention",                  \
-        "StateAttentionParams", 3, 16, TYPE, 0, true                           \
+        "StateAttentionParams", 5, 16, TYPE, 0, true                           \
   }
     MMCC_STATE_ROWS("f32", "float"),
     MMCC_STATE_ROWS("f16", "f16"),
@@ -77,13 +77,19 @@ const MicroRow *findMicroRow(StringRef name) {
   return nullptr;
 }
 
-/// A param that must be a constant, or 0.
-static int64_t constantParam(plan::KernelOp kernel, unsigned index) {
-  if (index >= kernel.getParams().getNumResults())
-    return 0;
+bool hasSteps(plan::KernelOp kernel, const MicroRow &row) {
+  bool isState = row.hasScore && row.header == "State.cuh";
+  return isState || (!row.stepFunction.empty() &&
+                     kernel.getOffsets().getNumResults() == row.tensors + 2);
+}
+
+static std::optional<int64_t> constantParam(plan::KernelOp kernel,
+                                            unsigned position) {
+  if (position >= kernel.getParams().getNumResults())
+    return std::nullopt;
   auto constant =
-      dyn_cast<AffineConstantExpr>(kernel.getParams().getResult(index));
-  return constant ? constant.getValue() : 0;
+      dyn_cast<AffineConstantExpr>(kernel.getParams().getResult(position));
+  return constant ? std::optional(constant.getValue()) : std::nullopt;
 }
 
 // Params of attention rows, in kernels.inc's order.
@@ -91,23 +97,31 @@ constexpr unsigned kHeadDepth = 5, kHeadWidth = 6, kQueryBlock = 20;
 
 /// The width of heads in whole 16s, as tensor cores' attention takes it.
 static int64_t tensorWidth(plan::KernelOp kernel, unsigned param) {
-  return (constantParam(kernel, param) + 15) / 16 * 16;
+  return (constantParam(kernel, param).value_or(0) + 15) / 16 * 16;
 }
 
 uint64_t sharedBytesOf(plan::KernelOp kernel, const MicroRow &row) {
-  if (row.function == "tensorAttention")
-    return attentionSharedBytes(tensorWidth(kernel, kHeadDepth),
-                                tensorWidth(kernel, kHeadWidth));
+  int64_t tiles = row.function == "tensorAttention"
+                      ? attentionSharedBytes(tensorWidth(kernel, kHeadDepth),
+                                             tensorWidth(kernel, kHeadWidth))
+                      : 0;
+  if (hasSteps(kernel, row)) {
+    int64_t depth = constantParam(kernel, kHeadDepth).value_or(0);
+    return std::max(
+        tiles, stepSharedBytes(depth <= kStepWidest ? depth : 1,
+                               constantParam(kernel, kHeadWidth).value_or(0)));
+  }
   if (!row.isTensor() || kernel.getParams().getNumResults() != row.paramCount)
-    return 0;
-  return tensorSharedBytes(constantParam(kernel, row.tile),
-                           constantParam(kernel, row.tile + 1));
+    return tiles;
+  return tensorSharedBytes(constantParam(kernel, row.tile).value_or(0),
+                           constantParam(kernel, row.tile + 1).value_or(0));
 }
 
 unsigned blocksTogether(plan::KernelOp kernel, const MicroRow &row) {
   constexpr int64_t narrow = 64;
-  return row.function == "tensorAttention" &&
-                 tensorWidth(kernel, kHeadDepth) <= narrow &&
+  if (row.function != "tensorAttention")
+    return hasSteps(kernel, row) ? 2 : 1;
+  return tensorWidth(kernel, kHeadDepth) <= narrow &&
                  tensorWidth(kernel, kHeadWidth) <= narrow
              ? 2
              : 1;
@@ -147,40 +161,55 @@ static FailureOr<std::string> templateArguments(plan::KernelOp kernel,
   if (row.name == "depthwise_f32")
     arguments.push_back(std::to_string(threads));
   for (unsigned i = row.tile; row.tile && i < row.tile + 2; ++i) {
-    auto extent = dyn_cast<AffineConstantExpr>(kernel.getParams().getResult(i));
+    std::optional<int64_t> extent = constantParam(kernel, i);
     if (!extent)
       return kernel.emitError("CUDA code generation: the tiles of row '")
              << row.name << "' must be known";
-    arguments.push_back(std::to_string(extent.getValue()));
+    arguments.push_back(std::to_string(*extent));
   }
   if (row.name == "retrieve_f32") {
     constexpr unsigned kBest = 3; // K in kernels.inc
-    auto best =
-        dyn_cast<AffineConstantExpr>(kernel.getParams().getResult(kBest));
-    if (!best || best.getValue() > kRetrieveMost)
+    std::optional<int64_t> best = constantParam(kernel, kBest);
+    if (!best || *best > kRetrieveMost)
       return kernel.emitError("CUDA code generation: a search must be for a "
                               "known number of at most ")
              << kRetrieveMost;
-    arguments.push_back(std::to_string(retrieveKeys(best.getValue())));
+    arguments.push_back(std::to_string(retrieveKeys(*best)));
   }
   if (row.hasScore) {
+    bool isStep = hasSteps(kernel, row);
     bool isTensor = row.function == "tensorAttention";
-    int64_t widest = isTensor ? kTensorWidest : 512, unit = isTensor ? 16 : 32;
-    for (unsigned i = kHeadDepth + !isTensor; i < kHeadDepth + 2; ++i) {
-      auto width =
-          dyn_cast<AffineConstantExpr>(kernel.getParams().getResult(i));
-      if (!width || width.getValue() > widest)
+    int64_t widest = isTensor ? kTensorWidest : kStepWidest;
+    int64_t unit = isStep ? 1 : isTensor ? 16 : 32;
+    for (unsigned i = kHeadDepth + (!isTensor && !isStep); i < kHeadDepth + 2;
+         ++i) {
+      std::optional<int64_t> width = constantParam(kernel, i);
+      // Tiles of f32 take keys of any width.
+      bool isFree = i == kHeadDepth && row.header == "State.cuh";
+      if (!width || *width < 1 || (*width > widest && !isFree))
         return kernel.emitError("CUDA code generation: heads of ")
                << row.name << " must have a known width of at most " << widest;
-      int64_t units = (width.getValue() + unit - 1) / unit;
+      int64_t units = (*width + unit - 1) / unit;
       arguments.push_back(std::to_string(isTensor ? units * unit : units));
     }
     if (isTensor) {
-      int64_t queries = constantParam(kernel, kQueryBlock);
-      if (queries != 64 && queries != 128)
+      std::optional<int64_t> queries = constantParam(kernel, kQueryBlock);
+      if (queries != 64 && (queries != 128 || isStep))
         return kernel.emitError("CUDA code generation: a block of ")
                << row.name << " takes 64 or 128 queries";
-      arguments.push_back(std::to_string(queries));
+      if (!isStep)
+        arguments.push_back(std::to_string(*queries));
+    }
+    if (isStep) {
+      // group in kernels.inc; or H and KvH.
+      std::optional<int64_t> group = constantParam(kernel, 2);
+      std::optional<int64_t> heads = constantParam(kernel, 1);
+      if (row.header == "State.cuh" && group && *group > 0 && heads)
+        group = *heads / *group;
+      if (!group || *group < 1)
+        return kernel.emitError("CUDA code generation: how many heads of ")
+               << row.name << " share keys must be known";
+      arguments.push_back(std::to_string(*group));
     }
   }
   if (!row.type.empty())
@@ -190,9 +219,11 @@ static FailureOr<std::string> templateArguments(plan::KernelOp kernel,
 
 LogicalResult writeMicro(plan::KernelOp kernel, const MicroRow &row,
                          unsigned threads, llvm::raw_ostream &out) {
+  bool isStep = hasSteps(kernel, row) && !row.stepFunction.empty();
+  unsigned tensors = row.tensors + (isStep ? 2 : 0);
   if (kernel.getParams().getNumResults() != row.paramCount ||
-      kernel.getOffsets().getNumResults() != row.tensors ||
-      kernel.getBody().getNumArguments() < row.tensors)
+      kernel.getOffsets().getNumResults() != tensors ||
+      kernel.getBody().getNumArguments() < tensors)
     return kernel.emitOpError("does not have the tensors and params of row '")
            << row.name << "'";
   SmallVector<std::string> params;
@@ -203,8 +234,9 @@ LogicalResult writeMicro(plan::KernelOp kernel, const MicroRow &row,
   FailureOr<std::string> arguments = templateArguments(kernel, row, threads);
   if (failed(arguments))
     return failure();
-  out << "  " << row.function << *arguments << "(\n      ";
-  for (unsigned i = 0; i < row.tensors; ++i)
+  out << "  " << (isStep ? row.stepFunction : row.function) << *arguments
+      << "(\n      ";
+  for (unsigned i = 0; i < tensors; ++i)
     out << "x" << i << " + " << affineText(kernel.getOffsets().getResult(i), {})
         << ", ";
   out << "params";

@@ -30,7 +30,15 @@ struct MicroRow {
   /// Whether there is a score block, or one that changes nothing.
   bool hasScore = false;
   bool hasPost = true;
+  /// Attention where a call may have few queries, as steps of a decoder: the
+  /// function, if it is another one. It has two more tensors for its own use:
+  /// what parts of the keys come to, and counters.
+  llvm::StringLiteral stepFunction = "";
 };
+
+/// Whether few queries of the kernel's attention are a form of their own: its
+/// keys are read by as many warps as there is room for.
+bool hasSteps(plan::KernelOp kernel, const MicroRow &row);
 
 /// Null when there is no template yet.
 const MicroRow *findMicroRow(llvm::StringRef name);

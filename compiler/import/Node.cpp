@@ -190,7 +190,7 @@ Importer findImporter(StringRef domain, StringRef opType) {
              lossOperators(), movementOperators(), normalizationOperators(),
              poolingOperators(), productOperators(), quantizationOperators(),
              quantizedProductOperators(), reductionOperators(),
-             shapeOperators(), spatialOperators()}));
+             shapeOperators(), spatialOperators(), spectralOperators()}));
   static const auto *microsoft =
       new llvm::StringMap<Importer>(build(microsoftOperators()));
   if (domain.empty())

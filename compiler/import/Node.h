@@ -133,6 +133,7 @@ llvm::ArrayRef<OperatorRow> quantizedProductOperators();
 llvm::ArrayRef<OperatorRow> reductionOperators();
 llvm::ArrayRef<OperatorRow> shapeOperators();
 llvm::ArrayRef<OperatorRow> spatialOperators();
+llvm::ArrayRef<OperatorRow> spectralOperators();
 llvm::ArrayRef<OperatorRow> microsoftOperators();
 
 // com.microsoft's attention, in MicrosoftAttention.cpp.

@@ -1,5 +1,6 @@
 //===- SpatialOperators.cpp - Resizing and rearranging images -------------===//
 
+#include "compiler/import/Antialias.h"
 #include "compiler/import/ElementType.h"
 #include "compiler/import/Node.h"
 #include <cmath>
@@ -113,19 +114,32 @@ static std::optional<ResizeTarget> fromSizes(Node &n, const Tensor &x,
   return target;
 }
 
-static void emitResize(Node &n, const Tensor &x, const ResizeTarget &target,
-                       StringRef mode, StringRef coordinates,
-                       StringRef rounding, double cubicA, bool excludeOutside,
-                       bool antialias) {
-  n.set(0, n.emitAs<mm::ResizeOp>(
-               mm::makeTensorType(target.shape, x.elementType()), x,
-               {n.string("mode", mode), n.string("coordinates", coordinates),
-                n.string("rounding", rounding),
-                n.named("scales",
-                        DenseF64ArrayAttr::get(n.context(), target.scales)),
-                n.real("cubic_a", cubicA),
-                n.flag("exclude_outside", excludeOutside),
-                n.flag("antialias", antialias)}));
+static Tensor resize(Node &n, const Tensor &x, const ResizeTarget &target,
+                     const Interpolation &how, StringRef rounding) {
+  return n.emitAs<mm::ResizeOp>(
+      mm::makeTensorType(target.shape, x.elementType()), x,
+      {n.string("mode", how.mode), n.string("coordinates", how.coordinates),
+       n.string("rounding", rounding),
+       n.named("scales", DenseF64ArrayAttr::get(n.context(), target.scales)),
+       n.real("cubic_a", how.cubicA),
+       n.flag("exclude_outside", how.excludeOutside)});
+}
+
+/// Dimensions that become shorter go through a filter; those that become longer
+/// have none.
+static Tensor resizeFiltered(Node &n, const Tensor &given, ResizeTarget target,
+                             const Interpolation &how, StringRef rounding) {
+  Type type = given.elementType();
+  Tensor x =
+      isFloat(type) ? given : n.castTo(given, Float32Type::get(n.context()));
+  for (int64_t d = 0; d < given.rank(); ++d)
+    if (target.scales[d] < 1) {
+      x = shrink(n, x, d, target.scales[d], target.shape[d], how);
+      target.scales[d] = 1;
+    }
+  if (x && llvm::any_of(target.scales, [](double s) { return s != 1; }))
+    x = resize(n, x, target, how, rounding);
+  return x && !isFloat(type) ? n.castTo(x, type) : x;
 }
 
 static void importUpsample(Node &n) {
@@ -141,7 +155,8 @@ static void importUpsample(Node &n) {
   auto axes = llvm::to_vector(llvm::seq<int64_t>(0, x.rank()));
   std::optional<ResizeTarget> target = fromScales(n, x, scales, axes);
   if (target)
-    emitResize(n, x, *target, mode, "asymmetric", "floor", -0.75, false, false);
+    n.set(0,
+          resize(n, x, *target, {mode, "asymmetric", -0.75, false}, "floor"));
 }
 
 static void importResize(Node &n) {
@@ -188,9 +203,12 @@ static void importResize(Node &n) {
   } else if (auto sizes = n.inputDims(3, "the sizes")) {
     target = fromSizes(n, x, *sizes, axes, policy);
   }
-  if (target)
-    emitResize(n, x, *target, mode, coordinates, rounding, cubicA, exclude,
-               antialias);
+  if (!target)
+    return;
+  Interpolation how{mode, coordinates, cubicA, exclude};
+  bool isFiltered = antialias && (mode == "linear" || mode == "cubic");
+  n.set(0, isFiltered ? resizeFiltered(n, x, *target, how, rounding)
+                      : resize(n, x, *target, how, rounding));
 }
 
 static void importDepthToSpace(Node &n) {

@@ -93,6 +93,84 @@ void addPost(Kernel &kernel, const Chain &chain, Value result) {
   post.yield();
 }
 
+void StepMemory::addTo(Kernel &kernel, SmallVectorImpl<Dim> &offsets) const {
+  for (Value buffer : {partials, counters}) {
+    kernel.tensor(buffer);
+    kernel.markWritten(buffer);
+    offsets.push_back(kernel.lowering.symbols.constant(0));
+  }
+}
+
+StepMemory stepMemory(Lowering &lowering, ArrayRef<Dim> heads, const Dim &keys,
+                      int64_t group, int64_t width, Location loc) {
+  const Symbols &symbols = lowering.symbols;
+  Dim all = heads[0] * heads[1], wanted = symbols.constant(cuda::kStepBlocks);
+  int64_t queries = heads[2].getConstant().value_or(cuda::kStepQueries);
+  // A batch that shows at the call may be empty.
+  Dim blocks = wanted.ceilDiv(all.getConstant() ? all : all + 1);
+  Dim elements = symbols.constant(1);
+  StepMemory memory;
+  memory.blocks = symbols.constant(0);
+  // One block of heads that share no keys has all of them.
+  memory.isCut = queries <= cuda::kStepQueries &&
+                 keys.getConstant().value_or(INT64_MAX) > cuda::kKeysOfSplit &&
+                 (group > 1 || !blocks.isConstant(1));
+  if (memory.isCut) {
+    memory.blocks = blocks - 1;
+    // all * blocks, or more: where a size has a bound, memory is that of the
+    // bound, and must be enough below it.
+    elements = (all + wanted) * (group * queries * (width + 2));
+  }
+  memory.partials =
+      lowering.alloc(elements, Float32Type::get(symbols.context), loc);
+  return memory;
+}
+
+bool mayBeStep(mm::AttentionOp op) {
+  Shape q = mm::getShape(op.getQuery().getType());
+  Shape k = mm::getShape(op.getKey().getType());
+  Dim width = mm::getShape(op.getValue().getType())[3];
+  std::optional<Dim> group = q[1].exactDiv(k[1]);
+  if (op.getSpans() || !group || !group->getConstant())
+    return false;
+  for (const Dim &dim : {q[3], width})
+    if (dim.getConstant().value_or(INT64_MAX) > cuda::kStepWidest)
+      return false;
+  // As many queries as keys, however many: an encoder.
+  return q[2].getConstant() ? *q[2].getConstant() <= cuda::kStepQueries
+                            : q[2] != k[2];
+}
+
+/// The memory for attention whose keys are no state's, where a call may have
+/// few queries.
+static std::optional<StepMemory> plainSteps(Lowering &lowering,
+                                            mm::AttentionOp op) {
+  if (!lowering.isCuda() || !mayBeStep(op))
+    return std::nullopt;
+  const Symbols &symbols = lowering.symbols;
+  Shape q = mm::getShape(op.getQuery().getType());
+  Shape k = mm::getShape(op.getKey().getType());
+  Shape v = mm::getShape(op.getValue().getType());
+  int64_t heads = *q[1].exactDiv(k[1])->getConstant();
+  StepMemory memory = stepMemory(lowering, ArrayRef(q).take_front(3), k[2],
+                                 heads, *v[3].getConstant(), op.getLoc());
+  Type i32 = IntegerType::get(symbols.context, 32);
+  Domain domain;
+  domain.extents = {q[0] * k[1]};
+  domain.parallel = 1;
+  View zeros = lowering.allocDense(domain.extents, i32, op.getLoc());
+  memory.counters = zeros.buffer;
+  if (memory.isCut)
+    buildLoops(
+        lowering, op.getLoc(), domain,
+        [&](Kernel &kernel, const Domain &domain, ArrayRef<AffineExpr> index) {
+          Element map(kernel, "map", "", domain.extents, {});
+          map.store(map.intConstant(i32, 0), zeros, index);
+          map.yield();
+        });
+  return memory;
+}
+
 void lowerAttention(Lowering &lowering, mm::AttentionOp op) {
   const Symbols &symbols = lowering.symbols;
   Value result = op.getResult();
@@ -127,7 +205,9 @@ void lowerAttention(Lowering &lowering, mm::AttentionOp op) {
   // Without spans the kernel is handed what it does not read.
   View spans = op.getSpans() ? lowering.denseView(op.getSpans(), 3) : k;
 
-  bool isF32 = op.getArithmetic() == "f32" ||
+  std::optional<StepMemory> steps = plainSteps(lowering, op);
+  bool isStep = steps && Sq.getConstant();
+  bool isF32 = op.getArithmetic() == "f32" || isStep ||
                (lowering.isCuda() && !fitsTensorCores(op));
   Kernel kernel(lowering,
                 isF32 ? "attention_f32"
@@ -135,6 +215,9 @@ void lowerAttention(Lowering &lowering, mm::AttentionOp op) {
                 op.getLoc());
   for (const View &view : {q, k, v, spans})
     kernel.tensor(view.buffer);
+  SmallVector<Dim> offsets{q.offset, k.offset, v.offset, spans.offset};
+  if (steps)
+    steps->addTo(kernel, offsets);
   addScore(kernel, op, {B, H, Sq, Skv});
   addPost(kernel, chain, result);
 
@@ -167,33 +250,34 @@ void lowerAttention(Lowering &lowering, mm::AttentionOp op) {
       pairs = B * H * (*seen * kSpanQueries);
   }
   int64_t scaleBits = llvm::bit_cast<int64_t>(op.getScale().convertToDouble());
-  kernel.finish(out, 4,
-                {B,
-                 H,
-                 *group,
-                 Sq,
-                 Skv,
-                 D,
-                 Dv,
-                 symbols.constant(scaleBits),
-                 symbols.constant(bounded),
-                 offset + ahead,
-                 symbols.constant(window),
-                 q.strides[0],
-                 q.strides[1],
-                 q.strides[2],
-                 k.strides[0],
-                 k.strides[1],
-                 k.strides[2],
-                 v.strides[0],
-                 v.strides[1],
-                 v.strides[2],
-                 qBlock,
-                 symbols.constant(stride),
-                 op.getCausal() ? offset : all,
-                 symbols.constant(spanCount)},
-                {q.offset, k.offset, v.offset, spans.offset}, scratch,
-                pairs * (D + Dv) * 2, {Sq.ceilDiv(qBlock), H, B});
+  kernel.finish(
+      out, 4,
+      {B,
+       H,
+       *group,
+       Sq,
+       Skv,
+       D,
+       Dv,
+       symbols.constant(scaleBits),
+       symbols.constant(bounded),
+       offset + ahead,
+       symbols.constant(window),
+       q.strides[0],
+       q.strides[1],
+       q.strides[2],
+       k.strides[0],
+       k.strides[1],
+       k.strides[2],
+       v.strides[0],
+       v.strides[1],
+       v.strides[2],
+       qBlock,
+       symbols.constant(stride),
+       op.getCausal() ? offset : all,
+       symbols.constant(spanCount)},
+      offsets, scratch, pairs * (D + Dv) * 2,
+      {steps ? Sq.ceilDiv(qBlock) + steps->blocks : Sq.ceilDiv(qBlock), H, B});
   lowering.stored(chain);
 }
 

@@ -88,13 +88,29 @@ FlatSymbolRefAttr Lowering::intern(plan::KernelOp kernel) {
   return FlatSymbolRefAttr::get(builder.getContext(), it->second);
 }
 
+/// Whether some map of the kernel or in it is a function of symbol `position`.
+static bool readsSymbol(plan::KernelOp kernel, unsigned position) {
+  bool reads = false;
+  kernel->walk([&](Operation *op) {
+    for (NamedAttribute attribute : op->getAttrs())
+      if (auto map = dyn_cast<AffineMapAttr>(attribute.getValue()))
+        for (AffineExpr expr : map.getValue().getResults())
+          reads |= expr.isFunctionOfSymbol(position);
+  });
+  return reads;
+}
+
 void Lowering::dispatch(plan::KernelOp kernel, ArrayRef<Value> operands,
                         ArrayRef<Dim> grid, const Dim &flops, Location loc) {
   SmallVector<Dim> three(grid);
   three.resize(3, symbols.constant(1));
+  // A launch in a GPU's graph whose arguments are as they were is not touched:
+  // of a longer past only those hear that read its length.
   SmallVector<AffineExpr> all;
   for (unsigned i = 0; i < symbols.names.size(); ++i)
-    all.push_back(getAffineSymbolExpr(i, loc.getContext()));
+    all.push_back(!isCuda() || readsSymbol(kernel, i)
+                      ? getAffineSymbolExpr(i, loc.getContext())
+                      : getAffineConstantExpr(0, loc.getContext()));
   AffineMap sizes = AffineMap::get(0, all.size(), all, loc.getContext());
   FlatSymbolRefAttr name = intern(kernel);
   builder.create<plan::DispatchOp>(

@@ -174,6 +174,8 @@ public:
   llvm::DenseMap<mlir::Value, Rotation> rotations;
   /// Tables of blocks, by the value that a state holds after an append.
   llvm::DenseMap<mlir::Value, mlir::Value> stateTables;
+  /// On a GPU what the append leaves zero, by the same value.
+  llvm::DenseMap<mlir::Value, mlir::Value> stateCounters;
   bool failed = false;
 
   bool dependsOn(mlir::Value value, mlir::Operation *anchor);

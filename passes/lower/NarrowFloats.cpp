@@ -105,7 +105,7 @@ private:
 void narrowOperands(func::FuncOp func) {
   Narrowing narrowing;
   func.walk([&](mm::AttentionOp op) {
-    if (op.getArithmetic() != "f32" && fitsTensorCores(op) &&
+    if (op.getArithmetic() != "f32" && fitsTensorCores(op) && !mayBeStep(op) &&
         narrowing.narrow(op, 3))
       op.setArithmetic("bf16");
   });

@@ -79,6 +79,11 @@ Value Element::resizeElement(mm::ResizeOp op, ArrayRef<AffineExpr> index) {
   Shape in = mm::getShape(op.getInput().getType());
   Shape out = mm::getShape(op.getResult().getType());
   Coordinates c{*this};
+  if (op.getAntialias()) {
+    op.emitOpError("has a filter, which import makes a sum of neighbours");
+    kernel.lowering.failed = true;
+    return floatConstant(builder.getF32Type(), 0);
+  }
   // Each resized dimension contributes taps: an input index and a weight.
   struct Tap {
     AffineExpr index;

@@ -1,6 +1,7 @@
 //===- State.cpp - Lowering of states and of attention over them ----------===//
 
 #include "codegen/cpu/kernels/Scratch.h"
+#include "codegen/cuda/kernels/Blocking.cuh"
 #include "passes/lower/Attention.h"
 #include "llvm/ADT/bit.h"
 
@@ -37,10 +38,20 @@ void lowerStateAppend(Lowering &lowering, mm::StateAppendOp op) {
   kernel.tensor(state);
   kernel.markWritten(state);
   Dim zero = symbols.constant(0);
+  SmallVector<Dim> offsets{x.offset, zero};
+  if (lowering.isCuda()) {
+    Value counters =
+        lowering.alloc(shape[0] * shape[1],
+                       IntegerType::get(symbols.context, 32), op.getLoc());
+    lowering.stateCounters[op.getResult()] = counters;
+    kernel.tensor(counters);
+    kernel.markWritten(counters);
+    offsets.push_back(zero);
+  }
   kernel.finish(shape, 4,
                 {shape[0], shape[1], shape[2], shape[3], length, x.strides[0],
                  x.strides[1], x.strides[2]},
-                {x.offset, zero}, zero, mm::product(symbols.context, shape) * 4,
+                offsets, zero, mm::product(symbols.context, shape) * 4,
                 {symbols.constant(1), shape[1], shape[0]});
 }
 
@@ -72,18 +83,29 @@ void lowerStateAttention(Lowering &lowering, mm::AttentionOp op) {
                 op.getLoc());
   for (Value buffer : {q.buffer, keys, values})
     kernel.tensor(buffer);
+  int64_t kvHeads = *kShape[1].getConstant();
+  int64_t group = *H.getConstant() / kvHeads;
+  Dim zero = symbols.constant(0);
+  SmallVector<Dim> offsets{q.offset, zero, zero};
+  StepMemory steps;
+  steps.blocks = symbols.constant(0);
+  if (lowering.isCuda()) {
+    steps = stepMemory(lowering, {B, H, Sq}, Skv, group, *Dv.getConstant(),
+                       op.getLoc());
+    steps.counters = lowering.stateCounters.lookup(op.getKey());
+    steps.addTo(kernel, offsets);
+  }
   addScore(kernel, op, {B, H, Sq, Skv});
   addPost(kernel, chain, result);
 
   // Heads that share keys are cut into equal cells of at most four: as many as
   // one pass over the keys serves.
-  int64_t kvHeads = *kShape[1].getConstant();
-  int64_t group = *H.getConstant() / kvHeads;
-  // A GPU has room for all, and its cache for the keys.
+  // On a GPU each is a block; few queries have their keys cut.
   int64_t parts = lowering.isCuda() ? group : (group + 3) / 4;
   int64_t perCell = (group + parts - 1) / parts;
   // Lengths are known at the call only: any cut of the queries serves them.
-  int64_t block = std::min<int64_t>(Sq.getConstant().value_or(128), 128);
+  int64_t most = lowering.isCuda() ? cuda::kQueryTile : 128;
+  int64_t block = std::min(Sq.getConstant().value_or(most), most);
   Dim qBlock = symbols.constant(block);
   Dim scratch = symbols.constant(cpu::stateAttentionScratchBytes(
       *D.getConstant(), *Dv.getConstant(), block));
@@ -91,15 +113,14 @@ void lowerStateAttention(Lowering &lowering, mm::AttentionOp op) {
   bool bounded = op.getCausal() || int64_t(op.getAhead()) >= 0;
   int64_t window = op.getWindow() > 0 ? op.getWindow() + ahead : 0;
   int64_t scaleBits = llvm::bit_cast<int64_t>(op.getScale().convertToDouble());
-  Dim zero = symbols.constant(0);
   kernel.finish(out, 4,
                 {B, H, kShape[1], Sq, Skv, D, Dv, symbols.constant(scaleBits),
                  symbols.constant(bounded), Skv - Sq + ahead,
                  symbols.constant(window), q.strides[0], q.strides[1],
                  q.strides[2], qBlock, symbols.constant(perCell)},
-                {q.offset, zero, zero}, scratch,
-                B * H * Sq * Skv * (D + Dv) * 2,
-                {Sq.ceilDiv(qBlock), symbols.constant(kvHeads * parts), B});
+                offsets, scratch, B * H * Sq * Skv * (D + Dv) * 2,
+                {Sq.ceilDiv(qBlock) + steps.blocks,
+                 symbols.constant(kvHeads * parts), B});
   lowering.stored(chain);
 }
 

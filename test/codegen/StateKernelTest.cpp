@@ -35,30 +35,39 @@ struct Kind {
 };
 
 /// Tokens from kFirst on, beyond the first block's end.
-std::string appendKernel(const Kind &kind) {
+std::string appendKernel(const Kind &kind, bool isCuda) {
   std::string row = kind.row, type = kind.type;
   return "plan.kernel @append row \"state_append_" + row +
          "\" extents affine_map<() -> (1, 2, 70, 32)> parallel 4 "
          "params affine_map<()[s0] -> (1, 2, 70, 32, s0, 4480, 2240, 32)> "
-         "offsets affine_map<() -> (0, 0)> scratch affine_map<() -> (0)> "
-         "written [1] {\n^bb0(%x: !plan.buffer<f32>, %s: !plan.buffer<" +
-         type + ">):\n}\n";
+         "offsets affine_map<() -> (0, 0" +
+         (isCuda ? ", 0" : "") +
+         ")> scratch affine_map<() -> (0)> "
+         "written [1" +
+         (isCuda ? ", 2" : "") +
+         "] {\n^bb0(%x: !plan.buffer<f32>, %s: !plan.buffer<" + type + ">" +
+         (isCuda ? ", %c: !plan.buffer<i32>" : "") + "):\n}\n";
 }
 
 /// 4 heads of queries, two of which share keys; the last one sees all.
-std::string attentionKernel(const Kind &kind, double scale) {
+std::string attentionKernel(const Kind &kind, double scale, bool isCuda) {
   int64_t bits;
   std::memcpy(&bits, &scale, sizeof bits);
   std::string row = kind.row, type = kind.type;
+  // On a GPU heads have a cell each, and the row two tensors for its own use.
   return "plan.kernel @attend row \"attention_state_" + row +
          "\" extents affine_map<() -> (1, 4, 3, 32)> parallel 4 params "
          "affine_map<() -> (1, 4, 2, 3, 110, 32, 32, " +
-         std::to_string(bits) +
-         ", 1, 107, 0, 384, 96, 32, 3, 2)> offsets affine_map<() -> (0, 0, 0)> "
-         "scratch affine_map<() -> (1048576)> written [3] {\n"
+         std::to_string(bits) + ", 1, 107, 0, 384, 96, 32, 3, " +
+         (isCuda ? "1" : "2") + ")> offsets affine_map<() -> (0, 0, 0" +
+         (isCuda ? ", 0, 0" : "") +
+         ")> scratch affine_map<() -> (1048576)> written [" +
+         (isCuda ? "3, 4, 5" : "3") +
+         "] {\n"
          "^bb0(%q: !plan.buffer<f32>, %k: !plan.buffer<" +
-         type + ">, %v: !plan.buffer<" + type +
-         ">, %y: !plan.buffer<f32>):\n"
+         type + ">, %v: !plan.buffer<" + type + ">, " +
+         (isCuda ? "%p: !plan.buffer<f32>, %c: !plan.buffer<i32>, " : "") +
+         "%y: !plan.buffer<f32>):\n"
          "  plan.block \"post\" {\n"
          "  ^bb0(%b: index, %h: index, %i: index, %d: index, %o: f32):\n"
          "    plan.store %o, %y[affine_map<(d0, d1, d2) -> (d0 * 96 + d1 * 32 "
@@ -76,8 +85,13 @@ TEST_P(StateKernel, appendThenAttend) {
   const double scale = 1 / std::sqrt(double(kWidth));
   for (const Kind &kind : kinds) {
     SCOPED_TRACE(kind.row);
-    Program program(appendKernel(kind) + attentionKernel(kind, scale),
+    const bool isCuda = GetParam() == kCuda;
+    Program program(appendKernel(kind, isCuda) +
+                        attentionKernel(kind, scale, isCuda),
                     GetParam());
+    // What attention counts in, and what one split leaves alone.
+    std::vector<int32_t> counters(kHeads, -1);
+    std::vector<float> partials(1, NAN);
     State keys(kind.bytes, kind.scaled), values(kind.bytes, kind.scaled);
     auto k = randomFloats(kHeads * 110 * kWidth),
          v = randomFloats(kHeads * 110 * kWidth, -1, 1, 2),
@@ -89,12 +103,19 @@ TEST_P(StateKernel, appendThenAttend) {
         for (int h = 0; h < kHeads; ++h)
           x.insert(x.end(), numbers->begin() + (h * 110 + first) * kWidth,
                    numbers->begin() + (h * 110 + first + kRows) * kWidth);
-        program.run("append", {1, kHeads, 1}, {x.data(), state->table.data()},
-                    {first});
+        std::vector<void *> buffers{x.data(), state->table.data()};
+        if (isCuda)
+          buffers.push_back(counters.data());
+        program.run("append", {1, kHeads, 1}, buffers, {first});
       }
     std::vector<float> y(4 * kQueries * kWidth);
-    program.run("attend", {1, kHeads, 1},
-                {q.data(), keys.table.data(), values.table.data(), y.data()});
+    EXPECT_EQ(counters, std::vector<int32_t>(kHeads, isCuda ? 0 : -1));
+    std::vector<void *> buffers{q.data(), keys.table.data(),
+                                values.table.data()};
+    if (isCuda)
+      buffers.insert(buffers.end(), {partials.data(), counters.data()});
+    buffers.push_back(y.data());
+    program.run("attend", {1, isCuda ? 2 * kHeads : kHeads, 1}, buffers);
     std::vector<double> want(y.size());
     for (int h = 0; h < 4; ++h)
       for (int i = 0; i < kQueries; ++i) {

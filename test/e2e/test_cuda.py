@@ -228,9 +228,13 @@ RESOURCES = {
 }
 
 
-def check_resources(cubin: Path, row: str) -> None:
+def resources(cubin: Path) -> dict[str, int]:
     said = subprocess.run([TOOLKIT / "cuobjdump", "--dump-resource-usage", cubin], capture_output=True, text=True, check=True)
-    usage = {key: int(value) for key, value in re.findall(r"(REG|STACK|SHARED|LOCAL):(\d+)", said.stdout)}
+    return {key: int(value) for key, value in re.findall(r"(REG|STACK|SHARED|LOCAL):(\d+)", said.stdout)}
+
+
+def check_resources(cubin: Path, row: str) -> None:
+    usage = resources(cubin)
     registers, shared, stack = RESOURCES[row]
     assert usage["REG"] <= registers and usage["SHARED"] <= shared and usage["STACK"] <= stack, (cubin, usage)
     assert usage["LOCAL"] == 0, (cubin, usage)
@@ -267,6 +271,19 @@ def test_tensor_cores_are_used(options, tools, tmp_path):
             assert instruction in said.stdout, (cubin, instruction)
         seen.add(row)
     assert seen, "no row of tensor cores"
+
+
+def test_steps_read_keys_by_16_bytes(tools, tmp_path):
+    """Two blocks of a decoder's step are on a multiprocessor at once; what is kept on the stack is of a block, not of its loops."""
+    tools.compile(TINY / "qwen2_chat.dyn.onnx", tmp_path / "m.mmcc", "--target=cuda:sm_80", f"--dump-code={tmp_path}")
+    cubins = list((tmp_path / "cuda-sm_80").glob("attention_*.cubin"))
+    assert {re.sub(r"_\d+$", "", c.stem) for c in cubins} == {"attention_f32", "attention_state_f32"}
+    path = {"PATH": f"{TOOLKIT}:{os.environ['PATH']}"}
+    for cubin in cubins:
+        usage = resources(cubin)
+        assert usage["REG"] <= 128 and usage["STACK"] <= 160 and usage["LOCAL"] == 0, (cubin, usage)
+        said = subprocess.run([TOOLKIT / "cuobjdump", "-sass", cubin], capture_output=True, text=True, check=True, env=os.environ | path)
+        assert re.search(r"LDG?\.E\.128", said.stdout), cubin
 
 
 @pytest.mark.parametrize("name", ["convnext_t", "swin_t"])

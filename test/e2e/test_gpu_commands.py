@@ -19,7 +19,11 @@ import record  # noqa: E402
 import run  # noqa: E402
 from clock import Clock  # noqa: E402
 
-MODELS = "bert_base,qwen2_chat.dyn"
+MODELS = "bert_base,qwen2_chat.dyn,tome.vit.r=3-0-20,prune.blip.5,bank.10"
+NAMES = ["bert_base", *(f"qwen2_chat.dyn{n}{s}" for n in ("", ".2") for s in ("", " (state)"))]
+NAMES += ["tome.vit.r=3-0-20", "tome.vit.r=3-0-20.2", "prune.blip.5", "bank.10", "bank.10.2"]
+# From a graph, and launch by launch.
+RUNS = 2 * len(NAMES)
 
 
 def gpu_pack(folder, tmp_path_factory, *options, limit=packing.LIMIT) -> subprocess.CompletedProcess:
@@ -52,10 +56,9 @@ def gpu(folder, record, *options) -> tuple[int, dict, str]:
 def test_right_results(packed, tmp_path, fake_gpu):
     code, found, text = gpu(packed, tmp_path, "--only", "correctness,sanitizer")
     runs = {(r["name"], r["mode"]): r for r in found["correctness"]}
-    names = ["bert_base", *(f"qwen2_chat.dyn{n}{s}" for n in ("", ".2") for s in ("", " (state)"))]
-    assert set(runs) == {(n, m) for n in names for m in ("graphs", "launches")}
+    assert set(runs) == {(n, m) for n in NAMES for m in ("graphs", "launches")}
     assert code == 0 and {r["status"] for r in runs.values()} == {"ok"}, text
-    assert "**10 of 10 runs ok.**" in text and "sm_80" in text
+    assert f"**{RUNS} of {RUNS} runs ok.**" in text and "sm_80" in text
     assert found["done"] and found["seconds"] < found["limit"]
     assert "torch" in text.split("absent:")[1].splitlines()[0]
 
@@ -75,13 +78,30 @@ def test_a_spoiled_output_is_a_failure(packed, tmp_path, fake_gpu):
     code, found, text = gpu(folder, tmp_path / "record", "--only", "correctness")
     assert code == 1
     assert {(r["name"], r["status"]) for r in found["correctness"] if r["status"] != "ok"} == {("bert_base", "wrong")}
-    assert "**8 of 10 runs ok.**" in text and "| bert_base | graphs | wrong | largest error" in text
+    assert f"**{RUNS - 2} of {RUNS} runs ok.**" in text and "| bert_base | graphs | wrong | largest error" in text
+
+
+def test_another_place_is_a_failure(packed, tmp_path, fake_gpu):
+    """Whole numbers are right or wrong: the best of a bank but one are not close to the best."""
+    folder, content = tmp_path / "there", tmp_path / "content"
+    shutil.copytree(packed, folder)
+    with tarfile.open(folder / packing.CONTENT) as tar:
+        tar.extractall(content, filter="data")
+    expected = content / "cases" / "bank.10.out.npz"
+    with np.load(expected) as arrays:
+        outputs = dict(arrays)
+    outputs["places"][0, 3] += 1
+    np.savez(expected, **outputs)
+    packing.compress(content, folder / packing.CONTENT, fast=True)
+    code, found, text = gpu(folder, tmp_path / "record", "--only", "correctness")
+    assert code == 1
+    assert {r["message"] for r in found["correctness"] if r["status"] != "ok"} == {"other whole numbers in places"}
 
 
 def test_a_failing_run_says_why(packed, tmp_path, fake_gpu, monkeypatch):
     monkeypatch.setenv("FAKE_CUDA_CAPABILITY", "9.0")
     code, found, text = gpu(packed, tmp_path, "--only", "correctness")
-    assert code == 1 and "**0 of 10 runs ok.**" in text
+    assert code == 1 and f"**0 of {RUNS} runs ok.**" in text
     assert "mmcc-run: bert_base.mmcc: nothing in it runs on Fake GPU, which is an sm_90 (it has: cuda:sm_80)" in text
     assert found["done"]
 

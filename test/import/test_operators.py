@@ -59,6 +59,11 @@ FORMS = [
     ("Einsum", dict(shape=(2, 3), equation="ij->ji"), ["transpose"]),
     ("Einsum", dict(shape=(2, 3), equation="ij->i"), ["reduce"]),
     ("Einsum", dict(shape=(2, 3), equation="ij,jk->ik", inputs=[constant("w", np.ones((3, 4)), np.float32)]), ["matmul"]),
+    ("DFT", dict(opset=17, shape=(2, 8, 1), axis=1), ["reshape", "matmul", "reshape"]),
+    ("DFT", dict(shape=(8, 3, 2), opset=20, inputs=[constant("l", 6), constant("a", 0)]), ["slice", "transpose", "reshape", "matmul", "reshape", "transpose"]),
+    ("STFT", dict(opset=17, shape=(1, 64, 1), inputs=[constant("s", 8), None, constant("f", 16)]), ["transpose", "conv", "reshape", "transpose"]),
+    ("Resize", dict(shape=(1, 1, 8, 8), inputs=[None, constant("s", [1, 1, 0.5, 2], np.float32)], mode="linear", antialias=1), ["gather", "reshape", "mul", "reduce", "resize"]),
+    ("Resize", dict(shape=(1, 1, 8, 8), inputs=[None, constant("s", [1, 1, 0.5, 0.5], np.float32)], antialias=1), ["resize"]),
 ]
 
 
@@ -161,6 +166,16 @@ def test_element_types(importer, dtype):
         ("Softmax", dict(axis=2), "axis 2 is outside"),
         ("Conv", dict(shape=(1, 2, 3), inputs=[constant("w", np.ones((1, 1, 4)), np.float32)]), "larger than"),
         ("Einsum", dict(equation="i,j->k"), "not well-formed"),
+        ("DFT", dict(opset=17, shape=(2, 8, 1), axis=1, inverse=1), "inverse transform"),
+        ("DFT", dict(opset=17, shape=(2, "n", 1), axis=1), "length is fixed"),
+        ("DFT", dict(opset=17, shape=(2, 8, 3), axis=1), "neither 1 nor 2"),
+        ("DFT", dict(opset=17, shape=(2, 8, 1), axis=1, inputs=[constant("l", 1 << 24)]), "not supported"),
+        ("DFT", dict(opset=20, shape=(2, 8, 1), inputs=[None, constant("a", 2)]), "length is fixed"),
+        ("STFT", dict(opset=17, shape=(1, 10, 1), inputs=[constant("s", 8), None, constant("f", 16)]), "shorter than a frame"),
+        ("STFT", dict(opset=17, shape=(1, 10, 1), inputs=[constant("s", 0), None, constant("f", 4)]), "the step is no number"),
+        ("STFT", dict(opset=17, shape=(1, 10, 1), inputs=[constant("s", 1), constant("w", np.ones(3), np.float32), constant("f", 4)]), "as long as a frame"),
+        ("Resize", dict(shape=(1, 1, "n"), inputs=[None, constant("s", [1, 1, 0.5], np.float32)], mode="linear", antialias=1), "not fixed"),
+        ("Resize", dict(shape=(1, 1, 8), inputs=[None, constant("s", [1, 1, 1e-9], np.float32)], mode="cubic", antialias=1), "absurdly wide"),
         ("Resize", dict(shape=(1, 1, 2, 2), inputs=[None, constant("s", [1, 1, 2, 2], np.float32)], coordinate_transformation_mode="tf_crop_and_resize"), "tf_crop_and_resize"),
     ],
 )

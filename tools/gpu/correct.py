@@ -38,6 +38,8 @@ def judge(outputs: Path, expected: Path, state: bool) -> tuple[float, str]:
         return float("inf"), f"outputs {', '.join(sorted(got))}"
     if types := [k for k in want if got[k].dtype != want[k].dtype]:
         return float("inf"), f"wrong element type of {', '.join(types)}"
+    if places := [k for k in want if want[k].dtype.kind in "iub" and not np.array_equal(got[k], want[k])]:
+        return float("inf"), f"other whole numbers in {', '.join(places)}"
     worst, equal = errors(got, want)
     return worst, "" if equal else f"largest error {worst:.1e} of the largest output"
 

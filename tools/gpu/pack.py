@@ -24,6 +24,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+import bank
 import cases
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -69,9 +70,9 @@ def add_programs(build: Path, folder: Path, with_compiler: bool) -> None:
                 shutil.copy2(Path(path).resolve(), folder / "lib" / name)
 
 
-def add_cases(options, folder: Path) -> tuple[list, list]:
+def add_cases(options, folder: Path, made_here: Path) -> tuple[list, list]:
     """What was compiled, and what mmcc refuses, with its message."""
-    wanted = cases.sources(ROOT)
+    wanted = cases.sources(ROOT) | bank.sources(made_here)
     if options.models:
         names = options.models.split(",")
         if unknown := sorted(set(names) - set(wanted)):
@@ -79,16 +80,16 @@ def add_cases(options, folder: Path) -> tuple[list, list]:
         wanted = {n: wanted[n] for n in names}
     mmcc, made, refused = options.build / "bin/mmcc", [], []
     folder.mkdir()
-    for name, (model, archives) in wanted.items():
+    for name, model in wanted.items():
         artifact = folder / f"{name}.mmcc"
         try:
-            call([mmcc, "compile", model, "-o", artifact, f"--target=cuda:{options.architectures}"])
+            call([mmcc, "compile", model.path, "-o", artifact, f"--target=cuda:{options.architectures}", *model.options])
             variants = json.loads(call([mmcc, "inspect", artifact, "--json"]))["variants"]
         except RuntimeError as error:
             refused.append(dict(name=name, message=str(error).replace(f"{ROOT}/", "").replace(f"{folder}/", "")))
             print(f"{name:28s} refused: {refused[-1]['message']}", flush=True)
             continue
-        made += cases.of_model(name, archives, folder, variants[0]["entries"])
+        made += cases.of_model(name, model, folder, variants[0]["entries"])
         print(f"{name:28s} {artifact.stat().st_size / 1e6:6.2f} MB", flush=True)
     if not made:
         raise RuntimeError("no model was compiled")
@@ -126,10 +127,10 @@ def main() -> int:
     options.build = options.build.resolve()
     try:
         clear(options.folder)
-        with tempfile.TemporaryDirectory() as temporary:
+        with tempfile.TemporaryDirectory() as temporary, tempfile.TemporaryDirectory() as made_here:
             content = Path(temporary)
             add_programs(options.build, content, not options.without_compiler)
-            made, refused = add_cases(options, content / "cases")
+            made, refused = add_cases(options, content / "cases", Path(made_here))
             compress(content, options.folder / CONTENT, options.fast)
         for pattern in SOURCES:
             for source in ROOT.glob(pattern):

@@ -105,12 +105,23 @@ struct AttentionTiles {
   }
 };
 
+/// Neighbouring tokens of a head.
+template <typename T> struct TokenRows {
+  const T *first;
+  int64_t stride;
+};
+
 /// Number d of a head's token t, where tokens are strided.
 struct StridedTokens {
+  using Element = float;
+  static constexpr bool kScaled = false;
   const float *__restrict__ numbers;
   int64_t stride;
   __device__ float operator()(int64_t t, int64_t d) const {
     return numbers[t * stride + d];
+  }
+  __device__ TokenRows<float> rows(int64_t t) const {
+    return {numbers + t * stride, stride};
   }
 };
 
@@ -128,9 +139,11 @@ public:
                        int64_t iEnd, Score score, Post post)
       : tiles(tiles), p(p), q(q), k(k), v(v), i0(i0), iEnd(iEnd), score(score),
         post(post), scale(float(__longlong_as_double(p.scale))) {
+#pragma unroll
     for (int r = 0; r < kRows; ++r) {
       most[r] = -INFINITY;
       sum[r] = 0;
+#pragma unroll
       for (int c = 0; c < Chunks; ++c)
         result[r][c] = 0;
     }
@@ -145,11 +158,13 @@ public:
   }
 
   __device__ void finish(int64_t batch, int64_t head) {
+#pragma unroll
     for (int r = 0; r < kRows; ++r) {
       const int64_t i = i0 + row(r);
       if (i >= iEnd)
         continue;
       const float inverse = sum[r] == 0 ? 0 : 1 / sum[r];
+#pragma unroll
       for (int c = 0; c < Chunks; ++c)
         if (const int64_t d = c * kSide + lane(); d < p.Dv)
           post(batch, head, i, d, result[r][c] * inverse);
@@ -164,6 +179,7 @@ private:
   template <typename Tokens>
   __device__ void read(AttentionTiles::Tile &tile, const Tokens &from,
                        int64_t first, int64_t end, int64_t d0, int64_t size) {
+#pragma unroll
     for (int r = 0; r < kRows; ++r) {
       const int64_t token = first + row(r), d = d0 + lane();
       tile[row(r)][lane()] = token < end && d < size ? from(token, d) : 0.0f;
@@ -189,9 +205,11 @@ private:
         }
       }
     }
+#pragma unroll
     for (int r = 0; r < kRows; ++r)
       addTo(r, scoreOf(i0 + row(r), j0 + lane(), jEnd, scores[r], whole));
     __syncwarp(); // the warp's weights are there
+#pragma unroll
     for (int c = 0; c < Chunks; ++c) {
       __syncthreads(); // values of the chunk before have been used
       read(tiles.v, v, j0, jEnd, c * kSide, p.Dv);
@@ -212,6 +230,7 @@ private:
             values[r] += weight.of[i] * column[i];
         }
       }
+#pragma unroll
       for (int r = 0; r < kRows; ++r)
         result[r][c] += values[r];
     }
@@ -235,6 +254,7 @@ private:
     const float shrink = isEmpty ? 1.0f : expf(before - most[r]);
     const float weight = isEmpty ? 0.0f : expf(value - most[r]);
     sum[r] = sum[r] * shrink + acrossWarp<Sum<float>>(weight);
+#pragma unroll
     for (int c = 0; c < Chunks; ++c)
       result[r][c] *= shrink;
     tiles.weights[row(r)][lane()] = weight;
@@ -253,11 +273,11 @@ private:
 };
 
 template <int Chunks, typename Score, typename Post>
-__device__ void
-attention(const float *__restrict__ q, const float *__restrict__ k,
-          const float *__restrict__ v, const void *__restrict__ spans,
-          const AttentionParams &p, Score score, Post post) {
-  __shared__ AttentionTiles tiles;
+__device__ void attention(AttentionTiles &tiles, const float *__restrict__ q,
+                          const float *__restrict__ k,
+                          const float *__restrict__ v,
+                          const void *__restrict__ spans,
+                          const AttentionParams &p, Score score, Post post) {
   const AttentionCell cell(p);
   auto scoreOfHead = [&](int64_t i, int64_t j, float value) {
     return score(cell.batch, cell.head, i, j, value);
@@ -274,6 +294,15 @@ attention(const float *__restrict__ q, const float *__restrict__ k,
     });
     tile.finish(cell.batch, cell.head);
   }
+}
+
+template <int Chunks, typename Score, typename Post>
+__device__ void
+attention(const float *__restrict__ q, const float *__restrict__ k,
+          const float *__restrict__ v, const void *__restrict__ spans,
+          const AttentionParams &p, Score score, Post post) {
+  __shared__ AttentionTiles tiles;
+  attention<Chunks>(tiles, q, k, v, spans, p, score, post);
 }
 
 } // namespace mmcc

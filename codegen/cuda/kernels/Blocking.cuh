@@ -82,6 +82,26 @@ constexpr int64_t tensorQueries(int64_t queries, int64_t heads) {
 constexpr int64_t attentionSharedBytes(int64_t depth, int64_t width) {
   return 2 * 64 * 2 * (depth + 8 + width + 8);
 }
+/// Attention of so many queries and fewer is a step of a decoder
+/// (StepAttention.cuh): its keys are cut. Heads that are wider are not.
+constexpr int64_t kStepQueries = 8, kStepWidest = 512;
+/// Keys that are worth a block, parts that keys are cut in at most, and blocks
+/// that keep a GPU busy.
+constexpr int64_t kKeysOfSplit = 128, kMostKeySplits = 128,
+                  kStepBlocks = 2 * kMultiprocessors;
+/// Rows of heads of some width that a pass over the keys serves: as many as
+/// registers hold.
+constexpr int64_t stepRows(int64_t width) {
+  return width <= 128 ? 8 : width <= 256 ? 4 : 2;
+}
+/// Shared memory of a step: tiles of 32 tokens of 144 bytes and weights of
+/// eight warps, queries, and what each warp found.
+constexpr int64_t stepSharedBytes(int64_t depth, int64_t width) {
+  const int64_t rows = stepRows(width), warps = kThreads / 32;
+  return warps * (32 * 144 + rows * 32 * 4) +
+         rows * (depth + 15) / 16 * 16 * 4 + warps * rows * 2 * 4 + 16;
+}
+
 /// Pixels and channels of a cell of a depthwise convolution: neighbouring
 /// threads have neighbouring channels.
 constexpr int64_t kDepthwisePixels = 16, kDepthwiseChannels = 128;

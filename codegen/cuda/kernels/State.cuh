@@ -35,6 +35,8 @@ template <> struct Kept<f8e4m3> {
 
 /// The tokens of one head. `place` is the head's: b * heads + h.
 template <typename T> struct StateTokens {
+  using Element = T;
+  static constexpr bool kScaled = Kept<T>::kScaled;
   uint8_t *const *table;
   int64_t width, begin;
 
@@ -55,41 +57,27 @@ template <typename T> struct StateTokens {
   }
   __device__ float operator()(int64_t t, int64_t d) const {
     float number = float(at(t, d));
-    if constexpr (Kept<T>::kScaled)
-      number *= scale(t) * Kept<T>::kUnit;
+    if constexpr (kScaled)
+      number *= factor(t);
     return number;
   }
-  /// Token t times `numbers`.
-  __device__ float dot(int64_t t, const float *numbers, int64_t size) const {
-    // Rows begin at multiples of four numbers if they have so many.
-    struct alignas(4 * sizeof(T)) Four {
-      T of[4];
-    };
-    const T *row = &at(t, 0);
-    float sum = 0;
-    int64_t d = 0;
-    if (width % 4 == 0)
-      for (; d + 4 <= size; d += 4) {
-        const Four four = *reinterpret_cast<const Four *>(row + d);
-#pragma unroll
-        for (int i = 0; i < 4; ++i)
-          sum += float(four.of[i]) * numbers[d + i];
-      }
-    for (; d < size; ++d)
-      sum += float(row[d]) * numbers[d];
-    return Kept<T>::kScaled ? sum * (scale(t) * Kept<T>::kUnit) : sum;
-  }
+  __device__ TokenRows<T> rows(int64_t t) const { return {&at(t, 0), width}; }
+  /// What an element of token t is multiplied by.
+  __device__ float factor(int64_t t) const { return scale(t) * Kept<T>::kUnit; }
 };
 
 struct StateAppendParams {
   int64_t B, H, rows, D, length, x_batch, x_head, x_row;
 };
 
-/// A warp takes a token; grid y is the head, z the sample.
+/// A warp takes a token; grid y is the head, z the sample. `counters` [B, H],
+/// which is no tensor of the CPU's row, is left zero for attention.
 template <typename T>
 __device__ void stateAppend(const float *__restrict__ x, void *state,
-                            const StateAppendParams &p) {
+                            int *counters, const StateAppendParams &p) {
   const int64_t head = blockIdx.y, batch = blockIdx.z;
+  if (threadIdx.x == 0)
+    counters[batch * p.H + head] = 0;
   const StateTokens<T> tokens(state, p.D, batch * p.H + head);
   const Team<Warp, int64_t> team;
   const float *rows = x + batch * p.x_batch + head * p.x_head;
@@ -118,50 +106,47 @@ struct StateAttentionParams {
       q_batch, q_head, q_row, q_block, per_cell;
 };
 
-/// As attention; a cell has some heads of those that share keys.
-template <int Chunks, typename T, typename Score, typename Post>
+/// As stepAttention, a head a block along y. Keys of heads that are too wide
+/// for steps are not cut.
+template <int Depth, int Width, int Group, typename T, typename Score,
+          typename Post>
 __device__ void stateAttention(const float *__restrict__ q, const void *k,
-                               const void *v, const StateAttentionParams &s,
-                               Score score, Post post) {
-  __shared__ union {
-    AttentionTiles tiles;
-    StepShared step;
-  } shared;
+                               const void *v, float *partials, int *counters,
+                               const StateAttentionParams &s, Score score,
+                               Post post) {
+  constexpr bool kHasSteps =
+      Depth <= cuda::kStepWidest && Width <= cuda::kStepWidest;
+  constexpr int kStepDepth = kHasSteps ? Depth : 1;
+  using Memory = StepMemory<AttentionTiles, kStepDepth, Width>;
+  static_assert(isAskedFor<Memory, kStepDepth, Width>);
+  MMCC_DYNAMIC_SHARED(Memory, shared);
   AttentionParams p{};
   p.Sq = s.Sq, p.Skv = s.Skv, p.D = s.D, p.Dv = s.Dv, p.scale = s.scale;
   p.causal = s.causal, p.causal_offset = s.causal_offset, p.window = s.window;
-  const int64_t group = s.H / s.KvH;
-  const int64_t cells = (group + s.per_cell - 1) / s.per_cell;
-  const int64_t kvHead = blockIdx.y / cells, part = blockIdx.y % cells;
-  const int64_t batch = blockIdx.z;
+  p.q_batch = s.q_batch, p.q_head = s.q_head, p.q_row = s.q_row;
+  const int64_t batch = blockIdx.z, head = blockIdx.y, kvHead = head / Group;
   const StateTokens<T> keys(k, s.D, batch * s.KvH + kvHead);
   const StateTokens<T> values(v, s.Dv, batch * s.KvH + kvHead);
+  if constexpr (kHasSteps)
+    if (s.Sq <= cuda::kStepQueries) {
+      StepBlock<Depth, Width, Group, StateTokens<T>, Score, Post>(
+          shared.step, p, q, keys, values, partials, counters, score, post)
+          .run();
+      return;
+    }
+  auto scoreOfHead = [&](int64_t i, int64_t j, float value) {
+    return score(batch, head, i, j, value);
+  };
   const int64_t begin = blockIdx.x * s.q_block;
   const int64_t iEnd = least(s.Sq, begin + s.q_block);
-  const int64_t headEnd = least(group, (part + 1) * s.per_cell);
-  for (int64_t h = part * s.per_cell; h < headEnd; ++h) {
-    const int64_t head = kvHead * group + h;
-    auto scoreOfHead = [&](int64_t i, int64_t j, float value) {
-      return score(batch, head, i, j, value);
-    };
-    if (s.Sq <= kStepQueries && s.D <= StepShared::kWidest) {
-      for (int64_t i = begin; i < iEnd; ++i)
-        attendStep<Chunks>(
-            shared.step, p,
-            q + batch * s.q_batch + head * s.q_head + i * s.q_row, keys, values,
-            i, scoreOfHead,
-            [&](int64_t d, float number) { post(batch, head, i, d, number); });
-      continue;
-    }
-    for (int64_t i0 = begin; i0 < iEnd; i0 += AttentionTiles::kSide) {
-      QueryTile<Chunks, StateTokens<T>, StateTokens<T>, decltype(scoreOfHead),
-                Post>
-          tile(shared.tiles, p,
-               {q + batch * s.q_batch + head * s.q_head, s.q_row}, keys, values,
-               i0, iEnd, scoreOfHead, post);
-      tile.attend(0, s.Skv, false);
-      tile.finish(batch, head);
-    }
+  for (int64_t i0 = begin; i0 < iEnd; i0 += AttentionTiles::kSide) {
+    QueryTile<(Width + 31) / 32, StateTokens<T>, StateTokens<T>,
+              decltype(scoreOfHead), Post>
+        tile(shared.tiles, p,
+             {q + batch * s.q_batch + head * s.q_head, s.q_row}, keys, values,
+             i0, iEnd, scoreOfHead, post);
+    tile.attend(0, s.Skv, false);
+    tile.finish(batch, head);
   }
 }
 

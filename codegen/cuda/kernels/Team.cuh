@@ -234,8 +234,15 @@ __device__ void forEachPoint(Index rowCount, Index columnCount, Index rows,
   const Index width = least<Index>(columns, columnCount - firstColumn);
   Team<Members, Index> team;
   for (Index i = threadIdx.x / team.size(); i < height * width;
-       i += Threads / team.size())
-    f(team, firstRow + i / width, firstColumn + i % width);
+       i += Threads / team.size()) {
+    // Dividing takes longer than a number from memory: what is known is used.
+    if (rows == 1)
+      f(team, firstRow, firstColumn + i);
+    else if (columns >= columnCount)
+      f(team, firstRow + i / columnCount, i % columnCount);
+    else
+      f(team, firstRow + i / width, firstColumn + i % width);
+  }
 }
 
 } // namespace mmcc

@@ -21,8 +21,8 @@
 #ifndef MMCC_CODEGEN_CUDA_KERNELS_TENSORATTENTION_CUH
 #define MMCC_CODEGEN_CUDA_KERNELS_TENSORATTENTION_CUH
 
-#include "Attention.cuh"
 #include "Mma.cuh"
+#include "StepAttention.cuh"
 
 namespace mmcc {
 
@@ -364,11 +364,11 @@ private:
 template <int Depth, int Width, int Queries, typename T, typename Score,
           typename Post>
 __device__ void
-tensorAttention(const T *__restrict__ q, const T *__restrict__ k,
-                const T *__restrict__ v, const void *__restrict__ spans,
-                const AttentionParams &p, Score score, Post post) {
+tensorAttention(HeadTiles<Depth, Width> &tiles, const T *__restrict__ q,
+                const T *__restrict__ k, const T *__restrict__ v,
+                const void *__restrict__ spans, const AttentionParams &p,
+                Score score, Post post) {
   using Tiles = HeadTiles<Depth, Width>;
-  MMCC_DYNAMIC_SHARED(Tiles, tiles);
   const AttentionCell cell(p);
   auto scoreOfHead = [&](int64_t i, int64_t j, float value) {
     return score(cell.batch, cell.head, i, j, value);
@@ -389,6 +389,44 @@ tensorAttention(const T *__restrict__ q, const T *__restrict__ k,
                          Tiles::kKeys));
     tile.finish(cell.batch, cell.head);
   }
+}
+
+template <int Depth, int Width, int Queries, typename T, typename Score,
+          typename Post>
+__device__ void
+tensorAttention(const T *__restrict__ q, const T *__restrict__ k,
+                const T *__restrict__ v, const void *__restrict__ spans,
+                const AttentionParams &p, Score score, Post post) {
+  using Tiles = HeadTiles<Depth, Width>;
+  MMCC_DYNAMIC_SHARED(Tiles, tiles);
+  tensorAttention<Depth, Width, Queries>(tiles, q, k, v, spans, p, score, post);
+}
+
+template <typename Memory, int Depth, int Width>
+constexpr bool isAskedForTensor =
+    isAskedFor<Memory, Depth, Width> ||
+    sizeof(Memory) == cuda::attentionSharedBytes((Depth + 15) / 16 * 16,
+                                                 (Width + 15) / 16 * 16);
+
+/// As stepAttention(): few queries are computed in f32, and take no longer.
+template <int Depth, int Width, int Group, typename Score, typename Post>
+__device__ void
+stepTensorAttention(const float *__restrict__ q, const float *__restrict__ k,
+                    const float *__restrict__ v, const void *__restrict__ spans,
+                    float *partials, int *counters, const AttentionParams &p,
+                    Score score, Post post) {
+  constexpr int kDepth = (Depth + 15) / 16 * 16,
+                kWidth = (Width + 15) / 16 * 16;
+  using Tiles = HeadTiles<kDepth, kWidth>;
+  using Memory = StepMemory<Tiles, Depth, Width>;
+  static_assert(isAskedForTensor<Memory, Depth, Width>);
+  MMCC_DYNAMIC_SHARED(Memory, shared);
+  if (p.Sq <= cuda::kStepQueries)
+    attendStep<Depth, Width, Group>(shared.step, q, k, v, partials, counters, p,
+                                    score, post);
+  else
+    tensorAttention<kDepth, kWidth, 64>(shared.tiles, q, k, v, spans, p, score,
+                                        post);
 }
 
 } // namespace mmcc

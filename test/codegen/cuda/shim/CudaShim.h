@@ -34,6 +34,7 @@
   }                                                                            \
   static void name##_body(const __VA_ARGS__ &args)
 
+
 /// As much as a launch may ask for.
 #define MMCC_DYNAMIC_SHARED(type, name)                                        \
   alignas(16) static char name##_memory[mmcc_shim_most_shared];                \
@@ -107,6 +108,10 @@ inline int atomicAdd(int *sum, int value) {
   *sum += value;
   return before;
 }
+/// Blocks run one after another.
+inline void __threadfence() {}
+/// A load that passes by a multiprocessor's own cache.
+template <typename T> T __ldcg(const T *from) { return *from; }
 template <typename T> T __shfl_sync(unsigned mask, T value, int from) {
   uint64_t bits = 0;
   std::memcpy(&bits, &value, sizeof(T));

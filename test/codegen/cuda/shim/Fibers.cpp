@@ -161,6 +161,12 @@ private:
   const void *parameters = nullptr;
 };
 
+/// A missing barrier shows when threads run in the other order.
+bool isReverse() {
+  const char *order = std::getenv("MMCC_SHIM_ORDER");
+  return order && std::strcmp(order, "reverse") == 0;
+}
+
 BlockRun &running() {
   static BlockRun run;
   return run;
@@ -211,16 +217,14 @@ void BlockRun::run(void (*function)(const void *), const void *arguments,
     *--top = reinterpret_cast<uint64_t>(&BlockRun::enter);
     fibers[i].stack = top - 6;
   }
-  // A missing barrier shows when threads run in the other order.
-  const char *order = std::getenv("MMCC_SHIM_ORDER");
-  const bool isReverse = order && std::strcmp(order, "reverse") == 0;
+  const bool isBackwards = isReverse();
   // A warp runs as far as it gets by itself before the next one does.
   auto runWarp = [&](unsigned begin, unsigned end) {
     bool hasMoved = false, moves = true;
     while (moves) {
       moves = false;
       for (unsigned i = begin; i < end; ++i) {
-        Fiber &fiber = fibers[isReverse ? begin + end - 1 - i : i];
+        Fiber &fiber = fibers[isBackwards ? begin + end - 1 - i : i];
         if (fiber.isDone || (fiber.event && *fiber.event == fiber.seen))
           continue;
         hasMoved = moves = true;
@@ -235,7 +239,7 @@ void BlockRun::run(void (*function)(const void *), const void *arguments,
   while (alive) {
     bool hasMoved = false;
     for (unsigned i = 0; i < warpCount; ++i) {
-      const unsigned warp = isReverse ? warpCount - 1 - i : i;
+      const unsigned warp = isBackwards ? warpCount - 1 - i : i;
       hasMoved |= runWarp(warp * 32, std::min(warp * 32 + 32, threads.x));
     }
     if (!hasMoved)
@@ -262,16 +266,20 @@ extern "C" void mmcc_shim_check_shared(uint64_t bytes) {
   running().checkShared(bytes);
 }
 
-/// Runs a kernel on a grid, its blocks in order. One launch at a time.
+/// Runs a kernel on a grid, one block after another: in the other order if
+/// threads are. One launch at a time.
 extern "C" void mmcc_shim_launch(void (*kernel)(const void *),
                                  const unsigned grid[3],
                                  const unsigned block[3], size_t shared,
                                  const void *parameters) {
   running().sharedBytes = shared;
-  for (unsigned z = 0; z < grid[2]; ++z)
-    for (unsigned y = 0; y < grid[1]; ++y)
-      for (unsigned x = 0; x < grid[0]; ++x)
-        running().run(kernel, parameters, {x, y, z},
-                      {block[0], block[1], block[2]},
-                      {grid[0], grid[1], grid[2]});
+  const uint64_t count = uint64_t(grid[0]) * grid[1] * grid[2];
+  for (uint64_t i = 0; i < count; ++i) {
+    const uint64_t at = isReverse() ? count - 1 - i : i;
+    const unsigned x = unsigned(at % grid[0]);
+    const unsigned y = unsigned(at / grid[0] % grid[1]);
+    const unsigned z = unsigned(at / grid[0] / grid[1]);
+    running().run(kernel, parameters, {x, y, z}, {block[0], block[1], block[2]},
+                  {grid[0], grid[1], grid[2]});
+  }
 }
