@@ -329,17 +329,18 @@ LogicalResult EntryBuilder::addDispatch(plan::DispatchOp dispatch,
       op->getParentOp(), dispatch.getKernelAttr());
   if (found == kernels.end() || !kernel)
     return dispatch.emitOpError("names a kernel that does not exist");
-  if (kernel.getBody().getNumArguments() != dispatch.getKernelOperands().size())
+  if (kernel.getOperandCount() != dispatch.getKernelOperands().size())
     return dispatch.emitOpError("passes ")
            << dispatch.getKernelOperands().size() << " operands, kernel '"
-           << dispatch.getKernel() << "' takes "
-           << kernel.getBody().getNumArguments();
+           << dispatch.getKernel() << "' takes " << kernel.getOperandCount();
   AffineMap sizes = dispatch.getSizes();
   if (failed(checkMap(dispatch, dispatch.getGrid(), 3)) ||
       failed(checkMap(dispatch, sizes, sizes.getNumResults())))
     return failure();
-  for (AffineMap map : {kernel.getExtents(), kernel.getParams(),
-                        kernel.getOffsets(), kernel.getScratch()})
+  for (AffineMap map :
+       {kernel.getExtents(), kernel.getParams(), kernel.getOffsets(),
+        kernel.getScratch(),
+        kernel.getPieces().value_or(AffineMap::get(kernel.getContext()))})
     if (map.getNumSymbols() > sizes.getNumResults())
       return dispatch.emitOpError("gives ")
              << sizes.getNumResults() << " sizes, kernel '"

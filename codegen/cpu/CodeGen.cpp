@@ -41,6 +41,8 @@ static LogicalResult emitKernel(plan::KernelOp kernel, StringRef symbol,
     if (map.getNumDims() != 0)
       return kernel.emitOpError("has a map with dimensions: ")
              << AffineMapAttr::get(map);
+  if (kernel.getRow() == "loops" && kernel.getPieces())
+    return kernel.emitOpError("has pieces of rows, but no product");
   llvm::LLVMContext &context = module.getContext();
   llvm::IRBuilder<> b(context);
   llvm::FastMathFlags flags;

@@ -24,6 +24,8 @@ static unsigned symbolCount(plan::KernelOp kernel) {
   for (AffineMap map : {kernel.getExtents(), kernel.getParams(),
                         kernel.getOffsets(), kernel.getScratch()})
     visit(map);
+  if (std::optional<AffineMap> pieces = kernel.getPieces())
+    visit(*pieces);
   kernel.getBody().walk([&](Operation *op) {
     if (auto load = dyn_cast<plan::LoadOp>(op))
       visit(load.getMap());
@@ -36,11 +38,12 @@ static unsigned symbolCount(plan::KernelOp kernel) {
 }
 
 KernelFrame::KernelFrame(llvm::IRBuilder<> &b, plan::KernelOp kernel,
-                         llvm::Value *args)
+                         llvm::Value *args, bool withLocal)
     : kernel(kernel), args(args) {
   llvm::Value *bufferArray = loadInvariant(b, b.getPtrTy(), args, 0);
   unsigned count = kernel.getBody().getNumArguments();
-  for (unsigned i = 0; i < count; ++i)
+  unsigned known = withLocal ? count : this->kernel.getOperandCount();
+  for (unsigned i = 0; i < known; ++i)
     buffers.push_back(loadInvariant(b, b.getPtrTy(), bufferArray, i));
   if (unsigned symbolsUsed = symbolCount(kernel)) {
     llvm::Value *sizes = loadInvariant(b, b.getPtrTy(), args, 1);
@@ -54,7 +57,8 @@ KernelFrame::KernelFrame(llvm::IRBuilder<> &b, plan::KernelOp kernel,
   for (unsigned i = 0; i < count; ++i)
     own.push_back(metadata.createAnonymousAliasScope(domain));
   auto isWritten = [&](unsigned i) {
-    return llvm::is_contained(this->kernel.getWritten(), int64_t(i));
+    return i >= this->kernel.getOperandCount() ||
+           llvm::is_contained(this->kernel.getWritten(), int64_t(i));
   };
   for (unsigned i = 0; i < count; ++i) {
     SmallVector<llvm::Metadata *> distinct;

@@ -16,8 +16,10 @@ namespace mmcc::cpu {
 /// has its own alias scope.
 class KernelFrame {
 public:
-  /// `args` points to KernelArgs; code is inserted at `b`.
-  KernelFrame(llvm::IRBuilder<> &b, plan::KernelOp kernel, llvm::Value *args);
+  /// `args` points to KernelArgs; code is inserted at `b`. Without `withLocal`
+  /// the address of the cell's own memory is not among its buffers.
+  KernelFrame(llvm::IRBuilder<> &b, plan::KernelOp kernel, llvm::Value *args,
+              bool withLocal = false);
 
   plan::KernelOp kernel;
   llvm::Value *args;

@@ -10,16 +10,32 @@ using namespace mlir;
 namespace mmcc::cpu {
 
 LoopKernel::LoopKernel(llvm::IRBuilder<> &builder, MathLibrary &math,
-                       const KernelFrame &frame, const Level &level)
+                       const KernelFrame &frame, const Level &level,
+                       ArrayRef<plan::BlockOp> blocks, AffineMap extentMap,
+                       unsigned parallel)
     : b(builder), frame(frame), affine(builder), emitter(builder, math, frame),
-      kernel(frame.kernel), rank(kernel.getExtents().getNumResults()),
-      parallel(kernel.getParallel()), registerLanes(level.lanes) {
-  for (plan::BlockOp block : kernel.getBody().getOps<plan::BlockOp>())
-    blocks.push_back(block);
-  extents = affine.emitSizes(kernel.getExtents(), frame.symbols);
+      kernel(frame.kernel), blocks(blocks), rank(extentMap.getNumResults()),
+      parallel(parallel), registerLanes(level.lanes) {
+  extents = affine.emitSizes(extentMap, frame.symbols);
   columns = prefersColumns(shape());
   width = vectorWidth();
 }
+
+static SmallVector<plan::BlockOp> blocksOf(plan::KernelOp kernel) {
+  return llvm::to_vector(kernel.getBody().getOps<plan::BlockOp>());
+}
+
+LoopKernel::LoopKernel(llvm::IRBuilder<> &builder, MathLibrary &math,
+                       const KernelFrame &frame, const Level &level)
+    : LoopKernel(builder, math, frame, level, blocksOf(frame.kernel),
+                 plan::KernelOp(frame.kernel).getExtents(),
+                 plan::KernelOp(frame.kernel).getParallel()) {}
+
+LoopKernel::LoopKernel(llvm::IRBuilder<> &builder, MathLibrary &math,
+                       const KernelFrame &frame, const Level &level,
+                       ArrayRef<plan::BlockOp> blocks, AffineMap pieces)
+    : LoopKernel(builder, math, frame, level, blocks, pieces,
+                 pieces.getNumResults() - 1) {}
 
 //===----------------------------------------------------------------------===//
 // Checks
@@ -162,6 +178,11 @@ void LoopKernel::emitRow(llvm::Value *row, llvm::Value *begin,
     emitPoints(point);
     return;
   }
+  emitColumns(outer, begin, count, align);
+}
+
+void LoopKernel::emitColumns(const Indices &outer, llvm::Value *begin,
+                             llvm::Value *count, uint64_t align) {
   bool reduces = llvm::any_of(
       blocks, [](plan::BlockOp block) { return block.getRole() == "reduce"; });
   StripShape shape;
@@ -185,6 +206,18 @@ void LoopKernel::emitRow(llvm::Value *row, llvm::Value *begin,
               emitPoints(points);
               return Carried();
             });
+}
+
+LogicalResult LoopKernel::emitPieces(llvm::Value *batch, Range rows,
+                                     Range pieces) {
+  if (failed(checkBlocks()))
+    return failure();
+  emitLoop(b, rows.begin, b.CreateNSWAdd(rows.begin, rows.count), 1, {},
+           [&](llvm::Value *row, ArrayRef<llvm::Value *>) {
+             emitColumns({batch, row}, pieces.begin, pieces.count, /*align=*/1);
+             return Carried();
+           });
+  return failure(emitter.failed());
 }
 
 void LoopKernel::emitSequential() {

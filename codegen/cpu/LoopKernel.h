@@ -41,10 +41,26 @@ public:
   LoopKernel(llvm::IRBuilder<> &builder, MathLibrary &math,
              const KernelFrame &frame, const Level &level);
 
+  /// For the blocks of a microkernel's kernel that run over pieces of rows.
+  LoopKernel(llvm::IRBuilder<> &builder, MathLibrary &math,
+             const KernelFrame &frame, const Level &level,
+             llvm::ArrayRef<plan::BlockOp> blocks, mlir::AffineMap pieces);
+
   /// Emits the body of the kernel for grid cell `x`.
   mlir::LogicalResult emit(llvm::Value *x);
 
+  struct Range {
+    llvm::Value *begin, *count;
+  };
+  /// Emits the blocks for these rows of a batch and these pieces of each.
+  mlir::LogicalResult emitPieces(llvm::Value *batch, Range rows, Range pieces);
+
 private:
+  LoopKernel(llvm::IRBuilder<> &builder, MathLibrary &math,
+             const KernelFrame &frame, const Level &level,
+             llvm::ArrayRef<plan::BlockOp> blocks, mlir::AffineMap extents,
+             unsigned parallel);
+
   using Indices = llvm::SmallVector<llvm::Value *>;
   /// Points done at once: one a lane.
   struct Point {
@@ -61,6 +77,8 @@ private:
   void emitSequential();
   void emitRow(llvm::Value *row, llvm::Value *begin, llvm::Value *count,
                uint64_t align);
+  void emitColumns(const Indices &outer, llvm::Value *begin, llvm::Value *count,
+                   uint64_t align);
   void emitNarrow(llvm::Value *first, llvm::Value *rows);
   void emitTransposed(llvm::Value *first, llvm::Value *rows, llvm::Value *begin,
                       llvm::Value *count, uint64_t align);

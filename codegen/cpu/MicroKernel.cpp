@@ -1,6 +1,7 @@
 #include "codegen/cpu/MicroKernel.h"
 
 #include "codegen/cpu/BlockEmitter.h"
+#include "codegen/cpu/LoopKernel.h"
 #include "codegen/cpu/NumberConversion.h"
 #include "codegen/cpu/Strip.h"
 
@@ -16,6 +17,42 @@ llvm::Value *MicroKernel::array(llvm::Type *element,
   for (auto [i, value] : llvm::enumerate(values))
     b.CreateStore(value, b.CreateConstInBoundsGEP2_64(type, address, 0, i));
   return address;
+}
+
+FailureOr<MicroKernel::Cell> MicroKernel::cellOf(const KernelRow &row,
+                                                 ArrayRef<llvm::Value *> params,
+                                                 ArrayRef<llvm::Value *> cell) {
+  SmallVector<llvm::Value *> found;
+  for (StringRef name : {"B", "M", "N", "m_block", "n_block"}) {
+    const auto *at = llvm::find(row.params, name);
+    if (at == row.params.end())
+      return plan::KernelOp(frame.kernel)
+                 .emitOpError("has pieces of rows, row '")
+             << row.name << "' no '" << name << "'";
+    found.push_back(params[at - row.params.begin()]);
+  }
+  llvm::Value *M = found[1], *mBlock = found[3], *nBlock = found[4];
+  auto rest = [&](llvm::Value *block, llvm::Value *all, llvm::Value *first) {
+    return b.CreateBinaryIntrinsic(llvm::Intrinsic::smin, block,
+                                   b.CreateNSWSub(all, first));
+  };
+  Cell result;
+  result.firstRow = b.CreateNSWMul(cell[1], mBlock);
+  result.rows = rest(mBlock, M, result.firstRow);
+  auto *width = llvm::dyn_cast<llvm::ConstantInt>(nBlock);
+  auto *all = llvm::dyn_cast<llvm::ConstantInt>(found[2]);
+  if (width && all && width->getZExtValue() >= all->getZExtValue()) {
+    result.firstColumn = b.getInt64(0);
+    result.columns = all;
+  } else {
+    result.firstColumn = b.CreateNSWMul(cell[0], nBlock);
+    result.columns = rest(nBlock, found[2], result.firstColumn);
+  }
+  llvm::Value *row0 =
+      b.CreateNSWAdd(b.CreateNSWMul(cell[2], M), result.firstRow);
+  result.origin =
+      b.CreateNSWAdd(b.CreateNSWMul(row0, nBlock), result.firstColumn);
+  return result;
 }
 
 LogicalResult MicroKernel::emit(ArrayRef<llvm::Value *> cell,
@@ -50,9 +87,31 @@ LogicalResult MicroKernel::emit(ArrayRef<llvm::Value *> cell,
     tensors.push_back(b.CreateGEP(element, frame.buffers[i], offsets[i]));
   }
 
+  KernelFrame inner = frame;
+  FailureOr<Cell> part = failure();
+  if (kernel.getPieces() && failed(part = cellOf(*row, params, cell)))
+    return failure();
+  if (std::optional<uint64_t> local = kernel.getLocal()) {
+    // Blocks find its address behind those of the operands.
+    llvm::Value *scratch = loadInvariant(b, b.getPtrTy(), frame.args, 2);
+    llvm::Value *first =
+        b.CreateGEP(b.getInt8Ty(), scratch, b.getInt64(*local));
+    inner.buffers.push_back(
+        b.CreateGEP(b.getFloatTy(), first, b.CreateNeg(part->origin)));
+    llvm::Value *sizes = loadInvariant(b, b.getPtrTy(), frame.args, 1);
+    inner.args = array(b.getPtrTy(),
+                       {array(b.getPtrTy(), inner.buffers), sizes, scratch});
+  }
+
   llvm::Value *null = llvm::ConstantPointerNull::get(b.getPtrTy());
   llvm::Value *post = null, *score = null;
+  SmallVector<plan::BlockOp> ofPieces;
   for (plan::BlockOp block : kernel.getBody().getOps<plan::BlockOp>()) {
+    if (kernel.getPieces() &&
+        llvm::is_contained({"map", "reduce", "finish"}, block.getRole())) {
+      ofPieces.push_back(block);
+      continue;
+    }
     if (!llvm::is_contained(row->blocks, block.getRole()))
       return block.emitOpError("has a role that row '")
              << row->name << "' does not know";
@@ -67,7 +126,7 @@ LogicalResult MicroKernel::emit(ArrayRef<llvm::Value *> cell,
   if (post == null && llvm::is_contained(row->blocks, "post"))
     return kernel.emitOpError("needs a post block");
 
-  llvm::Value *members[] = {frame.args,
+  llvm::Value *members[] = {inner.args,
                             array(b.getInt64Ty(), params),
                             array(b.getPtrTy(), tensors),
                             cell[0],
@@ -86,7 +145,14 @@ LogicalResult MicroKernel::emit(ArrayRef<llvm::Value *> cell,
   b.CreateCall(module->getOrInsertFunction(("mmk_" + row->name).str(),
                                            b.getVoidTy(), b.getPtrTy()),
                call);
-  return success();
+  if (ofPieces.empty())
+    return success();
+  llvm::Value *width =
+      affine.emitSizes(kernel.getPieces()->getSubMap({3}), frame.symbols)[0];
+  return LoopKernel(b, math, inner, level, ofPieces, *kernel.getPieces())
+      .emitPieces(cell[2], {part->firstRow, part->rows},
+                  {b.CreateUDiv(part->firstColumn, width),
+                   b.CreateUDiv(part->columns, width)});
 }
 
 /// Emits `block` as a BlockFn: loops over the rows and columns of a tile.
@@ -119,7 +185,7 @@ MicroKernel::blockFunction(plan::BlockOp block, NewFunction newFunction) {
   llvm::IRBuilder<>::InsertPointGuard guard(b);
   b.SetInsertPoint(llvm::BasicBlock::Create(b.getContext(), "entry", function));
   auto arg = [&](unsigned i) { return function->getArg(i); };
-  KernelFrame inner(b, frame.kernel, arg(0));
+  KernelFrame inner(b, frame.kernel, arg(0), /*withLocal=*/true);
   BlockEmitter emitter(b, math, inner);
   SmallVector<llvm::Value *> outer;
   for (unsigned i = 0; i + 2 < rank; ++i)

@@ -32,6 +32,13 @@ public:
 private:
   mlir::FailureOr<llvm::Function *> blockFunction(plan::BlockOp block,
                                                   NewFunction newFunction);
+  /// Where cell (x, y, z) of a product has its rows and columns.
+  struct Cell {
+    llvm::Value *firstRow, *rows, *firstColumn, *columns, *origin;
+  };
+  mlir::FailureOr<Cell> cellOf(const KernelRow &row,
+                               llvm::ArrayRef<llvm::Value *> params,
+                               llvm::ArrayRef<llvm::Value *> cell);
   llvm::Value *array(llvm::Type *element, llvm::ArrayRef<llvm::Value *> values);
 
   llvm::IRBuilder<> &b;

@@ -111,6 +111,9 @@ FailureOr<KernelSource> writeKernel(plan::KernelOp kernel) {
   if (!isLoops && !row)
     return kernel.emitError("CUDA code generation has no form of row '")
            << kernel.getRow() << "' yet";
+  if (kernel.getPieces())
+    return kernel.emitError("CUDA code generation has no pieces of rows: cells "
+                            "are blocks of threads");
   for (AffineMap map :
        {kernel.getExtents(), kernel.getParams(), kernel.getOffsets()})
     if (map.getNumDims() != 0)

@@ -56,6 +56,17 @@ def Plan_KernelOp : Plan_Op<"kernel", [Symbol, IsolatedFromAbove, SingleBlock, N
     blocks have the row's roles. Its `extents` are those of the post block's
     index space.
 
+    Of a product, whose cells are m_block rows by n_block columns of [B, M, N],
+    more blocks may follow, with the roles of a loops kernel. They run, in order,
+    when the cell's results are posted, over the cell's part of `pieces`: [B, M,
+    pieces of a row, columns of a piece], the last of which is reduced. A cell has
+    whole pieces: n_block is a multiple of their columns, or all of N.
+
+    With `local` the body's last argument is no operand of a launch, but f32
+    memory of the cell's own in the scratch, from that byte on: m_block rows of
+    n_block elements. Maps see it as if it held all rows: element (b, m, n) is
+    at (b * M + m) * n_block + n.
+
     `written` has the indices of the operands that the kernel writes, all
     others are only read. `scratch` is in bytes.
 
@@ -75,11 +86,16 @@ def Plan_KernelOp : Plan_Op<"kernel", [Symbol, IsolatedFromAbove, SingleBlock, N
     ```
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$row, AffineMapAttr:$extents, I64Attr:$parallel, AffineMapAttr:$params,
-                       AffineMapAttr:$offsets, AffineMapAttr:$scratch, DenseI64ArrayAttr:$written);
+                       AffineMapAttr:$offsets, AffineMapAttr:$scratch, DenseI64ArrayAttr:$written,
+                       OptionalAttr<AffineMapAttr>:$pieces, OptionalAttr<I64Attr>:$local);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
     $sym_name `row` $row `extents` $extents `parallel` $parallel `params` $params `offsets` $offsets
-    `scratch` $scratch `written` $written attr-dict-with-keyword $body
+    `scratch` $scratch `written` $written (`pieces` $pieces^)? (`local` $local^)? attr-dict-with-keyword $body
+  }];
+  let extraClassDeclaration = [{
+    /// Arguments that a launch has operands for.
+    unsigned getOperandCount() { return getBody().getNumArguments() - (getLocal() ? 1 : 0); }
   }];
   let hasVerifier = 1;
 }
@@ -100,7 +116,8 @@ def Plan_BlockOp : Plan_Op<"block", [HasParent<"KernelOp">, SingleBlock]> {
     the first index winning.
 
     In a microkernel's kernel: "post" (indices as kernels.inc says, then the
-    accumulated f32; stores) and "score" (likewise; yields the new score).
+    accumulated f32; stores) and "score" (likewise; yields the new score); over
+    its pieces "map", "reduce" and "finish".
   }];
   let arguments = (ins StrAttr:$role, OptionalAttr<StrAttr>:$combine);
   let regions = (region SizedRegion<1>:$body);

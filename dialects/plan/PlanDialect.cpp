@@ -26,16 +26,38 @@ void PlanDialect::initialize() {
       >();
 }
 
+/// What a kernel does with pieces of rows, and the memory that it has for them.
+static LogicalResult verifyPieces(KernelOp kernel) {
+  if (std::optional<AffineMap> pieces = kernel.getPieces();
+      pieces && (pieces->getNumDims() || pieces->getNumResults() != 4))
+    return kernel.emitOpError("needs four extents of pieces");
+  std::optional<uint64_t> local = kernel.getLocal();
+  if (!local)
+    return success();
+  if (!kernel.getPieces())
+    return kernel.emitOpError("has memory of its own, but no pieces");
+  if (*local % 64 || int64_t(*local) < 0)
+    return kernel.emitOpError("has memory of its own at no multiple of 64");
+  Region &body = kernel.getBody();
+  if (!cast<BufferType>(body.getArguments().back().getType())
+           .getElementType()
+           .isF32())
+    return kernel.emitOpError("has memory of its own that is not f32");
+  return success();
+}
+
 LogicalResult KernelOp::verify() {
+  if (getLocal() && !getBody().getNumArguments())
+    return emitOpError("has no argument for memory of its own");
   for (int64_t index : getWritten())
-    if (index < 0 || index >= getBody().getNumArguments())
+    if (index < 0 || index >= getOperandCount())
       return emitOpError("written operand ") << index << " does not exist";
   if (getParallel() < 0 || getParallel() > getExtents().getNumResults())
     return emitOpError("has more parallel dimensions than extents");
   for (Type type : getBody().getArgumentTypes())
     if (!isa<BufferType>(type))
       return emitOpError("operands must be buffers, got ") << type;
-  return success();
+  return verifyPieces(*this);
 }
 
 LogicalResult BlockOp::verify() {

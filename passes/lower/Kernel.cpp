@@ -16,7 +16,8 @@ Kernel::Kernel(Lowering &lowering, StringRef row, Location loc)
   OpBuilder &b = lowering.kernelBuilder;
   AffineMap none = AffineMap::get(b.getContext());
   op = b.create<plan::KernelOp>(loc, row, row, none, /*parallel=*/0, none, none,
-                                none, ArrayRef<int64_t>{});
+                                none, ArrayRef<int64_t>{}, AffineMapAttr(),
+                                IntegerAttr());
   op.getBody().emplaceBlock();
 }
 
@@ -24,13 +25,26 @@ Value Kernel::operand(Value buffer) {
   for (auto [index, known] : llvm::enumerate(buffers))
     if (known == buffer)
       return op.getBody().getArgument(index);
+  if (local && buffer == local)
+    return op.getBody().getArguments().back();
   buffers.push_back(buffer);
-  return op.getBody().addArgument(buffer.getType(), loc);
+  return addArgument(buffer.getType());
+}
+
+/// What is the cell's own stays the last.
+Value Kernel::addArgument(Type type) {
+  return op.getBody().insertArgument(op.getOperandCount(), type, loc);
 }
 
 void Kernel::tensor(Value buffer) {
   buffers.push_back(buffer);
+  addArgument(buffer.getType());
+}
+
+void Kernel::keepLocal(Value buffer, int64_t offset) {
+  local = buffer;
   op.getBody().addArgument(buffer.getType(), loc);
+  op.setLocal(offset);
 }
 
 void Kernel::markWritten(Value buffer) {

@@ -18,6 +18,9 @@ public:
   /// lie in one buffer.
   void tensor(mlir::Value buffer);
   void markWritten(mlir::Value buffer);
+  /// The argument for `buffer`, which no launch has, is memory of the cell's
+  /// own at this byte of its scratch.
+  void keepLocal(mlir::Value buffer, int64_t offset);
   /// Sets attributes, interns the kernel and dispatches it. `flops` is the
   /// microkernel's arithmetic; that of the blocks is added.
   void finish(llvm::ArrayRef<Dim> extents, int64_t parallel,
@@ -33,7 +36,10 @@ public:
   llvm::SmallVector<mlir::Value> buffers;
 
 private:
+  mlir::Value addArgument(mlir::Type type);
+
   llvm::SmallVector<int64_t> written;
+  mlir::Value local;
 };
 
 /// Emits scalar code into one block of a kernel.

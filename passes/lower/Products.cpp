@@ -3,7 +3,7 @@
 #include "codegen/cpu/kernels/Blocking.h"
 #include "codegen/cpu/kernels/Scratch.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "passes/lower/Kernel.h"
+#include "passes/lower/QuantizeRows.h"
 #include "passes/lower/RowDot.h"
 #include "passes/lower/Rows.h"
 
@@ -125,6 +125,8 @@ void lowerLinear(Lowering &lowering, Operation *op) {
       blocksOf(typical(rows.rows), typical(N), typical(K), typical(rows.batch),
                hasAvx512(lowering.level)));
   Chain chain = lowering.chain(result);
+  SmallVector<Dim> extents{rows.batch, rows.rows, N};
+  CellRows cellRows(lowering, result, chain, extents, typical(K), blocks);
   Kernel kernel(lowering,
                 isTf32            ? "gemm_tf32"
                 : stored.isF32()  ? "gemm_f32"
@@ -139,8 +141,9 @@ void lowerLinear(Lowering &lowering, Operation *op) {
     scratch = cpu::gemmRoundedScratchBytes(*K.getConstant(), blocks.m_block);
   kernel.tensor(rows.view.buffer);
   kernel.tensor(packed);
-  SmallVector<Dim> extents{rows.batch, rows.rows, N};
+  scratch = cellRows.begin(kernel, scratch);
   postRows(kernel, chain, result, bias, extents);
+  cellRows.finish(kernel);
   Dim mBlock = symbols.constant(blocks.m_block);
   Dim nBlock = symbols.constant(blocks.n_block);
   SmallVector<Dim> params{rows.batch,       rows.rows,      N,      K,
@@ -148,7 +151,7 @@ void lowerLinear(Lowering &lowering, Operation *op) {
   kernel.finish(extents, 3, params, {rows.view.offset, symbols.constant(0)},
                 symbols.constant(scratch), rows.batch * rows.rows * N * K * 2,
                 {N.ceilDiv(nBlock), rows.rows.ceilDiv(mBlock), rows.batch});
-  lowering.stored(chain);
+  cellRows.stored();
 }
 
 /// Folds broadcast batch dimensions of both operands into at most two.

@@ -10,12 +10,23 @@
 //     finish  scale = largest / 127
 //     map     bytes = round(y / scale)
 //
+// A cell of a product has some columns of a row only. Where products are many
+// enough for cells of whole rows (codegen/cpu/kernels/Blocking.h), or where a
+// row has a scale for each so many columns, the same three blocks follow its
+// post block, and run when the cell's results are there. Unless others read
+// them, these stay in the cell's scratch:
+//
+//     post    y = gelu(sum + bias)     a tile at a time
+//     reduce, finish, map              over the cell's rows
+//
 //===----------------------------------------------------------------------===//
 
 #include "passes/lower/QuantizeRows.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "passes/lower/Rows.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 
@@ -32,13 +43,11 @@ mm::QuantizeRowsOp rowsOf(Value value) {
   return found;
 }
 
-mm::QuantizeRowsOp wholeRowsOf(Value anchorResult, const Chain &chain) {
+mm::QuantizeRowsOp rowsOfChain(Value anchorResult, const Chain &chain) {
   auto rows = rowsOf(chain.last);
   if (!rows || chain.last.getType() != anchorResult.getType())
     return {};
   auto type = cast<RankedTensorType>(chain.last.getType());
-  if (int64_t(rows.getBlock()) != type.getShape().back())
-    return {};
   // Of a chain without a rotation each member has the next as its only user.
   for (Value value = anchorResult; value != chain.last;) {
     Operation *user = *value.getUsers().begin();
@@ -48,6 +57,13 @@ mm::QuantizeRowsOp wholeRowsOf(Value anchorResult, const Chain &chain) {
     value = user->getResult(0);
   }
   return rows;
+}
+
+mm::QuantizeRowsOp wholeRowsOf(Value anchorResult, const Chain &chain) {
+  auto rows = rowsOfChain(anchorResult, chain);
+  bool isWhole = rows && int64_t(rows.getBlock()) ==
+                             rows.getInput().getType().getShape().back();
+  return isWhole ? rows : mm::QuantizeRowsOp();
 }
 
 RowBytes::RowBytes(Lowering &lowering, mm::QuantizeRowsOp op)
@@ -136,6 +152,82 @@ void lowerQuantizeRows(Lowering &lowering, mm::QuantizeRowsOp op) {
                    [&](Element &e) { return e.at(input, at); });
       });
   bytes.stored();
+}
+
+CellRows::CellRows(Lowering &lowering, Value result, Chain &chain,
+                   ArrayRef<Dim> extents, int64_t depth, cpu::Blocks &blocks)
+    : lowering(lowering), chain(chain), extents(extents) {
+  // On a GPU a cell is a block of threads, which has no rows to go over.
+  mm::QuantizeRowsOp op =
+      lowering.isCuda() ? mm::QuantizeRowsOp() : rowsOfChain(result, chain);
+  std::optional<int64_t> batch = extents[0].getConstant(),
+                         rows = extents[1].getConstant(),
+                         columns = extents[2].getConstant();
+  if (!op || !columns)
+    return;
+  block = op.getBlock();
+  bool areKnown = batch && rows;
+  cpu::Blocks whole = blocks;
+  // Of rows that may be few none is whole in a cell, unless all are.
+  if (areKnown || block < *columns)
+    whole = cpu::pieceBlocks(typical(extents[1]), *columns, depth,
+                             typical(extents[0]), blocks, block);
+  if (!areKnown)
+    whole.m_block = blocks.m_block;
+  bool isWhole = whole.n_block >= *columns || whole.n_block % block == 0;
+  if (!isWhole || whole.m_block * whole.n_block > cpu::blocking::kCellResults)
+    return;
+  blocks = whole;
+  mBlock = whole.m_block;
+  nBlock = whole.n_block;
+  isStored = !chain.last.hasOneUse();
+  bytes.emplace(lowering, op);
+}
+
+int64_t CellRows::begin(Kernel &kernel, int64_t scratch) {
+  if (!bytes || isStored)
+    return scratch;
+  View &view = chain.destination;
+  Shape shape = mm::getShape(chain.last.getType());
+  shape.back() = lowering.symbols.constant(nBlock);
+  view.strides = rowMajorStrides(shape, lowering.symbols.context);
+  int64_t offset = llvm::alignTo(scratch, 64);
+  kernel.keepLocal(view.buffer, offset);
+  return offset + mBlock * nBlock * 4;
+}
+
+void CellRows::finish(Kernel &kernel) {
+  if (!bytes)
+    return;
+  const Symbols &symbols = lowering.symbols;
+  Shape shape = mm::getShape(chain.last.getType());
+  Domain domain;
+  domain.extents = {extents[0], extents[1],
+                    symbols.constant(*extents[2].getConstant() / block),
+                    symbols.constant(block)};
+  domain.parallel = 3;
+  SmallVector<AffineExpr> index;
+  for (unsigned i = 0; i < 4; ++i)
+    index.push_back(getAffineDimExpr(i, symbols.context));
+  SmallVector<AffineExpr> at =
+      reshapeIndex({index[0], index[1], index[2] * block + index[3]}, extents,
+                   shape, domain.extents, symbols);
+  SmallVector<AffineExpr> scaleAt(at);
+  scaleAt.back() = index[2];
+  Type element = Float32Type::get(symbols.context);
+  bytes->emit(kernel, domain, {}, at, scaleAt, [&](Element &e) {
+    return e.load(chain.destination, at, element);
+  });
+  kernel.op.setPieces(symbols.map(domain.extents));
+}
+
+void CellRows::stored() {
+  if (bytes)
+    bytes->stored();
+  if (isStored)
+    lowering.stored(chain);
+  else
+    chain.destination.buffer.getDefiningOp()->erase();
 }
 
 void lowerRowsWithBytes(Lowering &lowering, Value value, const View &target,

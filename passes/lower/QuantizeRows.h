@@ -3,14 +3,17 @@
 #ifndef MMCC_PASSES_LOWER_QUANTIZEROWS_H
 #define MMCC_PASSES_LOWER_QUANTIZEROWS_H
 
+#include "codegen/cpu/kernels/Blocking.h"
 #include "passes/lower/Kernel.h"
 
 namespace mmcc::lower {
 
 /// The mm.quantize_rows of `value`, if there is one alone.
 mm::QuantizeRowsOp rowsOf(mlir::Value value);
-/// The one that can be part of the kernel that computes `chain` over whole
-/// rows: a scale for each, and no operation between that moves elements.
+/// The one whose rows are those of the anchor: no operation of `chain` moves
+/// elements.
+mm::QuantizeRowsOp rowsOfChain(mlir::Value anchorResult, const Chain &chain);
+/// Likewise with one scale for each row.
 mm::QuantizeRowsOp wholeRowsOf(mlir::Value anchorResult, const Chain &chain);
 
 /// Where the bytes of an mm.quantize_rows and their scales go, and the blocks
@@ -35,6 +38,33 @@ private:
   Lowering &lowering;
   mm::QuantizeRowsOp op;
   View values, scales;
+};
+
+/// The mm.quantize_rows behind a product, as part of its kernel: a cell that
+/// has all columns of a scale quantizes its rows when it has computed them.
+class CellRows {
+public:
+  /// For the chain of `result`, rows [batch, rows, columns] of depth K. Where
+  /// it is worth it, changes `blocks` so that cells have whole scales.
+  CellRows(Lowering &lowering, mlir::Value result, Chain &chain,
+           llvm::ArrayRef<Dim> extents, int64_t depth, cpu::Blocks &blocks);
+
+  /// Before the post block: the chain's end stays with the cell if nothing else
+  /// reads it. Returns the scratch that the kernel needs beside `scratch`.
+  int64_t begin(Kernel &kernel, int64_t scratch);
+  /// Behind the post block.
+  void finish(Kernel &kernel);
+  /// Records what is stored.
+  void stored();
+
+private:
+  Lowering &lowering;
+  Chain &chain;
+  Shape extents;
+  std::optional<RowBytes> bytes;
+  /// Columns of a scale; rows and columns of a cell.
+  int64_t block = 0, mBlock = 0, nBlock = 0;
+  bool isStored = true;
 };
 
 /// An elementwise value that is stored, and its rows as bytes, in one kernel.

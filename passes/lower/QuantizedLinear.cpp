@@ -12,7 +12,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "passes/lower/ByteMatrix.h"
 #include "passes/lower/ConstantSource.h"
-#include "passes/lower/Kernel.h"
+#include "passes/lower/QuantizeRows.h"
 #include "passes/lower/Rows.h"
 #include <numeric>
 
@@ -120,6 +120,8 @@ void lowerQuantizedLinear(Lowering &lowering, mm::QuantizedLinearOp op) {
       cpu::narrowBlocks(typical(rows.rows), columns, depth, typical(rows.batch),
                         hasAvx512(lowering.level)));
   Chain chain = lowering.chain(result);
+  SmallVector<Dim> extents{rows.batch, rows.rows, N};
+  CellRows cellRows(lowering, result, chain, extents, depth, blocks);
   Kernel kernel(lowering, kernelRow(weightType.getElementType(), isInteger),
                 op.getLoc());
   SmallVector<Dim> offsets{rows.view.offset};
@@ -148,8 +150,11 @@ void lowerQuantizedLinear(Lowering &lowering, mm::QuantizedLinearOp op) {
     kernel.tensor(constant);
     offsets.push_back(symbols.constant(0));
   }
-  SmallVector<Dim> extents{rows.batch, rows.rows, N};
+  int64_t scratch = cellRows.begin(
+      kernel, isInteger ? cpu::gemmInt8ScratchBytes(depth, blocks.m_block)
+                        : cpu::gemmNarrowScratchBytes(depth, blocks.m_block));
   postRows(kernel, chain, result, bias, extents);
+  cellRows.finish(kernel);
 
   Dim mBlock = symbols.constant(blocks.m_block);
   Dim nBlock = symbols.constant(blocks.n_block);
@@ -165,13 +170,10 @@ void lowerQuantizedLinear(Lowering &lowering, mm::QuantizedLinearOp op) {
   params.append({mBlock, nBlock});
   if (isInteger && !isFour)
     params.push_back(symbols.constant(isLimited));
-  int64_t scratch = isInteger
-                        ? cpu::gemmInt8ScratchBytes(depth, blocks.m_block)
-                        : cpu::gemmNarrowScratchBytes(depth, blocks.m_block);
   kernel.finish(extents, 3, params, offsets, symbols.constant(scratch),
                 rows.batch * rows.rows * N * K * 2,
                 {N.ceilDiv(nBlock), rows.rows.ceilDiv(mBlock), rows.batch});
-  lowering.stored(chain);
+  cellRows.stored();
 }
 
 } // namespace mmcc::lower

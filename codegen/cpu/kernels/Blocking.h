@@ -145,6 +145,63 @@ constexpr Blocks narrowBlocks(int64_t M, int64_t N, int64_t K, int64_t batch,
   return blocks;
 }
 
+namespace blocking {
+
+/// Results that a cell keeps: 2 MB, what a second level cache holds.
+constexpr int64_t kCellResults = int64_t(1) << 19;
+
+/// What a cut costs beside the multiplications, in 1/1024 of these: the
+/// imbalance over two to four threads, a number of w once a block of rows, and
+/// a little for each cell.
+constexpr int64_t rowCutCost(int64_t M, int64_t N, int64_t batch,
+                             const Blocks &blocks) {
+  int64_t x = ceilDivide(N, blocks.n_block), y = ceilDivide(M, blocks.m_block);
+  int64_t cost = x * y + 8 * 1024 * y / M;
+  for (int64_t threads = 2; threads <= 4; ++threads)
+    cost += imbalance(M * N * batch, blocks.m_block * blocks.n_block,
+                      x * y * batch, threads) /
+            2;
+  return cost;
+}
+
+} // namespace blocking
+
+/// Blocks in place of `blocks` for a product of whose rows each `piece` columns
+/// are gone over once more, which its cell does while they are near: cells have
+/// whole pieces. They stay as they are, and n_block is no multiple of piece and
+/// below N then, where whole pieces cost more than to store each result and to
+/// read it in a launch of its own: 8 bytes, which count as those of 8 numbers
+/// of w do. (Of whole rows few make few cells, or each reads w anew.)
+constexpr Blocks pieceBlocks(int64_t M, int64_t N, int64_t K, int64_t batch,
+                             const Blocks &blocks, int64_t piece) {
+  using namespace blocking;
+  const bool fits = blocks.n_block >= N || blocks.n_block % piece == 0;
+  if (M < 1 || N < 1 || K < 1 ||
+      (fits && blocks.m_block * blocks.n_block <= kCellResults))
+    return blocks;
+  int64_t n = ceilDivide(N, kTileColumns) * kTileColumns;
+  if (piece < N) {
+    n = ceilDivide(blocks.n_block, piece) * piece;
+    while (n % kTileColumns)
+      n += piece;
+  }
+  int64_t least = rowCutCost(M, N, batch, blocks) + 8 * 8 * 1024 / K;
+  Blocks best = blocks;
+  const int64_t fewest = ceilDivide(M, blocks.m_block);
+  const int64_t worth = ceilDivide(cellsWorth(M * N * K), batch);
+  for (int64_t y = fewest; y <= fewest || y <= worth; ++y) {
+    const Blocks whole = {ceilDivide(M, y), n};
+    if (whole.m_block * n > kCellResults)
+      continue;
+    int64_t cost = rowCutCost(M, N, batch, whole);
+    if (cost <= least) {
+      least = cost - 1;
+      best = whole;
+    }
+  }
+  return best;
+}
+
 /// batch_gemm_f32 packs b anew in every cell, so that rows are never cut.
 constexpr Blocks batchGemmBlocks(int64_t M, int64_t N, int64_t K, int64_t batch,
                                  bool avx512) {
