@@ -18,6 +18,9 @@
 // (NarrowColumns.cpp and TransposedTiles.cpp have forms of their own for
 // kernels that read along the dimension before the columns.)
 //
+// A product's kernel may go over the rows of its cell once more when they are
+// finished: the same blocks, over pieces of rows.
+//
 // Mean over tokens of [batch, tokens, channels], pooling with channels last and
 // everything without a reduction take the first form; softmax and layer norm
 // over the last dimension take the second.

@@ -14,7 +14,8 @@ def LowerToPlan : Pass<"mm-lower-to-plan", "mlir::ModuleOp"> {
     rotations (torch.roll) in a chain among them: windows that are shifted are
     partitioned and put back by the kernels that store them.
     A norm or an activation whose rows become bytes (mm.quantize_rows) is one
-    kernel with that, too.
+    kernel with that, too; so is a product on a CPU whose cells can have whole
+    scales.
     Constants are recorded with the layout in which kernels read them. With
     `tf32` a GPU multiplies f32 on its tensor cores, rounded to 10 bits behind the
     point; a CPU stays exact.

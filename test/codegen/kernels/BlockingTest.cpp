@@ -35,6 +35,54 @@ TEST(Blocking, CellsCoverTheProductAndDivide) {
     }
 }
 
+TEST(Blocking, ManyRowsAreWholeInACell) {
+  for (auto [M, N, K] : {std::array<int64_t, 3>{1500, 2048, 512},
+                         {1500, 3072, 768},
+                         {1024, 3072, 768},
+                         {788, 4096, 1024},
+                         {100, 320, 192}})
+    for (bool avx512 : {false, true}) {
+      SCOPED_TRACE(testing::Message() << M << "x" << N << "x" << K);
+      Blocks apart = narrowBlocks(M, N, K, 1, avx512);
+      Blocks b = pieceBlocks(M, N, K, 1, apart, N);
+      EXPECT_EQ(b.n_block, N);
+      EXPECT_LE(b.m_block, apart.m_block);
+      EXPECT_LE(b.m_block * b.n_block * 4, 2 << 20);
+      int64_t cells = ceilDivide(M, b.m_block);
+      for (int64_t threads : {2, 4})
+        EXPECT_LE(double(ceilDivide(cells, threads) * threads) / cells, 1.1);
+    }
+}
+
+TEST(Blocking, FewRowsStayCutAlongTheirColumns) {
+  for (auto [M, N, K] : {std::array<int64_t, 3>{1, 3072, 768},
+                         {128, 3072, 768},
+                         {197, 3072, 768},
+                         {256, 11008, 4096}})
+    for (bool avx512 : {false, true}) {
+      SCOPED_TRACE(testing::Message() << M << "x" << N << "x" << K);
+      Blocks apart = narrowBlocks(M, N, K, 1, avx512);
+      Blocks b = pieceBlocks(M, N, K, 1, apart, N);
+      EXPECT_EQ(b.m_block, apart.m_block);
+      EXPECT_EQ(b.n_block, apart.n_block);
+    }
+}
+
+TEST(Blocking, CellsHaveWholePieces) {
+  for (int64_t M : {1, 8, 128, 197, 1500, 4096})
+    for (bool avx512 : {false, true}) {
+      SCOPED_TRACE(M);
+      Blocks apart = narrowBlocks(M, 3072, 768, 1, avx512);
+      Blocks b = pieceBlocks(M, 3072, 768, 1, apart, 128);
+      EXPECT_EQ(b.n_block % 128, 0);
+      EXPECT_LE(b.m_block * b.n_block * 4, 2 << 20);
+      // 96 columns: 256 become 288.
+      b = pieceBlocks(M, 3072, 768, 1, apart, 96);
+      EXPECT_TRUE(b.n_block % 96 == 0 || b.n_block == apart.n_block);
+      EXPECT_EQ(b.n_block % 32, 0);
+    }
+}
+
 TEST(Blocking, TinyProductsAreOneCell) {
   Blocks b = gemmBlocks(10, 100, 64, 1, true);
   EXPECT_EQ(b.m_block, 10);
