@@ -3,6 +3,7 @@
 #include "codegen/cuda/kernels/Blocking.cuh"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "passes/lower/Kernel.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 
@@ -153,6 +154,26 @@ void simplifyDomain(plan::KernelOp kernel, Domain &domain,
   }
 }
 
+/// Whether vectors of a reduction may run along the last parallel dimension:
+/// some access steps by one there.
+bool stepsAlongColumns(plan::KernelOp kernel, const Domain &domain,
+                       const Symbols &symbols) {
+  bool steps = false;
+  visitMaps(
+      kernel, [&](Operation *op, OperandRange indices, AffineMapAttr map) {
+        if (cast<plan::BlockOp>(op->getParentOp()).getRole() == "finish")
+          return;
+        std::optional<LinearForm> form =
+            linearForm(map.getValue().getResult(0), symbols);
+        steps |= !form || llvm::any_of(form->terms, [&](const Term &term) {
+          auto argument = dyn_cast<BlockArgument>(indices[term.position]);
+          return term.coefficient.isConstant(1) &&
+                 (!argument || argument.getArgNumber() + 1 == domain.parallel);
+        });
+      });
+  return steps;
+}
+
 /// [rows, columns] of a cell on a GPU, which has many: as much as keeps a block
 /// of threads busy.
 std::pair<int64_t, int64_t>
@@ -167,7 +188,8 @@ cudaCell(int64_t perPoint, std::optional<int64_t> columns, bool hasRows) {
 }
 
 /// [rows a cell, columns a cell] and the number of cells.
-std::pair<SmallVector<Dim>, Dim> cellsOf(const Domain &domain,
+std::pair<SmallVector<Dim>, Dim> cellsOf(plan::KernelOp kernel,
+                                         const Domain &domain,
                                          const Symbols &symbols, bool isCuda) {
   Dim rows = symbols.constant(1), reduced = symbols.constant(1);
   for (unsigned i = 0; i + 1 < domain.parallel; ++i)
@@ -199,12 +221,15 @@ std::pair<SmallVector<Dim>, Dim> cellsOf(const Domain &domain,
   auto pieceOf = [&](int64_t extent) { return (extent - 1) / cellCount + 1; };
   int64_t columnPiece = columnCount, rowPiece = 1;
   if (rows.getConstant() == 1) {
+    // Whole cache lines a piece, unless a column is a row's result.
+    bool areRows = domain.extents.size() > domain.parallel &&
+                   !stepsAlongColumns(kernel, domain, symbols);
+    int64_t unit = areRows ? 1 : 64;
     if (columns.getConstant())
-      // Whole cache lines a piece.
-      columnPiece =
-          std::min((pieceOf(columnCount) + 63) / 64 * 64, columnCount);
+      columnPiece = std::min(int64_t(llvm::alignTo(pieceOf(columnCount), unit)),
+                             columnCount);
     else
-      columnPiece = std::max<int64_t>(64, kElementsPerCell / perColumn);
+      columnPiece = std::max<int64_t>(unit, kElementsPerCell / perColumn);
   } else if (rows.getConstant()) {
     rowPiece = pieceOf(rowCount);
     columnPiece = columns.getConstant() ? columnCount : kWhole;
@@ -241,7 +266,7 @@ void buildLoops(
     if (!split || domain.extents.size() > 24) {
       simplifyDomain(kernel.op, domain, lowering.symbols);
       auto [params, cells] =
-          cellsOf(domain, lowering.symbols, lowering.isCuda());
+          cellsOf(kernel.op, domain, lowering.symbols, lowering.isCuda());
       Dim zero = lowering.symbols.constant(0);
       kernel.finish(domain.extents, domain.parallel, params, {}, zero, zero,
                     {cells});
