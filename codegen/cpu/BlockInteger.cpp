@@ -176,9 +176,14 @@ llvm::Value *BlockEmitter::castOp(Operation *op) {
       .Case([&](arith::TruncIOp) { return b.CreateTrunc(x, type); })
       .Case([&](arith::SIToFPOp) { return toFloat(true); })
       .Case([&](arith::UIToFPOp) { return toFloat(false); })
-      .Case([&](arith::FPToSIOp) {
-        return floatToInteger(b, widenFloat(b, x, from),
-                              scalar->getIntegerBitWidth(), true);
+      .Case([&](arith::FPToSIOp conversion) {
+        unsigned bits = scalar->getIntegerBitWidth();
+        auto rounded = conversion.getIn().getDefiningOp<math::RoundEvenOp>();
+        if (rounded && from.isF32())
+          if (llvm::Value *nearest =
+                  nearestInteger(b, get(rounded.getOperand()), bits))
+            return nearest;
+        return floatToInteger(b, widenFloat(b, x, from), bits, true);
       })
       .Case([&](arith::FPToUIOp) {
         return floatToInteger(b, widenFloat(b, x, from),

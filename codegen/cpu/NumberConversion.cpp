@@ -1,6 +1,7 @@
 #include "codegen/cpu/NumberConversion.h"
 
 #include "llvm/IR/Intrinsics.h"
+#include "llvm/IR/IntrinsicsX86.h"
 
 #include <cmath>
 
@@ -211,9 +212,42 @@ llvm::Value *roundFloat(llvm::IRBuilder<> &b, llvm::Value *value, Type type) {
 // To integers
 //===----------------------------------------------------------------------===//
 
+/// Lanes of f32 to 32-bit integers by one instruction, which makes the most
+/// negative number of what is out of range; null if the level has none for so
+/// many. `rounded` to nearest even, or cut off.
+static llvm::Value *convertLanes(llvm::IRBuilder<> &b, llvm::Value *value,
+                                 bool rounded) {
+  auto *type = llvm::dyn_cast<llvm::FixedVectorType>(value->getType());
+  if (!type || !type->getElementType()->isFloatTy())
+    return nullptr;
+  using namespace llvm::Intrinsic;
+  if (type->getNumElements() == 8)
+    return b.CreateIntrinsic(
+        rounded ? x86_avx_cvt_ps2dq_256 : x86_avx_cvtt_ps2dq_256, {}, {value});
+  llvm::StringRef features = b.GetInsertBlock()
+                                 ->getParent()
+                                 ->getFnAttribute("target-features")
+                                 .getValueAsString();
+  if (type->getNumElements() != 16 || !features.contains("+avx512f"))
+    return nullptr;
+  // Rounding: to nearest, or the thread's mode, of which cutting off has no
+  // need; exceptions are masked.
+  constexpr uint32_t kNearest = 8, kMode = 4;
+  llvm::Value *none = llvm::Constant::getNullValue(
+      llvm::FixedVectorType::get(b.getInt32Ty(), 16));
+  return b.CreateIntrinsic(rounded ? x86_avx512_mask_cvtps2dq_512
+                                   : x86_avx512_mask_cvttps2dq_512,
+                           {},
+                           {value, none, b.getInt16(0xffff),
+                            b.getInt32(rounded ? kNearest : kMode)});
+}
+
 /// cvttss2si and its kin: `bits` is 32 or 64.
 static llvm::Value *truncateToInteger(llvm::IRBuilder<> &b, llvm::Value *value,
                                       unsigned bits) {
+  if (bits == 32)
+    if (llvm::Value *converted = convertLanes(b, value, /*rounded=*/false))
+      return converted;
   llvm::Type *type = value->getType();
   llvm::Type *integer = withLanesOf(b.getIntNTy(bits), type);
   double limit = std::ldexp(1.0, bits - 1);
@@ -227,6 +261,16 @@ static llvm::Value *truncateToInteger(llvm::IRBuilder<> &b, llvm::Value *value,
   return b.CreateSelect(
       inRange, b.CreateFPToSI(value, integer),
       llvm::ConstantInt::get(integer, llvm::APInt::getSignedMinValue(bits)));
+}
+
+llvm::Value *nearestInteger(llvm::IRBuilder<> &b, llvm::Value *value,
+                            unsigned bits) {
+  if (bits == 1 || bits > 32)
+    return nullptr;
+  llvm::Value *result = convertLanes(b, value, /*rounded=*/true);
+  return result ? b.CreateTrunc(
+                      result, withLanesOf(b.getIntNTy(bits), value->getType()))
+                : nullptr;
 }
 
 llvm::Value *floatToInteger(llvm::IRBuilder<> &b, llvm::Value *value,

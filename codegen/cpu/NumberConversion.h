@@ -38,6 +38,11 @@ llvm::Value *widenFloat(llvm::IRBuilder<> &b, llvm::Value *value,
 llvm::Value *roundFloat(llvm::IRBuilder<> &b, llvm::Value *value,
                         mlir::Type type);
 
+/// f32 rounded to nearest even, then as floatToInteger() to a signed integer of
+/// up to 32 bits; null where no instruction does both.
+llvm::Value *nearestInteger(llvm::IRBuilder<> &b, llvm::Value *value,
+                            unsigned bits);
+
 /// f32 or f64 to an integer of `bits`, towards zero. What is out of range gives
 /// what x86-64 compilers give: through a 32-bit conversion (64-bit for u32 and
 /// 64-bit integers) that makes its most negative number of NaN and overflow.

@@ -96,6 +96,41 @@ TEST_P(Cast, halfAndBFloat) {
             (std::vector<uint16_t>{0x4170, 0x3c00}));
 }
 
+// Rounding and conversion are one instruction; what is out of range gives the
+// most negative number of 32 bits, of which the low ones are 0.
+TEST_P(Cast, roundedToIntegers) {
+  auto body = [](const std::string &type) {
+    return "%r = math.roundeven %v : f32\n%w = arith.fptosi %r : f32 to " +
+           type;
+  };
+  Program program(
+      elementwise("i32", "f32", "i32", body("i32")) +
+          elementwise("i8", "f32", "i8", body("i8")) +
+          elementwise("i64", "f32", "i64", body("i64")) +
+          elementwise("cut", "f32", "i32", "%w = arith.fptosi %v : f32 to i32"),
+      GetParam());
+  const std::vector<float> values = {
+      0.5f,   1.5f,          2.5f,        -0.5f,         -1.5f,         -2.5f,
+      126.5f, -127.5f,       0.49999997f, 8388607.5f,    2147483520.0f, -0.0f,
+      3e9f,   2147483648.0f, -INFINITY,   -2147483648.0f};
+  EXPECT_EQ((apply<int32_t>(program, "i32", values)),
+            (std::vector<int32_t>{0, 2, 2, 0, -2, -2, 126, -128, 0, 8388608,
+                                  2147483520, 0, INT_MIN, INT_MIN, INT_MIN,
+                                  INT_MIN}));
+  EXPECT_EQ((apply<int8_t>(program, "i8", values)),
+            (std::vector<int8_t>{0, 2, 2, 0, -2, -2, 126, -128, 0, 0, -128, 0,
+                                 0, 0, 0, 0}));
+  EXPECT_EQ((apply<int64_t, float>(program, "i64", {2.5f, -3.5f, 0x1p40f})),
+            (std::vector<int64_t>{2, -4, int64_t(1) << 40}));
+  EXPECT_EQ((apply<int32_t>(program, "cut", values)),
+            (std::vector<int32_t>{0, 1, 2, 0, -1, -2, 126, -127, 0, 8388607,
+                                  2147483520, 0, INT_MIN, INT_MIN, INT_MIN,
+                                  INT_MIN}));
+  for (const char *name : {"i32", "cut"})
+    EXPECT_EQ((apply<int32_t, float>(program, name, {NAN, 1.0f})),
+              (std::vector<int32_t>{INT_MIN, 1}));
+}
+
 TEST_P(Cast, float8) {
   Program program(elementwise("to43", "f32", "f8E4M3FN",
                               "%w = arith.truncf %v : f32 to f8E4M3FN") +
