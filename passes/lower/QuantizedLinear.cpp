@@ -47,9 +47,10 @@ bool holdsNaN(Value weight) {
          });
 }
 
-StringRef kernelRow(Type weight, bool isInteger) {
+StringRef kernelRow(Type weight, Type input) {
+  bool isInteger = input.isInteger(8);
   if (isa<Float8E4M3FNType>(weight))
-    return "gemm_f32_f8e4m3";
+    return isa<Float8E4M3FNType>(input) ? "gemm_f8_f8" : "gemm_f32_f8e4m3";
   if (isa<Float8E5M2Type>(weight))
     return "gemm_f32_f8e5m2";
   if (weight.getIntOrFloatBitWidth() == 4)
@@ -57,7 +58,7 @@ StringRef kernelRow(Type weight, bool isInteger) {
   return isInteger ? "gemm_i8_i8" : "gemm_f32_i8";
 }
 
-/// The strides of an i8 input's scales over its rows.
+/// The strides of an 8-bit input's scales over its rows.
 struct ScaleRows {
   View view;
   Dim batchStride, rowStride;
@@ -87,6 +88,7 @@ void lowerQuantizedLinear(Lowering &lowering, mm::QuantizedLinearOp op) {
   bool isFour = weightType.getElementTypeBitWidth() == 4;
   bool isFloat = isa<FloatType>(weightType.getElementType());
   bool isInteger = elementOf(input).isInteger(8);
+  bool isNarrow = isInteger || isa<Float8E4M3FNType>(elementOf(input));
   if (isa<Float8E4M3FNType>(weightType.getElementType()) &&
       holdsNaN(op.getWeight())) {
     op.emitOpError("has NaN in its weight");
@@ -105,11 +107,11 @@ void lowerQuantizedLinear(Lowering &lowering, mm::QuantizedLinearOp op) {
     return;
   }
   // Scales follow the rows of a dense input.
-  if (isInteger)
+  if (isNarrow)
     lowering.denseView(input);
   RowInput rows = rowsOf(lowering, input);
   std::optional<ScaleRows> scales;
-  if (isInteger)
+  if (isNarrow)
     scales = scalesOf(lowering, op.getInputScale(), rows, depth);
   if (bias)
     lowering.prepare(bias);
@@ -120,7 +122,8 @@ void lowerQuantizedLinear(Lowering &lowering, mm::QuantizedLinearOp op) {
       cpu::narrowBlocks(typical(rows.rows), columns, depth, typical(rows.batch),
                         hasAvx512(lowering.level)));
   Chain chain = lowering.chain(result);
-  Kernel kernel(lowering, kernelRow(weightType.getElementType(), isInteger),
+  Kernel kernel(lowering,
+                kernelRow(weightType.getElementType(), elementOf(input)),
                 op.getLoc());
   SmallVector<Dim> offsets{rows.view.offset};
   kernel.tensor(rows.view.buffer);
@@ -157,17 +160,19 @@ void lowerQuantizedLinear(Lowering &lowering, mm::QuantizedLinearOp op) {
                           K,          rows.batchStride, rows.rowStride};
   if (scales)
     params.append({scales->batchStride, scales->rowStride});
-  params.push_back(symbols.constant(group));
-  if (scales)
+  if (!isFloat || !isNarrow)
+    params.push_back(symbols.constant(group));
+  if (isInteger)
     params.push_back(symbols.constant(scales->block));
   if (!isFloat)
     params.push_back(symbols.constant(op.getZero() ? 1 : 0));
   params.append({mBlock, nBlock});
   if (isInteger && !isFour)
     params.push_back(symbols.constant(isLimited));
-  int64_t scratch = isInteger
-                        ? cpu::gemmInt8ScratchBytes(depth, blocks.m_block)
-                        : cpu::gemmNarrowScratchBytes(depth, blocks.m_block);
+  auto scratchOf = isInteger  ? cpu::gemmInt8ScratchBytes
+                   : isNarrow ? cpu::gemmWidenedScratchBytes
+                              : cpu::gemmNarrowScratchBytes;
+  int64_t scratch = scratchOf(depth, blocks.m_block);
   kernel.finish(extents, 3, params, offsets, symbols.constant(scratch),
                 rows.batch * rows.rows * N * K * 2,
                 {N.ceilDiv(nBlock), rows.rows.ceilDiv(mBlock), rows.batch});

@@ -51,8 +51,10 @@ RoundedLayers roundLayers(const std::vector<const WeightMatrix *> &weights,
   if (rounding.activations && rounding.activations->isStatic)
     result.staticScale =
         method == Method::smoothquant
-            ? coveringStaticScale(statistics, result.inputScales)
-            : searchStaticScale(statistics, result.inputScales);
+            ? coveringStaticScale(statistics, result.inputScales,
+                                  rounding.activations->kind)
+            : searchStaticScale(statistics, result.inputScales,
+                                rounding.activations->kind);
   return result;
 }
 
