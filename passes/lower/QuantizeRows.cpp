@@ -63,8 +63,10 @@ void RowBytes::emit(Kernel &kernel, const Domain &domain, ArrayRef<Type> known,
                     ArrayRef<AffineExpr> at, ArrayRef<AffineExpr> scaleAt,
                     function_ref<Value(Element &)> element) const {
   Type f32 = Float32Type::get(lowering.symbols.context);
-  Type byte = cast<RankedTensorType>(op.getValues().getType()).getElementType();
-  bool isFloat = op.getIsFloat();
+  mm::QuantizeRowsOp rows = op;
+  Type byte =
+      cast<RankedTensorType>(rows.getValues().getType()).getElementType();
+  bool isFloat = rows.getIsFloat();
   double most = isFloat ? kMostFloat8 : 127;
   Element largest(kernel, "reduce", "max", domain.extents, known);
   largest.yield(
