@@ -30,7 +30,8 @@ float coveringStaticScale(const InputStatistics &statistics,
 }
 
 float searchStaticScale(const InputStatistics &statistics,
-                        const std::vector<float> &scales, NumberKind kind) {
+                        const std::vector<float> &scales) {
+  constexpr NumberKind kind = NumberKind::integer;
   Scales s = scalesOrOnes(scales, statistics.width());
   double largest = largestOf(statistics, s);
   Rows x;
@@ -41,7 +42,7 @@ float searchStaticScale(const InputStatistics &statistics,
     x = divided(statistics, s);
   auto lossOf = [&](float scale) {
     if (scales.empty())
-      return meanRoundingError(magnitudes, double(scale), kind);
+      return meanRoundingError(magnitudes, double(scale));
     Rows y = x;
     roundAll(y.data(), y.size(), scale, kind);
     return (y - x).cast<double>().squaredNorm();

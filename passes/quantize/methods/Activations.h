@@ -18,16 +18,16 @@ struct ActivationFormat {
   NumberKind kind = NumberKind::integer;
 };
 
-/// The static scale of x / s under which x / s keeps most of its energy: of
-/// ranges from the largest magnitude down to a tenth of it, the one of the
-/// least mean squared error. `scales`: s, or empty for 1. All rows are looked
-/// at by their histogram; where each input has a scale of its own, the sampled
-/// ones.
+/// The static scale of x / s, in integers, under which x / s keeps most of its
+/// energy: of ranges from the largest magnitude down to a tenth of it, the one
+/// of the least mean squared error. `scales`: s, or empty for 1. All rows are
+/// looked at by their histogram; where each input has a scale of its own, the
+/// sampled ones.
 float searchStaticScale(const InputStatistics &statistics,
-                        const std::vector<float> &scales,
-                        NumberKind kind = NumberKind::integer);
+                        const std::vector<float> &scales);
 
-/// The static scale that covers the largest magnitude of x / s.
+/// The static scale that covers the largest magnitude of x / s. Floats gain
+/// nothing by a smaller one: what a number loses does not depend on the scale.
 float coveringStaticScale(const InputStatistics &statistics,
                           const std::vector<float> &scales,
                           NumberKind kind = NumberKind::integer);

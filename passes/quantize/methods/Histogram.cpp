@@ -100,71 +100,24 @@ std::string Histogram::restore(const Stored &stored, int64_t count) {
   return "";
 }
 
-namespace {
-
-/// The magnitudes that a kind has, from 0 to `most`: integers one apart, floats
-/// further apart with each exponent.
-struct Ladder {
-  double unit;  // the first step
-  double steps; // of an exponent
-  double most;
-
-  static Ladder of(NumberKind kind) {
-    if (kind == NumberKind::integer)
-      return {1, 127, 127};
-    Float8 type = Float8::of(kind);
-    return {std::ldexp(1.0, 1 - type.bias - type.mantissa),
-            std::ldexp(1.0, type.mantissa), double(type.most)};
-  }
-
-  /// The last place before y where steps grow, and their length behind it.
-  std::pair<double, double> rungAt(double y) const {
-    double begin = 0, step = unit;
-    // The first steps reach twice as far: those of the least exponent are as
-    // long as those below the normal range.
-    for (double end = 2 * steps * unit; y >= end && end < most; end *= 2) {
-      begin = end;
-      step *= 2;
-    }
-    return {begin, step};
-  }
-
-  double distance(double y) const {
-    auto [begin, step] = rungAt(y);
-    return y -
-           std::min(begin + std::nearbyint((y - begin) / step) * step, most);
-  }
-
-  /// Integral of the squared distance to the nearest, from 0.
-  double integralTo(double y) const {
-    auto [begin, step] = rungAt(y);
-    double passed = 0;
-    for (double length = step / 2; length >= unit; length /= 2)
-      passed += (length == unit ? 2 : 1) * steps * cube(length) / 12;
-    double count =
-        std::min(std::nearbyint((y - begin) / step), (most - begin) / step);
-    double rest = (y - begin) / step - count;
-    // Each number passed is once from its middle up and once down to the next.
-    return passed + cube(step) * (count / 12 + cube(rest) / 3);
-  }
-
-private:
-  static double cube(double x) { return x * x * x; }
-};
-
-} // namespace
+/// Integral of the squared distance to the nearest of 0, 1, .. 127, from 0.
+static double integralTo(double y) {
+  double integer = std::min(std::nearbyint(y), 127.0);
+  double rest = y - integer;
+  // Each integer passed is once from its middle up and once down to the next.
+  return integer / 12 + rest * rest * rest / 3;
+}
 
 double meanRoundingError(const std::vector<Histogram::Bin> &magnitudes,
-                         double scale, NumberKind kind) {
-  const Ladder ladder = Ladder::of(kind);
+                         double scale) {
   double sum = 0, count = 0;
   for (const Histogram::Bin &bin : magnitudes) {
     double low = bin.low / scale, high = bin.high / scale;
     double width = high - low, error;
     if (width > 1e-6 * high) {
-      error = (ladder.integralTo(high) - ladder.integralTo(low)) / width;
+      error = (integralTo(high) - integralTo(low)) / width;
     } else { // one number, or a difference of which nothing would be left
-      double rest = ladder.distance(high);
+      double rest = high - std::min(std::nearbyint(high), 127.0);
       error = rest * rest;
     }
     sum += error * scale * scale * double(bin.count);

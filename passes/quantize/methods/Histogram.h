@@ -3,8 +3,6 @@
 #ifndef MMCC_PASSES_QUANTIZE_METHODS_HISTOGRAM_H
 #define MMCC_PASSES_QUANTIZE_METHODS_HISTOGRAM_H
 
-#include "passes/quantize/methods/Float8.h"
-
 #include <algorithm>
 #include <cstdint>
 #include <string>
@@ -55,10 +53,10 @@ private:
   float low = 0, high = 0;
 };
 
-/// The mean squared error of numbers as integers of [-127, 127], or as 8-bit
-/// floats, times `scale`. A bin's numbers count as spread evenly over it.
+/// The mean squared error of numbers as integers of [-127, 127] times `scale`.
+/// A bin's numbers count as spread evenly over it.
 double meanRoundingError(const std::vector<Histogram::Bin> &magnitudes,
-                         double scale, NumberKind kind = NumberKind::integer);
+                         double scale);
 
 } // namespace mmcc::quantize
 
