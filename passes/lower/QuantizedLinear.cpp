@@ -96,9 +96,10 @@ void lowerQuantizedLinear(Lowering &lowering, mm::QuantizedLinearOp op) {
     return;
   }
   Value packed =
-      isFloat ? lowering.packedPanels(op.getWeight())
-              : lowering.packedLines(op.getWeight(),
-                                     isInteger && !isFour && lowering.isCuda());
+      isFloat
+          ? lowering.packedPanels(op.getWeight(), isNarrow && lowering.isCuda())
+          : lowering.packedLines(op.getWeight(),
+                                 isInteger && !isFour && lowering.isCuda());
   Value scale = lowering.packedWeight(op.getScale());
   Value zero = op.getZero() ? lowering.packedWeight(op.getZero()) : scale;
   if (!packed || !scale || !zero) {
