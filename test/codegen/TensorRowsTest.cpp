@@ -12,6 +12,7 @@
 #include "llvm/ADT/APFloat.h"
 
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 

@@ -92,34 +92,41 @@ struct FewFloat8Rows {
   const f8e4m3 *__restrict__ numbers;
   int64_t stride, depth;
 
-  __device__ float multiply(int64_t m, int64_t, int64_t byte,
-                            const PieceOfWords &column) const {
-    const PieceOfWords piece =
-        pieceAt(numbers + m * stride + byte, depth - byte,
-                reinterpret_cast<uint64_t>(numbers) | uint64_t(stride));
-    float sum = 0;
+  /// The numbers of a piece, over kFloat8Unit each.
+  struct Column {
+    float of[16];
+  };
+  static __device__ Column prepare(const PieceOfWords &piece) {
+    Column column;
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
-      uint32_t x[2], w[2];
-      float8Halves(piece.of[i], x);
-      float8Halves(column.of[i], w);
+      uint32_t halves[2];
+      float8Halves(piece.of[i], halves);
 #pragma unroll
-      for (int j = 0; j < 4; ++j)
-        sum += halfOf(x[j / 2], j % 2) * halfOf(w[j / 2], j % 2);
+      for (int j = 0; j < 4; ++j) {
+        f16 half;
+        half.code = uint16_t(halves[j / 2] >> j % 2 * 16);
+        column.of[i * 4 + j] = float(half);
+      }
     }
-    return sum;
+    return column;
   }
 
-private:
-  static __device__ float halfOf(uint32_t halves, int which) {
-    f16 half;
-    half.code = uint16_t(which ? halves >> 16 : halves);
-    return float(half);
+  __device__ float multiply(int64_t m, int64_t, int64_t byte,
+                            const Column &column) const {
+    const Column row = prepare(
+        pieceAt(numbers + m * stride + byte, depth - byte,
+                reinterpret_cast<uint64_t>(numbers) | uint64_t(stride)));
+    float sum = 0;
+#pragma unroll
+    for (int i = 0; i < 16; ++i)
+      sum += row.of[i] * column.of[i];
+    return sum;
   }
 };
 
 /// A tile, of bytes `rows` of A and a weight in columns.
-template <int MBlock, int NBlock, typename Out>
+template <typename Math, int MBlock, int NBlock, typename Out>
 __device__ void float8Cell(const char *rows, const void *weight,
                            const Float8GemmParams &p, Out out) {
   constexpr int kColumns = kTileColumns<NBlock>;
@@ -133,9 +140,9 @@ __device__ void float8Cell(const char *rows, const void *weight,
   StoredRows<MBlock> a{rows + m0 * p.a_row, p.a_row, p.M - m0, p.K};
   auto b = storedColumns<kColumns>(weight, n0, p.N, p.K);
   TensorSums<float, MBlock, kColumns> sums;
-  if constexpr (Float8Math::kSumWords == 0) {
-    multiplyStages<Float8Math>(stages, sums, p.K / 4, a, b,
-                               [](int64_t, const auto &) {});
+  if constexpr (Math::kSumWords == 0) {
+    multiplyStages<Math>(stages, sums, p.K / 4, a, b,
+                         [](int64_t, const auto &) {});
   } else {
     TensorSums<float, MBlock, kColumns> parts;
     auto take = [&] {
@@ -149,16 +156,16 @@ __device__ void float8Cell(const char *rows, const void *weight,
             parts.of[down][across][i] = 0;
           }
     };
-    multiplyStages<Float8Math>(stages, parts, p.K / 4, a, b,
-                               [&](int64_t done, const auto &) {
-                                 if (done % Float8Math::kSumWords == 0)
-                                   take();
-                               });
+    multiplyStages<Math>(stages, parts, p.K / 4, a, b,
+                         [&](int64_t done, const auto &) {
+                           if (done % Math::kSumWords == 0)
+                             take();
+                         });
     take();
   }
   sums.each([&](int row, int column, float sum) {
     if (m0 + row < p.M && n0 + column < p.N)
-      out(m0 + row, n0 + column, sum * Float8Math::kUnit);
+      out(m0 + row, n0 + column, sum * Math::kUnit);
   });
 }
 
@@ -181,7 +188,8 @@ gemmFloat8Rows(const f8e4m3 *__restrict__ a, const float *__restrict__ a_scale,
           }))
     return;
   if constexpr (MBlock > kFewRows)
-    float8Cell<MBlock, NBlock>(reinterpret_cast<const char *>(rows), w, p, out);
+    float8Cell<Float8Math, MBlock, NBlock>(reinterpret_cast<const char *>(rows),
+                                           w, p, out);
 }
 
 } // namespace mmcc
