@@ -18,6 +18,8 @@ static constexpr MicroRow kRows[] = {
      9, "", 7},
     {"gemm_f32_f8e5m2", "TensorGemm.cuh", "gemmFloat8", "ScaledGemmParams", 3,
      9, "", 7},
+    {"gemm_f8_f8", "Float8Gemm.cuh", "gemmFloat8Rows", "Float8GemmParams", 4,
+     10, "", 8},
     {"gemm_f32_u4", "TensorGemm.cuh", "gemmNarrow", "NarrowGemmParams", 4, 10,
      "NibbleLines", 8},
     {"gemm_f32_i8", "TensorGemm.cuh", "gemmNarrow", "NarrowGemmParams", 4, 10,

@@ -25,7 +25,7 @@ struct MicroRow {
   /// Whether it has stages of tensor cores' products in dynamic shared memory.
   bool isTensor() const {
     return tile && (header == "TensorGemm.cuh" || header == "ByteGemm.cuh" ||
-                    function == "tensorConv");
+                    header == "Float8Gemm.cuh" || function == "tensorConv");
   }
   /// Whether there is a score block, or one that changes nothing.
   bool hasScore = false;

@@ -9,7 +9,12 @@ static Type elementOf(Value value) {
   return cast<RankedTensorType>(value.getType()).getElementType();
 }
 
-static Type i8(MLIRContext *context) { return IntegerType::get(context, 8); }
+/// Of 8 bits, with a sign.
+static Type byteOf(MLIRContext *context, bool isFloat) {
+  if (isFloat)
+    return Float8E4M3FNType::get(context);
+  return IntegerType::get(context, 8);
+}
 
 LogicalResult QuantizeOp::inferReturnTypes(MLIRContext *context,
                                            OptionalLocation location,
@@ -24,10 +29,15 @@ LogicalResult QuantizeOp::inferReturnTypes(MLIRContext *context,
                                "'mm.quantize' op takes f32, and a scale and a "
                                "zero that broadcast to ",
                                describeShape(shape));
-  auto signedness =
-      adaptor.getIsUnsigned() ? IntegerType::Unsigned : IntegerType::Signless;
-  results.push_back(
-      makeTensorType(shape, IntegerType::get(context, 8, signedness)));
+  // quantize_c2
+  bool isFloat = adaptor.getIsFloat();
+  if (isFloat && (adaptor.getIsUnsigned() || adaptor.getZero()))
+    return emitOptionalError(
+        location, "'mm.quantize' op gives floats a sign and no zero");
+  results.push_back(makeTensorType(
+      shape, adaptor.getIsUnsigned()
+                 ? IntegerType::get(context, 8, IntegerType::Unsigned)
+                 : byteOf(context, isFloat)));
   return success();
 }
 
@@ -44,7 +54,8 @@ LogicalResult QuantizeRowsOp::inferReturnTypes(MLIRContext *context,
     return emitOptionalError(
         location, "'mm.quantize_rows' op input ", describeShape(shape),
         " must be f32 with rows of whole blocks of ", block);
-  results.push_back(makeTensorType(shape, i8(context)));
+  results.push_back(
+      makeTensorType(shape, byteOf(context, adaptor.getIsFloat())));
   shape.back() = Dim::constant(context, *n / block);
   results.push_back(makeTensorType(shape, Float32Type::get(context)));
   return success();
@@ -128,12 +139,14 @@ LogicalResult QuantizedLinearOp::inferReturnTypes(MLIRContext *context,
   if (narrow.isUnsignedInteger() && !adaptor.getZero())
     return fail("ui4 weights need a zero");
   // quantized_linear_c4
-  bool isInteger = elementOf(adaptor.getInput()).isSignlessInteger(8);
+  Type given = elementOf(adaptor.getInput());
+  bool isInteger = given.isSignlessInteger(8);
+  bool isFloat8 = isa<Float8E4M3FNType>(given);
   Value inputScale = adaptor.getInputScale();
-  if (!isInteger && !elementOf(adaptor.getInput()).isF32())
-    return fail("input must be f32 or i8");
-  if (isInteger != bool(inputScale))
-    return fail("an input of i8, and only that, has a scale");
+  if (!isInteger && !isFloat8 && !given.isF32())
+    return fail("input must be f32, i8 or f8E4M3FN");
+  if ((isInteger || isFloat8) != bool(inputScale))
+    return fail("an input of i8 or f8E4M3FN, and only that, has a scale");
   if (inputScale) {
     Shape shape = getShape(inputScale.getType());
     bool isOne = shape.size() == 1 && shape[0].isConstant(1);
@@ -153,7 +166,14 @@ LogicalResult QuantizedLinearOp::inferReturnTypes(MLIRContext *context,
   }
   // quantized_linear_c6
   if (isFloat && (isInteger || adaptor.getZero()))
-    return fail("a weight of floats takes an input of f32 and no zero");
+    return fail("a weight of floats takes an input of floats and no zero");
+  // quantized_linear_c7
+  bool isWhole =
+      scale[0].isConstant(1) &&
+      (!inputScale || getShape(inputScale.getType()).back().isConstant(1));
+  if (isFloat8 && (!isa<Float8E4M3FNType>(narrow) || !isWhole))
+    return fail("an input of f8E4M3FN takes a weight of that type, a scale a "
+                "column and one a row");
   input.back() = Dim::constant(context, out);
   results.push_back(makeTensorType(input, Float32Type::get(context)));
   return success();

@@ -122,11 +122,13 @@ bool Lowering::wantsColumns(Value matrix) const {
            if (use.getOperandNumber() != 1)
              return false;
            Type weight = getElementTypeOrSelf(use.get());
+           bool isByte =
+               weight.isSignlessInteger(8) || isa<Float8E4M3FNType>(weight);
            if (auto linear = dyn_cast<mm::LinearOp>(use.getOwner()))
              return linear.getWide() || (takesTf32 && weight.isF32());
            auto quantized = dyn_cast<mm::QuantizedLinearOp>(use.getOwner());
-           return quantized && weight.isSignlessInteger(8) &&
-                  getElementTypeOrSelf(quantized.getInput()).isInteger(8);
+           return quantized && isByte &&
+                  getElementTypeOrSelf(quantized.getInput()) == weight;
          });
 }
 

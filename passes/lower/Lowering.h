@@ -143,7 +143,7 @@ public:
   /// (NarrowPanel.h); null if it is not of that form.
   mlir::Value packedLines(mlir::Value matrix, bool columns = false);
   /// Whether a product on tensor cores wants the weight `matrix` in columns:
-  /// one of bf16 or bytes by as many bits.
+  /// one of bf16, or of bytes or floats of 8 bits by the same.
   bool wantsColumns(mlir::Value matrix) const;
   /// The panels of the transpose of an embedding table `[rows, k]` that a
   /// product reads as its weight, too (tied input and output embeddings): one

@@ -10,6 +10,8 @@
 //     finish  scale = largest / 127
 //     map     bytes = round(y / scale)
 //
+// Bytes are integers or 8-bit floats, whose largest is 448.
+//
 // A cell of a product has some columns of a row only. Where products are many
 // enough for cells of whole rows (codegen/cpu/kernels/Blocking.h), or where a
 // row has a scale for each so many columns, the same three blocks follow its
@@ -31,6 +33,9 @@
 using namespace mlir;
 
 namespace mmcc::lower {
+
+/// The largest f8E4M3FN.
+constexpr double kMostFloat8 = 448;
 
 mm::QuantizeRowsOp rowsOf(Value value) {
   mm::QuantizeRowsOp found;
@@ -74,7 +79,11 @@ void RowBytes::emit(Kernel &kernel, const Domain &domain, ArrayRef<Type> known,
                     ArrayRef<AffineExpr> at, ArrayRef<AffineExpr> scaleAt,
                     function_ref<Value(Element &)> element) const {
   Type f32 = Float32Type::get(lowering.symbols.context);
-  Type i8 = IntegerType::get(lowering.symbols.context, 8);
+  mm::QuantizeRowsOp rows = op;
+  Type byte =
+      cast<RankedTensorType>(rows.getValues().getType()).getElementType();
+  bool isFloat = rows.getIsFloat();
+  double most = isFloat ? kMostFloat8 : 127;
   Element largest(kernel, "reduce", "max", domain.extents, known);
   largest.yield(
       {largest.builder.create<math::AbsFOp>(largest.loc, element(largest))});
@@ -84,24 +93,42 @@ void RowBytes::emit(Kernel &kernel, const Domain &domain, ArrayRef<Type> known,
   results.push_back(f32);
   ArrayRef<Dim> parallel =
       ArrayRef<Dim>(domain.extents).take_front(domain.parallel);
+  // What a row is divided by. Of floats it is large enough that neither the
+  // scale nor its inverse leaves the normal range: 0 times an infinite inverse
+  // would be NaN, which floats have.
+  auto range = [&](Element &e) -> Value {
+    Value found = e.value(index);
+    if (!isFloat)
+      return found;
+    Value least = e.floatConstant(f32, most * 0x1p-126);
+    Value isLess = e.builder.create<arith::CmpFOp>(
+        e.loc, arith::CmpFPredicate::OLT, found, least);
+    return e.builder.create<arith::SelectOp>(e.loc, isLess, least, found);
+  };
   Element finish(kernel, "finish", "", parallel, results);
-  finish.store(finish.builder.create<arith::MulFOp>(
-                   finish.loc, finish.value(index),
-                   finish.floatConstant(f32, 1.0 / 127)),
-               scales, scaleAt);
+  finish.store(
+      finish.builder.create<arith::MulFOp>(
+          finish.loc, range(finish), finish.floatConstant(f32, 1.0 / most)),
+      scales, scaleAt);
   finish.yield();
 
   Element map(kernel, "map", "", domain.extents, results);
   OpBuilder &b = map.builder;
-  Value zero = map.floatConstant(f32, 0);
-  Value inverse = b.create<arith::DivFOp>(map.loc, map.floatConstant(f32, 127),
-                                          map.value(index));
-  Value none = b.create<arith::CmpFOp>(map.loc, arith::CmpFPredicate::OEQ,
-                                       map.value(index), zero);
-  inverse = b.create<arith::SelectOp>(map.loc, none, zero, inverse);
-  Value number = b.create<math::RoundEvenOp>(
-      map.loc, b.create<arith::MulFOp>(map.loc, element(map), inverse));
-  map.store(b.create<arith::FPToSIOp>(map.loc, i8, number), values, at);
+  Value inverse = b.create<arith::DivFOp>(map.loc, map.floatConstant(f32, most),
+                                          range(map));
+  if (!isFloat) {
+    Value zero = map.floatConstant(f32, 0);
+    Value none = b.create<arith::CmpFOp>(map.loc, arith::CmpFPredicate::OEQ,
+                                         map.value(index), zero);
+    inverse = b.create<arith::SelectOp>(map.loc, none, zero, inverse);
+  }
+  Value number = b.create<arith::MulFOp>(map.loc, element(map), inverse);
+  if (isFloat)
+    number = b.create<arith::TruncFOp>(map.loc, byte, number);
+  else
+    number = b.create<arith::FPToSIOp>(
+        map.loc, byte, b.create<math::RoundEvenOp>(map.loc, number));
+  map.store(number, values, at);
   map.yield();
 }
 

@@ -47,9 +47,10 @@ bool holdsNaN(Value weight) {
          });
 }
 
-StringRef kernelRow(Type weight, bool isInteger) {
+StringRef kernelRow(Type weight, Type input) {
+  bool isInteger = input.isInteger(8);
   if (isa<Float8E4M3FNType>(weight))
-    return "gemm_f32_f8e4m3";
+    return isa<Float8E4M3FNType>(input) ? "gemm_f8_f8" : "gemm_f32_f8e4m3";
   if (isa<Float8E5M2Type>(weight))
     return "gemm_f32_f8e5m2";
   if (weight.getIntOrFloatBitWidth() == 4)
@@ -57,7 +58,7 @@ StringRef kernelRow(Type weight, bool isInteger) {
   return isInteger ? "gemm_i8_i8" : "gemm_f32_i8";
 }
 
-/// The strides of an i8 input's scales over its rows.
+/// The strides of an 8-bit input's scales over its rows.
 struct ScaleRows {
   View view;
   Dim batchStride, rowStride;
@@ -87,6 +88,7 @@ void lowerQuantizedLinear(Lowering &lowering, mm::QuantizedLinearOp op) {
   bool isFour = weightType.getElementTypeBitWidth() == 4;
   bool isFloat = isa<FloatType>(weightType.getElementType());
   bool isInteger = elementOf(input).isInteger(8);
+  bool isNarrow = isInteger || isa<Float8E4M3FNType>(elementOf(input));
   if (isa<Float8E4M3FNType>(weightType.getElementType()) &&
       holdsNaN(op.getWeight())) {
     op.emitOpError("has NaN in its weight");
@@ -94,9 +96,10 @@ void lowerQuantizedLinear(Lowering &lowering, mm::QuantizedLinearOp op) {
     return;
   }
   Value packed =
-      isFloat ? lowering.packedPanels(op.getWeight())
-              : lowering.packedLines(op.getWeight(),
-                                     isInteger && !isFour && lowering.isCuda());
+      isFloat
+          ? lowering.packedPanels(op.getWeight(), isNarrow && lowering.isCuda())
+          : lowering.packedLines(op.getWeight(),
+                                 isInteger && !isFour && lowering.isCuda());
   Value scale = lowering.packedWeight(op.getScale());
   Value zero = op.getZero() ? lowering.packedWeight(op.getZero()) : scale;
   if (!packed || !scale || !zero) {
@@ -105,11 +108,11 @@ void lowerQuantizedLinear(Lowering &lowering, mm::QuantizedLinearOp op) {
     return;
   }
   // Scales follow the rows of a dense input.
-  if (isInteger)
+  if (isNarrow)
     lowering.denseView(input);
   RowInput rows = rowsOf(lowering, input);
   std::optional<ScaleRows> scales;
-  if (isInteger)
+  if (isNarrow)
     scales = scalesOf(lowering, op.getInputScale(), rows, depth);
   if (bias)
     lowering.prepare(bias);
@@ -122,7 +125,8 @@ void lowerQuantizedLinear(Lowering &lowering, mm::QuantizedLinearOp op) {
   Chain chain = lowering.chain(result);
   SmallVector<Dim> extents{rows.batch, rows.rows, N};
   CellRows cellRows(lowering, result, chain, extents, depth, blocks);
-  Kernel kernel(lowering, kernelRow(weightType.getElementType(), isInteger),
+  Kernel kernel(lowering,
+                kernelRow(weightType.getElementType(), elementOf(input)),
                 op.getLoc());
   SmallVector<Dim> offsets{rows.view.offset};
   kernel.tensor(rows.view.buffer);
@@ -150,9 +154,10 @@ void lowerQuantizedLinear(Lowering &lowering, mm::QuantizedLinearOp op) {
     kernel.tensor(constant);
     offsets.push_back(symbols.constant(0));
   }
-  int64_t scratch = cellRows.begin(
-      kernel, isInteger ? cpu::gemmInt8ScratchBytes(depth, blocks.m_block)
-                        : cpu::gemmNarrowScratchBytes(depth, blocks.m_block));
+  auto scratchOf = isInteger  ? cpu::gemmInt8ScratchBytes
+                   : isNarrow ? cpu::gemmWidenedScratchBytes
+                              : cpu::gemmNarrowScratchBytes;
+  int64_t scratch = cellRows.begin(kernel, scratchOf(depth, blocks.m_block));
   postRows(kernel, chain, result, bias, extents);
   cellRows.finish(kernel);
 
@@ -162,8 +167,9 @@ void lowerQuantizedLinear(Lowering &lowering, mm::QuantizedLinearOp op) {
                           K,          rows.batchStride, rows.rowStride};
   if (scales)
     params.append({scales->batchStride, scales->rowStride});
-  params.push_back(symbols.constant(group));
-  if (scales)
+  if (!isFloat || !isNarrow)
+    params.push_back(symbols.constant(group));
+  if (isInteger)
     params.push_back(symbols.constant(scales->block));
   if (!isFloat)
     params.push_back(symbols.constant(op.getZero() ? 1 : 0));

@@ -166,6 +166,10 @@ Value emitScalar(OpBuilder &b, Location loc, Operation *op,
   Value x = args[0], y = args.size() > 1 ? args[1] : Value();
   return llvm::TypeSwitch<Operation *, Value>(op)
       .Case<mm::QuantizeOp>([&](mm::QuantizeOp op) -> Value {
+        // Conversion to floats of 8 bits rounds and clamps.
+        if (op.getIsFloat())
+          return b.create<arith::TruncFOp>(loc, b.getFloat8E4M3FNType(),
+                                           s.div(x, y));
         bool isUnsigned = op.getIsUnsigned();
         Value number = b.create<math::RoundEvenOp>(loc, s.div(x, y));
         if (op.getZero())

@@ -43,7 +43,8 @@ Cost costOf(const QuantizeRequest &scheme, const LevelCosts &on) {
   if (scheme.isHalf())
     return {0.5, (scheme.scheme == "bf16" ? on.bf16 : kWidened) * on.row};
   bool isByte = scheme.bits == 8;
-  if (scheme.activations.empty())
+  // No CPU multiplies floats of 8 bits.
+  if (scheme.activations.empty() || scheme.format != "int")
     return {isByte ? 0.22 : 0.20, kWidened * on.row};
   return isByte ? Cost{0.25, on.bytes * on.row}
                 : Cost{0.12, on.nibbles * on.row};

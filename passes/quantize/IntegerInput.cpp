@@ -37,7 +37,7 @@ Value IntegerInputs::toSigned(OpBuilder &builder, Value numbers) {
     if (Value given = quantize.getZero())
       zero = builder.create<mm::AddOp>(loc, given, zero);
     known = builder.create<mm::QuantizeOp>(
-        loc, quantize.getInput(), quantize.getScale(), zero, UnitAttr());
+        loc, quantize.getInput(), quantize.getScale(), zero);
     return known;
   }
   Type ui8 = getTensorType(numbers).getElementType();

@@ -41,14 +41,24 @@ LayerError errorOf(const LayerWeights &weights, const QuantizeRequest &scheme,
                  roundingOf(scheme, weights.width));
 }
 
+static NumberKind kindOf(const QuantizeRequest &scheme) {
+  return scheme.format == "e4m3"   ? NumberKind::e4m3
+         : scheme.format == "e5m2" ? NumberKind::e5m2
+                                   : NumberKind::integer;
+}
+
 WeightFormat formatOf(const QuantizeRequest &scheme, int64_t depth) {
-  bool limited =
-      scheme.bits == 8 && !scheme.asymmetric && !scheme.activations.empty();
-  NumberKind kind = scheme.format == "e4m3"   ? NumberKind::e4m3
-                    : scheme.format == "e5m2" ? NumberKind::e5m2
-                                              : NumberKind::integer;
-  return {scheme.bits, fitGroup(scheme.group, depth), scheme.asymmetric,
-          limited, kind};
+  NumberKind kind = kindOf(scheme);
+  bool limited = scheme.bits == 8 && !scheme.asymmetric &&
+                 !scheme.activations.empty() && kind == NumberKind::integer;
+  bool wholeTensor =
+      scheme.activations == "static" && kind != NumberKind::integer;
+  return {scheme.bits,
+          fitGroup(scheme.group, depth),
+          scheme.asymmetric,
+          limited,
+          kind,
+          wholeTensor};
 }
 
 Rounding roundingOf(const QuantizeRequest &scheme, int64_t depth) {
@@ -56,8 +66,9 @@ Rounding roundingOf(const QuantizeRequest &scheme, int64_t depth) {
   rounding.method = parseMethod(scheme.method).value_or(Method::rtn);
   rounding.actOrder = scheme.actOrder;
   if (!scheme.activations.empty())
-    rounding.activations = ActivationFormat{scheme.activations == "static",
-                                            fitGroup(scheme.group, depth)};
+    rounding.activations =
+        ActivationFormat{scheme.activations == "static",
+                         fitGroup(scheme.group, depth), kindOf(scheme)};
   return rounding;
 }
 

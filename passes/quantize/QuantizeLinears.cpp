@@ -97,9 +97,11 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
     bool isKind =
         activations.empty() || activations == "rows" || activations == "static";
     bool isFloat = format != "int";
-    // Floats have 8 bits and no zero.
+    // Floats have 8 bits and no zero; those of activations are e4m3, and meet
+    // whole columns.
     bool isPossible =
-        !isFloat || (bits == 8 && !asymmetric && activations.empty());
+        !isFloat || (bits == 8 && !asymmetric &&
+                     (activations.empty() || (format == "e4m3" && group == 0)));
     if ((bits != 3 && bits != 4 && bits != 8) || group < 0 || !isKind ||
         !isPossible || (isFloat && format != "e4m3" && format != "e5m2") ||
         !parseMethod(method) ||
@@ -117,7 +119,10 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
                     (activations.empty() ? "16" : "8") +
                     (bits == 8 && activations == "rows" ? "-dynamic" : "");
     if (isFloat)
-      asked->scheme = format == "e4m3" ? "fp8" : "fp8-e5m2";
+      asked->scheme = activations == "rows"     ? "fp8-dynamic"
+                      : activations == "static" ? "fp8-static"
+                      : format == "e4m3"        ? "fp8"
+                                                : "fp8-e5m2";
     return "";
   }
 
@@ -282,16 +287,17 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
     if (!weight.scheme.activations.empty()) {
       bool isStatic = weight.scheme.activations == "static";
       int64_t block = formatOf(weight.scheme, depth).group;
+      bool isFloat = weight.scheme.format != "int";
       // A static scale and a block of rows never meet: one is negative.
-      auto &[values, scales] =
-          narrowed[{x.getAsOpaquePointer(),
-                    isStatic ? -double(weight.staticScale) : double(block)}];
+      auto &[values, scales] = narrowed[{
+          x.getAsOpaquePointer(),
+          isStatic ? -double(weight.staticScale) : double(block), isFloat}];
       if (!values && isStatic) {
         scales = makeVector(builder, loc, weight.staticScale);
-        values =
-            builder.create<mm::QuantizeOp>(loc, x, scales, Value(), UnitAttr());
+        values = builder.create<mm::QuantizeOp>(loc, x, scales, Value(),
+                                                /*is_unsigned=*/false, isFloat);
       } else if (!values) {
-        auto rows = builder.create<mm::QuantizeRowsOp>(loc, x, block);
+        auto rows = builder.create<mm::QuantizeRowsOp>(loc, x, block, isFloat);
         values = rows.getValues();
         scales = rows.getScales();
       }
@@ -395,9 +401,11 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
   DenseMap<Attribute, Known> known;
   /// Weights that are tables, too, and all weights of layers.
   DenseSet<Attribute> tied, weightKeys;
-  /// Inputs over scales, and inputs as integers with their scales.
+  /// Inputs over scales, and inputs in 8 bits, floats or not, with their
+  /// scales.
   DenseMap<std::pair<Value, const void *>, Value> divided;
-  std::map<std::pair<const void *, double>, std::pair<Value, Value>> narrowed;
+  std::map<std::tuple<const void *, double, bool>, std::pair<Value, Value>>
+      narrowed;
 };
 
 } // namespace

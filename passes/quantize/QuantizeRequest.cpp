@@ -23,6 +23,8 @@ constexpr Scheme kSchemes[] = {
     {"w8a8", 8, 0, "static"},
     {"fp8", 8, 0, "", "e4m3"},
     {"fp8-e5m2", 8, 0, "", "e5m2"},
+    {"fp8-dynamic", 8, 0, "rows", "e4m3"},
+    {"fp8-static", 8, 0, "static", "e4m3"},
     {"auto", 0, 0, ""},
 };
 
@@ -68,6 +70,9 @@ bool QuantizeRequest::needsGram() const {
 }
 
 std::string QuantizeRequest::attentionOperands() const {
+  // Bytes, with one scale a token, would have fewer bits than such floats.
+  if (!activations.empty() && format != "int")
+    return "bf16";
   // Scales that were found on samples go with what the samples saw.
   if (activations == "static")
     return "f32";
@@ -98,6 +103,10 @@ std::string QuantizeRequest::conflict() const {
     return "--asymmetric is of integers, whose zero can be anywhere; that of "
            "--quantize=" +
            scheme + " is the float 0";
+  if (!activations.empty() && format != "int" && group != 0)
+    return "--group-size goes with scales of the weight's groups; "
+           "--quantize=" +
+           scheme + " has whole columns";
   if (activations == "static" && group != 0)
     return "--group-size goes with scales of the weight's groups; one scale "
            "for all activations has whole columns";

@@ -16,6 +16,10 @@ namespace mmcc {
 ///     w8a8-dynamic           activations in 8 bits by token
 ///     w8a8                   activations in 8 bits by one scale for all
 ///     fp8, fp8-e5m2          weights only, as floats of 8 bits (e4m3, e5m2)
+///     fp8-dynamic            both as floats (e4m3), with a scale a token and a
+///                            column
+///     fp8-static             the same, with one scale for all activations and
+///                            one for all of a weight
 ///     auto                   for each layer what a search finds
 ///
 /// A plan (LayerPlan.h) may have layers in 16 bits, too. For all of a model
@@ -31,8 +35,8 @@ struct QuantizeRequest {
   bool asymmetric = false;
   /// int, e4m3 or e5m2; bf16 or f16.
   std::string format = "int";
-  /// "rows": integers whose scale is found at the call; "static": of a scale
-  /// found on samples; empty: as they are.
+  /// "rows": numbers of `format` whose scale is found at the call; "static": of
+  /// a scale found on samples; empty: as they are.
   std::string activations;
   /// rtn, gptq, awq or smoothquant (methods/RoundLayers.h).
   std::string method = "rtn";

@@ -12,6 +12,7 @@
 #include "llvm/ADT/APFloat.h"
 
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 
@@ -31,10 +32,11 @@ Bytes bytesOf(const std::vector<float> &values) {
 }
 
 /// Random numbers of a float type, one behind the other.
-Bytes randomOf(const llvm::fltSemantics &type, size_t count, unsigned seed) {
+Bytes randomOf(const llvm::fltSemantics &type, size_t count, unsigned seed,
+               float least = -1) {
   unsigned width = llvm::APFloat::getSizeInBits(type) / 8;
   Bytes bytes;
-  for (float value : randomFloats(count, -1, 1, seed)) {
+  for (float value : randomFloats(count, least, 1, seed)) {
     llvm::APFloat number(value);
     bool loses;
     number.convert(type, llvm::APFloat::rmNearestTiesToEven, &loses);
@@ -68,13 +70,17 @@ struct Product {
   int64_t block = 0; // of A, likewise
   bool zeros = false;
   bool isKnown = true; // M, when it is compiled
+  /// The GPU that the shim plays, where they differ.
+  std::string architecture = "800";
+  bool isPositive = false; // all numbers
+  bool hasNaN = false;     // a, in the second row
 
   std::string name() const {
     return row + " " + std::to_string(B) + "x" + std::to_string(M) + "x" +
            std::to_string(N) + "x" + std::to_string(K) + " gap " +
            std::to_string(gap) + " group " + std::to_string(group) + "/" +
            std::to_string(block) + (zeros ? " zeros" : "") +
-           (isKnown ? "" : " unknown rows");
+           (isKnown ? "" : " unknown rows") + " on " + architecture;
   }
 };
 
@@ -86,6 +92,7 @@ const std::map<std::string, std::pair<const char *, const char *>> kTypes = {
     {"gemm_f32_f16", {"f32", "f16"}},
     {"gemm_f32_f8e4m3", {"f32", "f8E4M3FN"}},
     {"gemm_f32_f8e5m2", {"f32", "f8E5M2"}},
+    {"gemm_f8_f8", {"f8E4M3FN", "f8E4M3FN"}},
     {"gemm_f32_u4", {"f32", "i8"}},
     {"gemm_f32_i8", {"f32", "i8"}},
     {"gemm_i8_u4", {"i8", "i8"}},
@@ -100,6 +107,9 @@ bool isFloat8(const std::string &row) {
   return row.find("_f8") != std::string::npos;
 }
 bool isInteger(const std::string &row) { return row.substr(0, 7) == "gemm_i8"; }
+bool hasRowScales(const std::string &row) {
+  return isInteger(row) || row == "gemm_f8_f8";
+}
 
 /// The operands in the row's order, y last.
 std::vector<Bytes> operandsOf(const Product &p) {
@@ -110,8 +120,11 @@ std::vector<Bytes> operandsOf(const Product &p) {
   int64_t blocks = p.K / (p.block ? p.block : p.K);
   std::vector<Bytes> operands;
   size_t rows = size_t(p.B * p.M * aRow);
-  if (isInteger(row)) {
-    operands.push_back(randomBytes(rows, 1));
+  const float least = p.isPositive ? 0.25f : -1;
+  if (hasRowScales(row)) {
+    operands.push_back(isInteger(row) ? randomBytes(rows, 1)
+                                      : randomOf(llvm::APFloat::Float8E4M3FN(),
+                                                 rows, 1, least));
     operands.push_back(
         bytesOf(randomFloats(size_t(p.B * p.M * blocks), 0.5, 2, 2)));
   } else if (std::string(a) == "bf16") {
@@ -128,7 +141,8 @@ std::vector<Bytes> operandsOf(const Product &p) {
   else if (std::string(w) == "f16")
     operands.push_back(randomOf(llvm::APFloat::IEEEhalf(), numbers, 3));
   else if (std::string(w) == "f8E4M3FN")
-    operands.push_back(randomOf(llvm::APFloat::Float8E4M3FN(), numbers, 3));
+    operands.push_back(
+        randomOf(llvm::APFloat::Float8E4M3FN(), numbers, 3, least));
   else if (std::string(w) == "f8E5M2")
     operands.push_back(randomOf(llvm::APFloat::Float8E5M2(), numbers, 3));
   else
@@ -159,6 +173,8 @@ std::vector<Bytes> operandsOf(const Product &p) {
                   ((i * p.K / 4 + k / 4) * 16 + n) * 4 + k % 4)]));
     operands.push_back(bytesOf(sums));
   }
+  if (p.hasNaN)
+    operands[0][size_t(aRow + 7)] = 0xff;
   operands.push_back(Bytes(size_t(p.B * p.M * p.N * 4), 0xff));
   return operands;
 }
@@ -171,11 +187,11 @@ std::string kernelText(const Product &p, int64_t mBlock, int64_t nBlock,
   std::string batch = p.isKnown ? number(p.M * aRow) : "s0 * " + number(aRow);
   std::string params = number(p.B) + ", " + rows + ", " + number(p.N) + ", " +
                        number(p.K) + ", " + batch + ", " + number(aRow);
-  if (isInteger(p.row))
+  if (hasRowScales(p.row))
     params += ", " +
               (p.isKnown ? number(p.M * blocks) : "s0 * " + number(blocks)) +
               ", " + number(blocks);
-  if (isScaled(p.row))
+  if (isScaled(p.row) && p.row != "gemm_f8_f8")
     params += ", " + number(p.group ? p.group : p.K);
   if (isInteger(p.row))
     params += ", " + number(p.block ? p.block : p.K);
@@ -188,7 +204,7 @@ std::string kernelText(const Product &p, int64_t mBlock, int64_t nBlock,
   std::string arguments = "%a: !plan.buffer<" + std::string(a) + ">";
   std::string offsets = "0";
   for (size_t i = 1; i + 1 < operands; ++i) {
-    bool isWeight = i == (isInteger(p.row) ? 2 : 1);
+    bool isWeight = i == (hasRowScales(p.row) ? 2 : 1);
     arguments += ", %o" + number(int64_t(i)) + ": !plan.buffer<" +
                  (isWeight ? w : "f32") + ">";
     offsets += ", 0";
@@ -207,14 +223,17 @@ std::string kernelText(const Product &p, int64_t mBlock, int64_t nBlock,
          "    plan.yield\n  }\n}";
 }
 
-/// Panels of 16 words as columns, each padded to 16 bytes (plan.get_constant).
-Bytes inColumns(const Bytes &panels, int64_t lines, int64_t width) {
-  int64_t pitch = roundUp(lines * 4, 16), columns = roundUp(width, 16);
+/// Panels of 16 words, of so many bytes each, as columns, each padded to 16
+/// bytes (plan.get_constant).
+Bytes inColumns(const Bytes &panels, int64_t lines, int64_t width,
+                int64_t word = 4) {
+  int64_t pitch = roundUp(lines * word, 16), columns = roundUp(width, 16);
   Bytes result(size_t(columns * pitch));
   for (int64_t n = 0; n < columns; ++n)
     for (int64_t i = 0; i < lines; ++i)
-      std::memcpy(&result[size_t(n * pitch + i * 4)],
-                  &panels[size_t(((n / 16 * lines + i) * 16 + n % 16) * 4)], 4);
+      std::memcpy(&result[size_t(n * pitch + i * word)],
+                  &panels[size_t(((n / 16 * lines + i) * 16 + n % 16) * word)],
+                  size_t(word));
   return result;
 }
 
@@ -226,6 +245,8 @@ std::vector<float> resultOf(const Product &p, const std::string &level) {
     operands[1] = inColumns(operands[1], p.K, p.N);
   if (level == kCuda && p.row == "gemm_i8_i8")
     operands[2] = inColumns(operands[2], p.K / 4, p.N);
+  if (level == kCuda && p.row == "gemm_f8_f8")
+    operands[2] = inColumns(operands[2], p.K, p.N, 1);
   int64_t mBlock = 32, nBlock = 48, columns = nBlock;
   if (level == kCuda) {
     cuda::Cell cell =
@@ -236,9 +257,13 @@ std::vector<float> resultOf(const Product &p, const std::string &level) {
   // One program serves all numbers of rows that it does not know.
   static std::map<std::string, std::unique_ptr<Program>> programs;
   std::string text = kernelText(p, mBlock, nBlock, operands.size());
-  std::unique_ptr<Program> &program = programs[level + text];
-  if (!program)
+  std::unique_ptr<Program> &program =
+      programs[level + " " + p.architecture + text];
+  if (!program) {
+    setenv("MMCC_SHIM_ARCHITECTURE", p.architecture.c_str(), 1);
     program = std::make_unique<Program>(text, level);
+    unsetenv("MMCC_SHIM_ARCHITECTURE");
+  }
   std::vector<void *> pointers;
   for (Bytes &bytes : operands)
     pointers.push_back(bytes.data());
@@ -268,7 +293,7 @@ void expectAlike(const Product &p, double ulp) {
     ASSERT_NEAR(got[i], want[i], most) << p.name() << ", element " << i;
 }
 
-constexpr double kExact = 0, kTf32 = 0x1p-11;
+constexpr double kExact = 0, kTf32 = 0x1p-11, kShortSums = 0x1p-10;
 /// Few rows, and tiles of 64 that are full or not.
 constexpr int64_t kRows[] = {1, 3, 8, 9, 70, 130};
 
@@ -326,6 +351,49 @@ TEST(TensorRows, bytes) {
       expectAlikeForAll({row, 1, 0, 70, 192, 16, 32, 96, zeros}, kExact);
     }
   expectAlike({"gemm_i8_i8", 1, 130, 130, 64, 5, 0, 0, true}, kExact);
+}
+
+// By f16 that shifts make, by the instruction, and by f16 that another makes.
+TEST(TensorRows, floatsOf8Bits) {
+  for (const char *architecture : {"800", "890", "900"}) {
+    double ofTiles = std::string(architecture) == "890" ? kShortSums : kExact;
+    Product p{"gemm_f8_f8", 2, 0, 50, 96};
+    p.architecture = architecture;
+    expectAlikeForAll(p, ofTiles);
+    // Rows at any place, and a stage that is half full.
+    p = {"gemm_f8_f8", 1, 0, 130, 160, 5};
+    p.architecture = architecture;
+    expectAlikeForAll(p, ofTiles);
+    p = {"gemm_f8_f8", 1, 130, 130, 1056};
+    p.architecture = architecture;
+    expectAlike(p, ofTiles);
+  }
+}
+
+// Sums that only grow: where an instruction keeps 14 bits of them, each 128
+// numbers are summed apart.
+TEST(TensorRows, longSumsOfFloatsOf8Bits) {
+  Product p{"gemm_f8_f8", 1, 64, 64, 2048};
+  p.architecture = "890";
+  p.isPositive = true;
+  std::vector<float> want = resultOf(p, "x86-64-v3"), got = resultOf(p, kCuda);
+  for (size_t i = 0; i < want.size(); ++i)
+    ASSERT_NEAR(got[i], want[i], 0.01 * want[i]) << "element " << i;
+}
+
+// NaN in a row, which on sm_80 is a number's neighbour.
+TEST(TensorRows, noNumbersOf8Bits) {
+  for (const char *architecture : {"800", "890", "900"})
+    for (int64_t rows : {3, 70}) {
+      Product p{"gemm_f8_f8", 1, rows, 20, 64};
+      p.architecture = architecture;
+      p.hasNaN = true;
+      std::vector<float> want = resultOf(p, "x86-64-v3"),
+                         got = resultOf(p, kCuda);
+      for (size_t i = 0; i < want.size(); ++i)
+        EXPECT_EQ(std::isnan(got[i]), std::isnan(want[i])) << p.name();
+      EXPECT_TRUE(std::isnan(got[20]) && !std::isnan(got[0]));
+    }
 }
 
 TEST(TensorRows, f32) {

@@ -2,6 +2,7 @@
 
 import json
 
+import ml_dtypes
 import numpy as np
 import onnx
 import onnxruntime
@@ -160,7 +161,43 @@ def test_8_bits_lose_little_and_nothing_saturates(rows, tools, tmp_path):
             assert error < 0.015, error
 
 
-@pytest.mark.parametrize("scheme", ["w4a8", "w8a8-dynamic"])
+def floats(x: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """x as numbers of e4m3, with a scale for each line along `axis` that makes its largest 448, or one for all, and the scales."""
+    scale = abs(x).max(axis, keepdims=True) / np.float32(448)
+    return (x / np.where(scale == 0, 1, scale)).astype(ml_dtypes.float8_e4m3fn).astype(np.float64), scale
+
+
+@pytest.mark.parametrize("rows", [1, 2, 7, 130])
+def test_8_bit_floats_on_both_sides(rows, tools, tmp_path):
+    random = np.random.default_rng(rows)
+    w = random.standard_normal((384, 100)).astype(np.float32) * np.exp(random.standard_normal(100).astype(np.float32))
+    x = random.standard_normal((rows, 384)).astype(np.float32) * np.exp(2 * random.standard_normal((rows, 1))).astype(np.float32)
+    x[0, :128] = 0
+    (tmp_path / "m.onnx").write_bytes(linear(w))
+    tools.compile(tmp_path / "m.onnx", tmp_path / "m.mmcc", "--quantize=fp8-dynamic")
+    (numbers, factors), (stored, scale) = floats(x, 1), floats(w, 0)
+    want = numbers @ stored * factors * scale
+    # A number that lies between two may be rounded either way: with its neighbour a sixteenth away, and a weight of 448.
+    between = 448 * 28 * factors * scale
+    for isa in machine_levels():
+        got = tools.run(tmp_path / "m.mmcc", {"x": x}, tmp_path, "--isa", isa)["y"]
+        assert np.median(abs(got - want) / between) < 1e-5
+        assert (abs(got - want) <= between).all()
+
+
+def test_the_least_and_largest_rows_of_8_bit_floats(tools, tmp_path):
+    """Rows of zeros, of numbers below the normal range, and of the largest there are."""
+    w = np.ones((64, 16), np.float32)
+    (tmp_path / "m.onnx").write_bytes(linear(w))
+    tools.compile(tmp_path / "m.onnx", tmp_path / "m.mmcc", "--quantize=fp8-dynamic")
+    x = np.zeros((6, 64), np.float32)
+    x[1, 3], x[2, 3], x[3, 3], x[4], x[5, :2] = 1e-40, -1e-30, 3e38, 5e36, [1, 1e-5]
+    for isa in machine_levels():
+        y = tools.run(tmp_path / "m.mmcc", {"x": x}, tmp_path, "--isa", isa)["y"]
+        np.testing.assert_allclose(y, x.astype(np.float64) @ w, rtol=1e-4, atol=1e-38)
+
+
+@pytest.mark.parametrize("scheme", ["w4a8", "w8a8-dynamic", "fp8-dynamic"])
 def test_what_is_no_number_stays_none(scheme, tools, tmp_path):
     (tmp_path / "m.onnx").write_bytes(linear(weights()["up"]))
     tools.compile(tmp_path / "m.onnx", tmp_path / "m.mmcc", f"--quantize={scheme}")
@@ -176,7 +213,7 @@ def test_the_largest_weights_there_are(tools, tmp_path):
     w[0], w[1] = np.finfo(np.float32).max, -np.finfo(np.float32).max
     (tmp_path / "m.onnx").write_bytes(linear(w))
     x = np.full((1, 64), 1e-30, np.float32)
-    for options in (["--quantize=w8a16", "--asymmetric"], ["--quantize=w4a16"], ["--quantize=w8a8-dynamic"]):
+    for options in (["--quantize=w8a16", "--asymmetric"], ["--quantize=w4a16"], ["--quantize=w8a8-dynamic"], ["--quantize=fp8-dynamic"]):
         tools.compile(tmp_path / "m.onnx", tmp_path / "m.mmcc", *options)
         y = tools.run(tmp_path / "m.mmcc", {"x": x}, tmp_path)["y"]
         np.testing.assert_allclose(y, 0, atol=0.02 * 1e-30 * np.finfo(np.float32).max)
@@ -220,7 +257,7 @@ def test_schemes_that_do_not_exist_are_refused(tools, tmp_path):
     (tmp_path / "m.onnx").write_bytes(linear(weights()["up"]))
     for options, message in [
         (["--quantize=w5a16"], "--quantize=w5a16: expected none, w3a16"),
-        (["--quantize=bf16"], "fp8-e5m2, auto; all layers in 16 bits are --precision=bf16"),
+        (["--quantize=bf16"], "fp8-static, auto; all layers in 16 bits are --precision=bf16"),
         (["--quantize=w4a16", "--group-size=48"], "--group-size=48: expected a multiple of 32"),
         (["--asymmetric"], "need --quantize"),
         (["--quantize=w4a16", "--method=gptq"], "--method=gptq looks at samples"),
@@ -230,11 +267,12 @@ def test_schemes_that_do_not_exist_are_refused(tools, tmp_path):
         assert not (tmp_path / "m.mmcc").exists()
 
 
-@pytest.mark.parametrize("scheme", ["w4a16", "w4a8", "w8a16", "w8a8-dynamic"])
+@pytest.mark.parametrize("scheme", ["w4a16", "w4a8", "w8a16", "w8a8-dynamic", "fp8-dynamic"])
 @pytest.mark.parametrize("name", ["bert_base.dyn", "clip_b32", "qwen2_decode.dyn", "qwen2_prefill.dyn", "whisper_step.dyn", "vit_b16"])
 def test_real_exports_stay_close(name, scheme, tools, tmp_path):
     feeds, want = case_arrays(tools.models / "tiny" / f"{name}.npz")
-    tools.compile(tools.models / "tiny" / f"{name}.onnx", tmp_path / "m.mmcc", f"--quantize={scheme}", "--group-size=32")
+    groups = [] if scheme.startswith("fp8") else ["--group-size=32"]
+    tools.compile(tools.models / "tiny" / f"{name}.onnx", tmp_path / "m.mmcc", f"--quantize={scheme}", *groups)
     got = tools.run(tmp_path / "m.mmcc", feeds, tmp_path)
     for key in want:
         if want[key].dtype != np.float32:
@@ -273,3 +311,39 @@ def test_one_scale_for_all_activations(rows, most, tools, tmp_path):
         got = tools.run(tmp_path / "m.mmcc", {"x": x}, tmp_path, "--isa", isa)
         np.testing.assert_array_equal(got["q"], want)
         np.testing.assert_allclose(got["y"], want @ numbers * np.float32(0.05) * scales, rtol=1e-5, atol=1e-5)
+
+
+STATIC_FLOATS = """func.func @main(%x: tensor<?x64xf32, #mm.dims<[rows, 64]>> {{mm.name = "x"}})
+    -> (tensor<?x16xf32, #mm.dims<[rows, 16]>> {{mm.name = "y"}}, tensor<?x64xf8E4M3FN, #mm.dims<[rows, 64]>> {{mm.name = "q"}}) {{
+  %w = mm.constant dense<{numbers}> : tensor<64x16xf8E4M3FN>
+  %s = mm.constant dense<0.25> : tensor<1x16xf32>
+  %one = mm.constant dense<{scale}> : tensor<1xf32>
+  %q = mm.quantize %x scale %one {{is_float}} : tensor<?x64xf32, #mm.dims<[rows, 64]>>, tensor<1xf32> -> tensor<?x64xf8E4M3FN, #mm.dims<[rows, 64]>>
+  %y = mm.quantized_linear %q, %w scale %s input_scale %one : tensor<1xf32>
+      : tensor<?x64xf8E4M3FN, #mm.dims<[rows, 64]>>, tensor<64x16xf8E4M3FN>, tensor<1x16xf32> -> tensor<?x16xf32, #mm.dims<[rows, 16]>>
+  return %y, %q : tensor<?x16xf32, #mm.dims<[rows, 16]>>, tensor<?x64xf8E4M3FN, #mm.dims<[rows, 64]>>
+}}
+"""
+
+
+@pytest.mark.parametrize("rows", [4, 11, 40])
+def test_one_scale_for_all_floats(rows, tools, tmp_path):
+    """What is beyond the scale's range becomes its largest number, and NaN stays NaN."""
+    random = np.random.default_rng(rows)
+    numbers = random.standard_normal((64, 16)).astype(ml_dtypes.float8_e4m3fn).astype(np.float32)
+    (tmp_path / "m.mlir").write_text(STATIC_FLOATS.format(numbers=numbers.tolist(), scale=0.03125))
+    tools.compile(tmp_path / "m.mlir", tmp_path / "m.mmcc", "--from=quantize")
+    x = (random.standard_normal((rows, 64)) * np.exp(random.standard_normal((rows, 64)))).astype(np.float32)
+    x[0, :4] = 14.5, -200, 1e30, -np.inf
+    x[1, 5] = np.nan
+    with np.errstate(invalid="ignore"):
+        want = np.clip(x / np.float32(0.03125), -448, 448).astype(ml_dtypes.float8_e4m3fn)
+    for isa in machine_levels():
+        got = tools.run(tmp_path / "m.mmcc", {"x": x}, tmp_path, "--isa", isa)
+        codes = got["q"].view(np.uint8)
+        assert codes[1, 5] & 0x7F == 0x7F
+        codes[1, 5] = want.view(np.uint8)[1, 5]
+        np.testing.assert_array_equal(codes, want.view(np.uint8))
+        y = want.astype(np.float64) @ numbers * 0.03125 * 0.25
+        assert np.isnan(got["y"][1]).all()
+        np.testing.assert_allclose(np.delete(got["y"], 1, 0), np.delete(y, 1, 0), rtol=1e-5, atol=1e-4)

@@ -12,6 +12,7 @@ import captions  # noqa: E402
 from corpus import text_of  # noqa: E402
 from perplexity import in_mmcc, in_onnxruntime, perplexity, write_samples  # noqa: E402
 
+STATIC = {"w8a8", "fp8-static"}  # their scales come from samples
 CHARACTERS = 8193  # 32 windows and the last one's label
 
 
@@ -49,12 +50,15 @@ def images(digits, tmp_path_factory):
         ("fp8", "gptq", 0.2),
         ("fp8", "awq", 0.2),
         ("fp8-e5m2", "gptq", 0.2),
+        ("fp8-dynamic", "gptq", 0.2),
+        ("fp8-dynamic", "awq", 0.2),
+        ("fp8-static", "gptq", 0.2),
     ],
 )
 def test_handwriting_is_read_as_well(scheme, method, points, digits, images, tools, tmp_path):
     feeds, labels, reference = digits
     options = [f"--quantize={scheme}", f"--method={method}"]
-    if method != "rtn" or scheme == "w8a8":
+    if method != "rtn" or scheme in STATIC:
         options.append(f"--calibrate={images}")
     tools.compile(DIGITS / "model.onnx", tmp_path / "m.mmcc", *options)
     logits = tools.run(tmp_path / "m.mmcc", feeds, tmp_path)["logits_per_image"]
@@ -86,7 +90,7 @@ def rise(tools, held_out, in_float, windows, tmp_path_factory):
 
     def measure(*options: str) -> float:
         if options not in known:
-            calibrate = [f"--calibrate={windows}"] if any("method" in o or o.endswith("=w8a8") for o in options) else []
+            calibrate = [f"--calibrate={windows}"] if any("method" in o or o.removeprefix("--quantize=") in STATIC for o in options) else []
             tools.compile(TEXT / "model.onnx", folder / "m.mmcc", "--dim", "past=0..4096", *options, *calibrate)
             known[options] = perplexity(in_mmcc(tools.binaries / "mmcc-run", folder / "m.mmcc", folder), held_out) / in_float - 1
         return known[options]
@@ -104,7 +108,16 @@ def test_methods_beat_rounding_where_bits_are_scarce(scheme, grid, method, rise)
 
 @pytest.mark.parametrize(
     "options, limit",
-    [(["w8a16"], 0.001), (["w8a8-dynamic"], 0.003), (["w8a8", "--method=smoothquant"], 0.005), (["w4a8", "--method=gptq"], 0.03)],
+    [
+        (["w8a16"], 0.001),
+        (["w8a8-dynamic"], 0.003),
+        (["w8a8", "--method=smoothquant"], 0.005),
+        (["w4a8", "--method=gptq"], 0.03),
+        (["fp8-dynamic"], 0.006),
+        (["fp8-dynamic", "--method=gptq"], 0.003),
+        (["fp8-static"], 0.006),
+        (["fp8-static", "--method=gptq"], 0.003),
+    ],
     ids=lambda v: " ".join(v) if isinstance(v, list) else "",
 )
 def test_text_is_foretold_as_well(options, limit, rise):

@@ -241,7 +241,7 @@ struct Bench {
   }
 
   /// `row`: a product with weights stored in `bytes` each, and scales by column
-  /// for those of one.
+  /// for those of one, and by row where activations have one, too.
   void stored(const char *row, int64_t bytes, int64_t M, int64_t N, int64_t K,
               bool cold) const {
     char name[96];
@@ -255,20 +255,26 @@ struct Bench {
         out(M * N), bias(N);
     if (bytes == 2)
       w.makeHalves();
+    const bool both = std::strcmp(row, "gemm_f8_f8") == 0;
+    Buffer rowScale(M);
     if (std::strcmp(row, "gemm_bf16_bf16") == 0)
       a.makeHalves();
     Blocks blocks = narrowBlocks(M, N, K, 1, avx512);
     int64_t copy = 0;
     auto move = [&](std::vector<const void *> &tensors) {
       copy = (copy + 1) % copies;
-      tensors[1] = w.data + copy * (size / 4);
+      tensors[both ? 2 : 1] = w.data + copy * (size / 4);
     };
     std::vector<int64_t> params = {1, M, N, K, M * K, K};
-    if (bytes == 1)
+    if (both)
+      params.insert(params.end(), {M, 1});
+    else if (bytes == 1)
       params.push_back(K);
     params.insert(params.end(), {blocks.m_block, blocks.n_block});
-    run(name, row, params, {a.data, w.data, scale.data},
-        blocking::ceilDivide(N, blocks.n_block),
+    std::vector<const void *> tensors = {a.data, w.data, scale.data};
+    if (both)
+      tensors.insert(tensors.begin() + 1, rowScale.data);
+    run(name, row, params, tensors, blocking::ceilDivide(N, blocks.n_block),
         blocking::ceilDivide(M, blocks.m_block), 1,
         std::max(gemmNarrowScratchBytes(K, blocks.m_block),
                  gemmRoundedScratchBytes(K, blocks.m_block)),
@@ -286,6 +292,7 @@ struct Bench {
     stored("gemm_f32_f16", 2, M, N, K, cold);
     stored("gemm_f32_f8e4m3", 1, M, N, K, cold);
     stored("gemm_f32_f8e5m2", 1, M, N, K, cold);
+    stored("gemm_f8_f8", 1, M, N, K, cold);
   }
 
   void batchGemm(const char *model, int64_t B, int64_t M, int64_t N, int64_t K,

@@ -33,9 +33,9 @@ An entry point each; {"entries": {"a": "A.onnx", "b": "B.onnx"}, "connect":
                         perhaps ,at=NODE where they are; --prune-map tells which
   --max-drop=X --calibrate=DIR    lose at most X points of accuracy on the .npz samples in DIR
                         (else exit 3); without --tome, merges as many tokens as keep that
-  --quantize=auto | w4a16 | w4a8 | w8a16 | w8a8 | w8a8-dynamic | w3a16 | fp8 | fp8-e5m2    bits of
-                        weights, activations; --group-size=N share a scale; --asymmetric: a zero;
-                        --method=rtn | gptq | awq | smoothquant, --act-order look at --calibrate
+  --quantize=auto | w3a16 | w4a16 | w4a8 | w8a16 | w8a8[-dynamic] | fp8[-e5m2 | -dynamic | -static]
+                        bits of weights, activations; --group-size=N share a scale; --asymmetric:
+                        a zero; --method=rtn | gptq | awq | smoothquant, --act-order look at samples
   --tuning=RECORD       --quantize=auto goes by timings: of mmcc tune, or made now and added
   --precision=f32 | bf16 | f16 | auto    of weights, and of products where the CPU has them;
                         tf32: weights stay, a GPU multiplies with 10 bits behind the point

@@ -3,13 +3,15 @@
 // out[b, m, n] = sum over k of a[b, m, k] * w[k, n] * scale[g, n],
 //                g = k / group
 //
-//   a [B, M, K] f32 or (gemm_bf16_bf16) bf16, K contiguous, any alignment
+//   a [B, M, K] f32, or bf16 (gemm_bf16_bf16), or f8e4m3 with a scale a row
+//     (gemm_f8_f8), K contiguous, any alignment
 //   w panels [ceil(N/16)][K][16] of f16, f8e4m3 or f8e5m2 (Stored.h), or, of
 //     bf16, pairs [ceil(N/16)][ceil(K/2)][16][2]
 //   scale [ceil(N/16)][K/group][16] f32, for f8; else w has none
 //
 // Products and sums are of f32. Rows of bf16 become f32 a tile at a time
-// where no instruction multiplies them (else RoundedRows.h). For f8, K is a
+// where no instruction multiplies them (else RoundedRows.h), and so do those of
+// f8, times their scale: no level has an instruction for these. For f8, K is a
 // multiple of 32 and of group, group a multiple of 32. Nothing is read beyond
 // the rows of a and the panels. n_block is a multiple of 32.
 //
@@ -316,20 +318,28 @@ void multiplyDirect(const MicroCall *call, const NarrowCell &cell,
   }
 }
 
-/// Rows of bf16, widened where a tile is about to meet them.
-struct RowsWidened {
-  const uint16_t *a;
+/// Rows of bf16 or f8, widened where a tile is about to meet them.
+template <typename Stored> struct RowsWidened {
+  using Element = typename Stored::Element;
+  const Element *a;
   int64_t aRow;
   float *wide; // [kScratchRows][K + 16]
+  /// One a row, sRow apart; not read if not scaled.
+  const float *scale = nullptr;
+  int64_t sRow = 0;
 
-  static constexpr int64_t kBytes = 2;
-  const uint16_t *at(int64_t r, int64_t k) const { return a + r * aRow + k; }
+  static constexpr int64_t kBytes = sizeof(Element);
+  const Element *at(int64_t r, int64_t k) const { return a + r * aRow + k; }
   void take(int64_t r0, int64_t mr, int64_t k0, int64_t chunk,
             const float **pointers) const {
     for (int64_t r = 0; r < mr; ++r) {
       float *to = wide + r * stride(chunk);
       pointers[r] = to;
-      widenRow(at(r0 + r, k0), chunk, to);
+      if constexpr (Stored::scaled)
+        widenRow(at(r0 + r, k0), chunk, scale[(r0 + r) * sRow] * Stored::kUnit,
+                 to);
+      else
+        widenRow(at(r0 + r, k0), chunk, to);
     }
   }
   int64_t stride(int64_t chunk) const {
@@ -337,10 +347,15 @@ struct RowsWidened {
   }
 
 private:
+  static void widenRow(const uint8_t *from, int64_t n, float factor,
+                       float *to) {
+    for (int64_t i = 0; i < n; i += kLanes)
+      vstore(to + i, vmul(Stored::loadAny(from + i), vset(factor)));
+  }
   static void widenRow(const uint16_t *from, int64_t n, float *to) {
     int64_t i = 0;
     for (; i + kLanes <= n; i += kLanes)
-      vstore(to + i, StoredBF16::load(from + i));
+      vstore(to + i, Stored::load(from + i));
     for (; i < n; ++i) {
       const uint32_t bits = uint32_t(from[i]) << 16;
       __builtin_memcpy(to + i, &bits, 4);
@@ -348,8 +363,8 @@ private:
   }
 };
 
-/// What every row of the table begins with.
-enum { B, M, N, K, ABatch, ARow };
+/// What every row of the table begins with, and gemm_f8_f8 goes on with.
+enum { B, M, N, K, ABatch, ARow, SBatch, SRow };
 
 NarrowCell cellOf(const MicroCall *call, int64_t mBlock, int64_t nBlock) {
   const int64_t *p = call->params;
@@ -414,7 +429,7 @@ extern "C" void mmk_gemm_bf16_bf16(const MicroCall *call) {
 #else
   auto *wide = static_cast<float *>(call->args->scratch) +
                gemmNarrowScratchBytes(cell.depth, p[6]) / 4;
-  multiply(call, cell, RowsWidened{a, p[ARow], wide},
+  multiply(call, cell, RowsWidened<StoredBF16>{a, p[ARow], wide},
            Weights<StoredBF16>{w, nullptr, cell.depth, maxOf(cell.depth, 1)});
 #endif
 }
@@ -423,6 +438,20 @@ extern "C" void mmk_gemm_f32_f16(const MicroCall *call) {
 }
 extern "C" void mmk_gemm_f32_f8e4m3(const MicroCall *call) {
   scaled<StoredF8>(call);
+}
+extern "C" void mmk_gemm_f8_f8(const MicroCall *call) {
+  const int64_t *p = call->params;
+  const NarrowCell cell = cellOf(call, p[8], p[9]);
+  const auto *w = static_cast<const uint8_t *>(call->tensors[2]);
+  const auto *scale = static_cast<const float *>(call->tensors[3]);
+  const auto *rowScale = static_cast<const float *>(call->tensors[1]) +
+                         call->z * p[SBatch] + cell.m0 * p[SRow];
+  auto *wide = static_cast<float *>(call->args->scratch) +
+               gemmNarrowScratchBytes(cell.depth, p[8]) / 4;
+  multiply(call, cell,
+           RowsWidened<StoredF8>{rowsOf<uint8_t>(call, cell), p[ARow], wide,
+                                 rowScale, p[SRow]},
+           Weights<StoredF8>{w, scale, cell.depth, cell.depth});
 }
 extern "C" void mmk_gemm_f32_f8e5m2(const MicroCall *call) {
   scaled<StoredF8E5M2>(call);

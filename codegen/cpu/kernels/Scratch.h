@@ -51,12 +51,15 @@ constexpr int64_t gemmNarrowScratchBytes(int64_t K, int64_t m_block) {
   return postTileBytes() + few + many + 64;
 }
 
-/// gemm_bf16_bf16: the rows of a tile as f32, beside what these want; or a
-/// block of results, and copies of the rows and of 32 columns as tiles want
-/// them.
+/// The rows of a tile as f32, beside what these want.
+constexpr int64_t gemmWidenedScratchBytes(int64_t K, int64_t m_block) {
+  return gemmNarrowScratchBytes(K, m_block) + kScratchRows * (K + 16) * 4;
+}
+
+/// gemm_bf16_bf16: that; or a block of results, and copies of the rows and of
+/// 32 columns as tiles want them.
 constexpr int64_t gemmRoundedScratchBytes(int64_t K, int64_t m_block) {
-  int64_t wide =
-      gemmNarrowScratchBytes(K, m_block) + kScratchRows * (K + 16) * 4;
+  int64_t wide = gemmWidenedScratchBytes(K, m_block);
   int64_t tiles = 32 * kPostCols * 4 + (m_block + 32) * (K + 64) * 2;
   return (wide > tiles ? wide : tiles) + 64;
 }

@@ -109,6 +109,15 @@ struct StoredF8 : WholeLoads<StoredF8, uint8_t> {
   MMK_INLINE static Vec load(const uint8_t *p) {
     return fromHalves(halves(loadBytes(p)));
   }
+  /// NaN stays NaN, too: numbers of a call may be.
+  MMK_INLINE static Vec loadAny(const uint8_t *p) {
+    const __m256i h = halves(loadBytes(p));
+    const __m256i isNaN =
+        _mm256_cmpeq_epi16(_mm256_and_si256(h, _mm256_set1_epi16(0x7fff)),
+                           _mm256_set1_epi16(0x7f << 7));
+    return fromHalves(
+        _mm256_or_si256(h, _mm256_and_si256(isNaN, _mm256_set1_epi16(0x7c00))));
+  }
 };
 
 struct StoredF8E5M2 : WholeLoads<StoredF8E5M2, uint8_t> {

@@ -44,6 +44,10 @@ struct FewBf16Rows {
   const bf16 *__restrict__ numbers;
   int64_t stride, depth;
 
+  /// What is made of a piece of a column, once for all rows.
+  static __device__ const PieceOfWords &prepare(const PieceOfWords &piece) {
+    return piece;
+  }
   /// What a piece of column n at `byte` adds to the sum of row m.
   __device__ float multiply(int64_t m, int64_t, int64_t byte,
                             const PieceOfWords &column) const {
@@ -86,7 +90,7 @@ struct FewF32Rows {
 constexpr int kPiecesAhead = 4;
 
 /// out(m, n, sum) for m < rows <= Rows and the 16 columns from n0 on of
-/// `columns`, each of `rowLength` bytes. rows.multiply as in FewBf16Rows.
+/// `columns`, each of `rowLength` bytes. `a` as FewBf16Rows.
 template <int Rows, typename A, typename Out>
 __device__ void
 multiplyFewColumns(int64_t n0, int64_t rows, int64_t columns, int64_t rowLength,
@@ -110,13 +114,17 @@ multiplyFewColumns(int64_t n0, int64_t rows, int64_t columns, int64_t rowLength,
       const int64_t piece = first + i * kWarp;
       if (piece >= pieces)
         break;
+      std::decay_t<decltype(A::prepare(loaded[0][0]))> prepared[kColumns];
+#pragma unroll
+      for (int c = 0; c < kColumns; ++c)
+        prepared[c] = A::prepare(loaded[c][i]);
 #pragma unroll
       for (int r = 0; r < Rows; ++r)
         if (r < rows)
 #pragma unroll
           for (int c = 0; c < kColumns; ++c)
             sums[c][r] += a.multiply(r, n0 + warp * kColumns + c, piece * 16,
-                                     loaded[c][i]);
+                                     prepared[c]);
     }
   }
 #pragma unroll

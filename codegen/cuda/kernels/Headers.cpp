@@ -22,6 +22,7 @@
   X(Gemm)                                                                      \
   X(TensorGemm)                                                                \
   X(ByteGemm)                                                                  \
+  X(Float8Gemm)                                                                \
   X(Conv)                                                                      \
   X(Attention)                                                                 \
   X(TensorAttention)                                                           \

@@ -2,8 +2,8 @@
 //
 // A tensor core multiplies 16 rows by 8 columns. Whatever the type, the depth
 // of one instruction is 8 words of 32 bits, of which a word holds neighbours
-// along K: two bf16, four bytes, or one tf32. Which lane has which word is the
-// same for all:
+// along K: two bf16 or f16, four bytes or 8-bit floats, or one tf32. Which lane
+// has which word is the same for all:
 //
 //     A [16][8 words]    lane: rows lane / 4 and + 8, words lane % 4 and + 4
 //     B [8 words][8]     lane: column lane / 4, words lane % 4 and + 4
@@ -90,6 +90,31 @@ __device__ inline void multiplyTf32(float (&c)[4], const uint32_t (&a)[4],
                : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
                : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
+__device__ inline void multiplyF16(float (&c)[4], const uint32_t (&a)[4],
+                                   uint32_t b0, uint32_t b1) {
+  asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 "
+               "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+               "{%0, %1, %2, %3};"
+               : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+#if __CUDA_ARCH__ >= 890
+/// f8e4m3, four to a word.
+__device__ inline void multiplyFloat8(float (&c)[4], const uint32_t (&a)[4],
+                                      uint32_t b0, uint32_t b1) {
+  asm volatile("mma.sync.aligned.m16n8k32.row.col.f32.e4m3.e4m3.f32 "
+               "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+               "{%0, %1, %2, %3};"
+               : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+/// The two f8e4m3 in the lower half of a word as f16.
+__device__ inline uint32_t halvesOfFloat8(uint32_t word) {
+  uint32_t halves;
+  asm("cvt.rn.f16x2.e4m3x2 %0, %1;" : "=r"(halves) : "h"(uint16_t(word)));
+  return halves;
+}
+#endif
 __device__ inline void multiplyBytes(int32_t (&c)[4], const uint32_t (&a)[4],
                                      uint32_t b0, uint32_t b1) {
   asm volatile("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 "

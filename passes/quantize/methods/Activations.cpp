@@ -1,4 +1,4 @@
-//===- Activations.cpp - Inputs of a layer as 8-bit integers --------------===//
+//===- Activations.cpp - Inputs of a layer in 8 bits ----------------------===//
 
 #include "passes/quantize/methods/Activations.h"
 #include "passes/quantize/methods/Columns.h"
@@ -24,13 +24,14 @@ Scales scalesFor(const std::vector<double> &ofX, const std::vector<double> &ofW,
 } // namespace
 
 float coveringStaticScale(const InputStatistics &statistics,
-                          const std::vector<float> &scales) {
+                          const std::vector<float> &scales, NumberKind kind) {
   return float(staticScaleOf(
-      largestOf(statistics, scalesOrOnes(scales, statistics.width()))));
+      largestOf(statistics, scalesOrOnes(scales, statistics.width())), kind));
 }
 
 float searchStaticScale(const InputStatistics &statistics,
                         const std::vector<float> &scales) {
+  constexpr NumberKind kind = NumberKind::integer;
   Scales s = scalesOrOnes(scales, statistics.width());
   double largest = largestOf(statistics, s);
   Rows x;
@@ -43,13 +44,13 @@ float searchStaticScale(const InputStatistics &statistics,
     if (scales.empty())
       return meanRoundingError(magnitudes, double(scale));
     Rows y = x;
-    roundAll(y.data(), y.size(), scale);
+    roundAll(y.data(), y.size(), scale, kind);
     return (y - x).cast<double>().squaredNorm();
   };
   double least = 0;
   float best = 1;
   for (int percent = 100; percent >= 10; percent -= 2) {
-    auto scale = float(staticScaleOf(largest * percent / 100));
+    auto scale = float(staticScaleOf(largest * percent / 100, kind));
     double loss = lossOf(scale);
     if (percent == 100 || loss < least) {
       least = loss;
@@ -73,8 +74,9 @@ std::vector<float> searchSmoothScales(
 
   const Rows x = samplesOf(statistics);
   auto lossOf = [&](const Scales &scales) {
-    double scale = staticScaleOf(largestOf(statistics, scales));
-    Rows integers = rounded(divided(statistics, scales), activations, scale);
+    double scale =
+        staticScaleOf(largestOf(statistics, scales), activations.kind);
+    Rows numbers = rounded(divided(statistics, scales), activations, scale);
     double loss = 0;
     int64_t outputs = 0;
     for (size_t w = 0; w < weights.size(); ++w) {
@@ -82,7 +84,7 @@ std::vector<float> searchSmoothScales(
           roundToNearest(scaled(*weights[w], scales), formats[w]);
       outputs += weights[w]->out;
       loss += sumColumns(weights[w]->out, [&](int64_t first, int64_t last) {
-        Columns y = integers * meaningOf(narrow, first, last);
+        Columns y = numbers * meaningOf(narrow, first, last);
         y.noalias() -=
             x * columnsOf(*weights[w]).middleCols(first, last - first);
         return y.cast<double>().squaredNorm();

@@ -72,6 +72,9 @@ NarrowWeight roundClipped(const WeightMatrix &weight,
                           std::vector<float> *shares) {
   Scales s = scalesOrOnes(scales, weight.in);
   WeightMatrix clipped = scaled(weight, s);
+  // A column's range is not what a scale for all of them covers.
+  if (format.wholeTensor)
+    return roundToNearest(clipped, format);
   const int64_t size = format.group, groups = weight.in / size;
   if (shares)
     shares->resize(size_t(groups * weight.out));

@@ -86,6 +86,9 @@ void Gptq::roundColumns(const WeightMatrix &weight, NarrowWeight &narrow,
       w(i, n) = dead[order[i]] ? 0 : weight.column(first + n)[order[i]];
   // Groups are neighbours in the original order, whatever order inputs take.
   std::vector<float> numbers(size_t(group), 0.0f);
+  GroupScale ofAll;
+  if (format.wholeTensor)
+    ofAll = coverTensor(weight, format);
   auto findScales = [&](int64_t input) {
     for (int64_t n = 0; n < columns; ++n) {
       const float *original = weight.column(first + n);
@@ -93,7 +96,8 @@ void Gptq::roundColumns(const WeightMatrix &weight, NarrowWeight &narrow,
         numbers[i] = actOrder ? (dead[input + i] ? 0.0f : original[input + i])
                               : float(w(input + i, n));
       narrow.scale(input / group, first + n) =
-          coverRange(numbers.data(), group, format);
+          format.wholeTensor ? ofAll
+                             : coverRange(numbers.data(), group, format);
     }
   };
   if (actOrder)

@@ -21,7 +21,8 @@ namespace mmcc::quantize {
 /// Inputs that were always 0 count as 1 in H, and their weights as 0.
 ///
 /// With `actOrder` inputs are taken by falling H_ii; scales are then those of
-/// the weight as it was. Else a group's are found when its turn comes.
+/// the weight as it was, as is that of a whole tensor. Else a group's are found
+/// when its turn comes.
 class Gptq {
 public:
   Gptq(const InputStatistics &statistics, bool actOrder);

@@ -23,6 +23,9 @@ struct WeightFormat {
   bool limited = false;
   /// Floats (Float8.h) have 8 bits, no zero and no limit; a number is a code.
   NumberKind kind = NumberKind::integer;
+  /// One scale for all of the weight, which each column then has; groups are
+  /// columns.
+  bool wholeTensor = false;
 
   bool isFloat() const { return kind != NumberKind::integer; }
   int low() const { return asymmetric ? 0 : -high(); }

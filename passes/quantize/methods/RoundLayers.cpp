@@ -48,11 +48,13 @@ RoundedLayers roundLayers(const std::vector<const WeightMatrix *> &weights,
           scaled(weight, scalesOrOnes(result.inputScales, weight.in)),
           formats[i]));
   }
-  if (rounding.activations && rounding.activations->isStatic)
+  if (rounding.activations && rounding.activations->isStatic) {
+    NumberKind kind = rounding.activations->kind;
     result.staticScale =
-        method == Method::smoothquant
-            ? coveringStaticScale(statistics, result.inputScales)
+        method == Method::smoothquant || kind != NumberKind::integer
+            ? coveringStaticScale(statistics, result.inputScales, kind)
             : searchStaticScale(statistics, result.inputScales);
+  }
   return result;
 }
 

@@ -33,7 +33,7 @@ struct RoundedLayers {
   std::vector<NarrowWeight> weights;
   /// What x is divided by before it meets them; empty: 1.
   std::vector<float> inputScales;
-  /// The scale of x's integers, if it is one for all rows.
+  /// The scale of x's 8-bit numbers, if it is one for all rows.
   float staticScale = 1;
 
   /// As an .npz, so that what took long need not be done again. Returns a

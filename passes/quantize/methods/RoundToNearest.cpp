@@ -39,14 +39,24 @@ GroupScale coverRange(const float *numbers, int64_t count,
   return group;
 }
 
+GroupScale coverTensor(const WeightMatrix &weight, const WeightFormat &format) {
+  return coverRange(weight.numbers.data(), int64_t(weight.numbers.size()),
+                    format);
+}
+
 NarrowWeight roundToNearest(const WeightMatrix &weight,
                             const WeightFormat &format) {
   NarrowWeight narrow(format, weight.in, weight.out);
+  GroupScale ofAll;
+  if (format.wholeTensor)
+    ofAll = coverTensor(weight, format);
   forColumns(weight.out, [&](int64_t first, int64_t last) {
     for (int64_t n = first; n < last; ++n)
       for (int64_t g = 0; g < narrow.groups(); ++g) {
         const float *numbers = weight.column(n) + g * format.group;
-        GroupScale scale = coverRange(numbers, format.group, format);
+        GroupScale scale = format.wholeTensor
+                               ? ofAll
+                               : coverRange(numbers, format.group, format);
         narrow.scale(g, n) = scale;
         for (int64_t i = 0; i < format.group; ++i)
           narrow.number(g * format.group + i, n) =

@@ -13,7 +13,11 @@ namespace mmcc::quantize {
 GroupScale coverRange(const float *numbers, int64_t count,
                       const WeightFormat &format);
 
-/// Every group covered by its range, every number rounded to the nearest.
+/// The scale that covers all numbers of a weight.
+GroupScale coverTensor(const WeightMatrix &weight, const WeightFormat &format);
+
+/// Every group, or all of the weight, covered by its range, every number
+/// rounded to the nearest.
 NarrowWeight roundToNearest(const WeightMatrix &weight,
                             const WeightFormat &format);
 

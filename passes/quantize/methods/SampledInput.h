@@ -15,12 +15,13 @@ Rows divided(const InputStatistics &statistics, const Scales &scales);
 double largestOf(const InputStatistics &statistics, const Scales &scales);
 
 /// A static scale for numbers of up to this magnitude; 1 for 0.
-double staticScaleOf(double largest);
+double staticScaleOf(double largest, NumberKind kind);
 
-/// What the integers of `count` numbers mean, in their place.
-void roundAll(float *numbers, int64_t count, float scale);
+/// What `count` numbers mean as 8-bit ones, in their place.
+void roundAll(float *numbers, int64_t count, float scale, NumberKind kind);
 
-/// x as its integers mean it. `staticScale` is read if the format is static.
+/// x as its 8-bit numbers mean it. `staticScale` is read if the format is
+/// static.
 Rows rounded(Rows x, const ActivationFormat &format, double staticScale);
 
 } // namespace mmcc::quantize

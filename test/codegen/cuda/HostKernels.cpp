@@ -62,8 +62,11 @@ bool HostKernels::load(const std::string &name, const std::string &source,
                        unsigned threads, size_t sharedBytes) {
   std::string base = folder + "/" + name;
   std::ofstream(base + ".cu") << source;
+  const char *architecture = std::getenv("MMCC_SHIM_ARCHITECTURE");
   std::string command =
-      MMCC_CUDA_HOST_COMPILER
+      MMCC_CUDA_HOST_COMPILER +
+      (architecture ? std::string(" -D__CUDA_ARCH__=") + architecture
+                    : std::string()) +
       " -x c++ -std=c++20 -O1 -w -fPIC -shared -include " MMCC_CUDA_SHIM_FOLDER
       "/CudaShim.h -I " MMCC_CUDA_SHIM_FOLDER " -I " MMCC_CUDA_KERNELS " " +
       base + ".cu -o " + base + ".so 2> " + base + ".log";

@@ -40,11 +40,10 @@ struct Type {
   }
 };
 
-const Type kTypes[] = {{"gemm_f32_bf16", 16, 8, 7},
-                       {"gemm_bf16_bf16", 16, 8, 7},
-                       {"gemm_f32_f16", 16, 5, 10},
-                       {"gemm_f32_f8e4m3", 8, 4, 3, true},
-                       {"gemm_f32_f8e5m2", 8, 5, 2}};
+const Type kTypes[] = {
+    {"gemm_f32_bf16", 16, 8, 7},  {"gemm_bf16_bf16", 16, 8, 7},
+    {"gemm_f32_f16", 16, 5, 10},  {"gemm_f32_f8e4m3", 8, 4, 3, true},
+    {"gemm_f32_f8e5m2", 8, 5, 2}, {"gemm_f8_f8", 8, 4, 3, true}};
 
 struct Shape {
   int64_t B, M, N, K, group, mBlock, nBlock;
@@ -56,6 +55,10 @@ bool isOfPairs(const Type &type) {
 /// Whether a is of bf16, too.
 bool takesBF16(const Type &type) {
   return std::strcmp(type.row, "gemm_bf16_bf16") == 0;
+}
+/// Or of f8, with a scale a row. Weights have one a column then.
+bool takesF8(const Type &type) {
+  return std::strcmp(type.row, "gemm_f8_f8") == 0;
 }
 
 /// Codes w[k, n], their panels [ceil(N/16)][K][16], or of bf16
@@ -107,24 +110,29 @@ struct Weights {
   GuardedFloats packed, scale;
 };
 
-/// Rows of a, of f32 or bf16, that end at an inaccessible page.
+/// Rows of a, of f32, bf16 or f8, that end at an inaccessible page.
 class Activations {
 public:
   Activations(const Type &type, int64_t count)
-      : narrow(takesBF16(type)), count(count),
-        numbers(narrow ? (count + 1) / 2 : count) {}
+      : type(type), width(takesF8(type)     ? 1
+                          : takesBF16(type) ? 2
+                                            : 4),
+        count(count), numbers(ceilDivide(count * width, 4)) {}
   void set(int64_t i, float x) {
-    if (!narrow)
+    if (width == 4)
       numbers[i] = x;
-    else
+    else if (width == 2)
       halves()[i] = uint16_t(bitsOf(nearestBF16(x)) >> 16);
+    else
+      setCode(i, codeNear(x));
   }
+  void setCode(int64_t i, unsigned code) { bytes()[i] = uint8_t(code); }
   double operator[](int64_t i) const {
-    return narrow ? double(fromBits(uint32_t(halves()[i]) << 16)) : numbers[i];
+    return width == 4   ? double(numbers[i])
+           : width == 2 ? double(fromBits(uint32_t(halves()[i]) << 16))
+                        : type.value(bytes()[i]);
   }
-  const float *data() const {
-    return narrow ? reinterpret_cast<const float *>(halves()) : numbers.data();
-  }
+  const float *data() const { return reinterpret_cast<const float *>(bytes()); }
 
 private:
   static uint32_t bitsOf(float x) {
@@ -137,21 +145,48 @@ private:
     std::memcpy(&x, &bits, 4);
     return x;
   }
-  uint16_t *halves() const {
-    return reinterpret_cast<uint16_t *>(const_cast<float *>(numbers.data())) +
-           count % 2;
+  /// The largest number up to x: which one is of no concern.
+  unsigned codeNear(float x) const {
+    unsigned code = 0;
+    for (unsigned bit = 0x40; bit; bit >>= 1)
+      if (type.value(code | bit) <= std::fabs(double(x)))
+        code |= bit;
+    return x < 0 ? code | 0x80 : code;
   }
-  bool narrow;
-  int64_t count;
+  uint8_t *bytes() const {
+    return reinterpret_cast<uint8_t *>(const_cast<float *>(numbers.data())) +
+           (numbers.size() * 4 - size_t(count * width));
+  }
+  uint16_t *halves() const { return reinterpret_cast<uint16_t *>(bytes()); }
+  Type type;
+  int64_t width, count;
   GuardedFloats numbers;
 };
 
+/// Scales of rows of f8, two apart.
+struct RowScales {
+  explicit RowScales(const Shape &s)
+      : batch(s.M * 2 + 1), scales((s.B - 1) * batch + (s.M - 1) * 2 + 1) {
+    scales.randomise(4);
+  }
+  double of(int64_t b, int64_t m) const {
+    return double(scales[b * batch + m * 2]);
+  }
+  int64_t batch;
+  GuardedFloats scales;
+};
+
 void run(const Level &level, const Weights &w, const Activations &a,
-         int64_t aBatch, int64_t aRow, Results &results) {
+         int64_t aBatch, int64_t aRow, const RowScales &rowScales,
+         Results &results) {
   const Shape &s = w.shape;
   std::vector<int64_t> params = {s.B, s.M, s.N, s.K, aBatch, aRow};
   std::vector<const float *> tensors = {a.data(), w.packed.data()};
-  if (w.type.bits == 8) {
+  if (takesF8(w.type)) {
+    params.insert(params.end(), {rowScales.batch, 2});
+    tensors.insert(tensors.begin() + 1, rowScales.scales.data());
+    tensors.push_back(w.scale.data());
+  } else if (w.type.bits == 8) {
     params.push_back(s.group);
     tensors.push_back(w.scale.data());
   }
@@ -159,12 +194,16 @@ void run(const Level &level, const Weights &w, const Activations &a,
   int64_t scratch = cpu::gemmNarrowScratchBytes(s.K, s.mBlock);
   if (takesBF16(w.type))
     scratch = std::max(scratch, cpu::gemmRoundedScratchBytes(s.K, s.mBlock));
+  if (takesF8(w.type))
+    scratch = cpu::gemmWidenedScratchBytes(s.K, s.mBlock);
   runKernel(level, w.type.row, params, tensors,
             {ceilDivide(s.N, s.nBlock), ceilDivide(s.M, s.mBlock), s.B},
             scratch, results);
 }
 
-void check(const Level &level, const Type &type, const Shape &s) {
+void check(const Level &level, const Type &type, Shape s) {
+  if (takesF8(type))
+    s.group = s.K;
   SCOPED_TRACE(testing::Message()
                << level.name << " " << type.row << " M" << s.M << " N" << s.N
                << " K" << s.K << " group " << s.group);
@@ -176,8 +215,9 @@ void check(const Level &level, const Type &type, const Shape &s) {
   std::uniform_real_distribution<float> any(-1, 1);
   for (int64_t i = 0; i < count; ++i)
     a.set(i, any(random));
+  RowScales rowScales(s);
   Results results({s.B}, s.M, s.N);
-  run(level, w, a, aBatch, aRow, results);
+  run(level, w, a, aBatch, aRow, rowScales, results);
   std::vector<double> expected, tolerance;
   for (int64_t b = 0; b < s.B; ++b)
     for (int64_t m = 0; m < s.M; ++m)
@@ -185,6 +225,8 @@ void check(const Level &level, const Type &type, const Shape &s) {
         double sum = 0, total = 0;
         for (int64_t k = 0; k < s.K; ++k) {
           double product = a[b * aBatch + m * aRow + k] * w(k, n);
+          if (takesF8(type))
+            product *= rowScales.of(b, m);
           sum += product;
           total += std::fabs(product);
         }
@@ -254,8 +296,10 @@ TEST_P(StoredTest, EveryCode) {
       Activations a(type, M * K);
       for (int64_t i = 0; i < M * K; ++i)
         a.set(i, 1);
+      RowScales rowScales(w.shape);
+      rowScales.scales.fill(1);
       Results results({1}, M, N);
-      run(GetParam(), w, a, M * K, K, results);
+      run(GetParam(), w, a, M * K, K, rowScales, results);
       for (int64_t n = 0; n < N; ++n) {
         double want = type.value(unsigned(n));
         // The instruction takes what is below the normal range for zero.
@@ -269,6 +313,36 @@ TEST_P(StoredTest, EveryCode) {
           EXPECT_EQ(double(results.values[n]), want) << n;
       }
     }
+}
+
+/// Every code of a, each in a row of its own, times one; NaN is one, and stays
+/// in its row.
+TEST_P(StoredTest, EveryCodeOfRows) {
+  for (const Type &type : kTypes) {
+    if (!takesF8(type))
+      continue;
+    for (int64_t mBlock : {4, 12, 256}) {
+      const int64_t M = 256, N = 16, K = 64;
+      Weights w(type, {1, M, N, K, K, mBlock, 32});
+      std::fill(w.codes.begin(), w.codes.end(), 0x38); // 1
+      w.pack();
+      w.scale.fill(1);
+      Activations a(type, M * K);
+      for (int64_t m = 0; m < M; ++m)
+        a.setCode(m * K + m % K, unsigned(m));
+      RowScales rowScales(w.shape);
+      rowScales.scales.fill(0.5f);
+      Results results({1}, M, N);
+      run(GetParam(), w, a, M * K, K, rowScales, results);
+      for (int64_t m = 0; m < M; ++m)
+        for (int64_t n = 0; n < N; ++n) {
+          double want = type.value(unsigned(m)) / 2,
+                 got = double(results.values[m * N + n]);
+          EXPECT_TRUE(got == want || (std::isnan(got) && std::isnan(want)))
+              << "code " << m << ": " << got << ", not " << want;
+        }
+    }
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Levels, StoredTest, testing::ValuesIn(allLevels()),

@@ -9,6 +9,24 @@ func.func @quantize_c1(%x: tensor<4x8xf32>, %s: tensor<4xf32>) {
 
 // -----
 
+func.func @quantize_c2(%x: tensor<4x8xf32>, %s: tensor<f32>) {
+  // expected-error@+2 {{gives floats a sign and no zero}}
+  // expected-error@+1 {{failed to infer returned types}}
+  %0 = mm.quantize %x scale %s zero %s : tensor<f32> {is_float} : tensor<4x8xf32>, tensor<f32> -> tensor<4x8xf8E4M3FN>
+  return
+}
+
+// -----
+
+func.func @quantize_c2_sign(%x: tensor<4x8xf32>, %s: tensor<f32>) {
+  // expected-error@+2 {{gives floats a sign and no zero}}
+  // expected-error@+1 {{failed to infer returned types}}
+  %0 = mm.quantize %x scale %s {is_float, is_unsigned} : tensor<4x8xf32>, tensor<f32> -> tensor<4x8xui8>
+  return
+}
+
+// -----
+
 func.func @quantize_rows_c1(%x: tensor<4x100xf32>) {
   // expected-error@+2 {{must be f32 with rows of whole blocks of 32}}
   // expected-error@+1 {{failed to infer returned types}}
@@ -82,7 +100,7 @@ func.func @quantized_linear_c3_ui4(%x: tensor<2x96xf32>, %q: tensor<96x64xui4>, 
 // -----
 
 func.func @quantized_linear_c4(%x: tensor<2x96xi8>, %q: tensor<96x64xi8>, %s: tensor<1x64xf32>) {
-  // expected-error@+2 {{an input of i8, and only that, has a scale}}
+  // expected-error@+2 {{an input of i8 or f8E4M3FN, and only that, has a scale}}
   // expected-error@+1 {{failed to infer returned types}}
   %0 = mm.quantized_linear %x, %q scale %s : tensor<2x96xi8>, tensor<96x64xi8>, tensor<1x64xf32> -> tensor<2x64xf32>
   return
@@ -109,8 +127,44 @@ func.func @quantized_linear_c1_types(%x: tensor<2x96xf32>, %q: tensor<96x64xf16>
 // -----
 
 func.func @quantized_linear_c6(%x: tensor<2x96xf32>, %q: tensor<96x64xf8E4M3FN>, %s: tensor<1x64xf32>) {
-  // expected-error@+2 {{a weight of floats takes an input of f32 and no zero}}
+  // expected-error@+2 {{a weight of floats takes an input of floats and no zero}}
   // expected-error@+1 {{failed to infer returned types}}
   %0 = mm.quantized_linear %x, %q scale %s zero %s : tensor<1x64xf32> : tensor<2x96xf32>, tensor<96x64xf8E4M3FN>, tensor<1x64xf32> -> tensor<2x64xf32>
+  return
+}
+
+// -----
+
+func.func @quantized_linear_c4_types(%x: tensor<2x96xf8E5M2>, %q: tensor<96x64xf8E4M3FN>, %s: tensor<1x64xf32>, %r: tensor<1xf32>) {
+  // expected-error@+2 {{input must be f32, i8 or f8E4M3FN}}
+  // expected-error@+1 {{failed to infer returned types}}
+  %0 = mm.quantized_linear %x, %q scale %s input_scale %r : tensor<1xf32> : tensor<2x96xf8E5M2>, tensor<96x64xf8E4M3FN>, tensor<1x64xf32> -> tensor<2x64xf32>
+  return
+}
+
+// -----
+
+func.func @quantized_linear_c7(%x: tensor<2x96xf8E4M3FN>, %q: tensor<96x64xi8>, %s: tensor<1x64xf32>, %r: tensor<1xf32>) {
+  // expected-error@+2 {{an input of f8E4M3FN takes a weight of that type, a scale a column and one a row}}
+  // expected-error@+1 {{failed to infer returned types}}
+  %0 = mm.quantized_linear %x, %q scale %s input_scale %r : tensor<1xf32> : tensor<2x96xf8E4M3FN>, tensor<96x64xi8>, tensor<1x64xf32> -> tensor<2x64xf32>
+  return
+}
+
+// -----
+
+func.func @quantized_linear_c7_columns(%x: tensor<2x96xf8E4M3FN>, %q: tensor<96x64xf8E4M3FN>, %s: tensor<3x64xf32>, %r: tensor<1xf32>) {
+  // expected-error@+2 {{a scale a column and one a row}}
+  // expected-error@+1 {{failed to infer returned types}}
+  %0 = mm.quantized_linear %x, %q scale %s input_scale %r : tensor<1xf32> : tensor<2x96xf8E4M3FN>, tensor<96x64xf8E4M3FN>, tensor<3x64xf32> -> tensor<2x64xf32>
+  return
+}
+
+// -----
+
+func.func @quantized_linear_c7_rows(%x: tensor<2x96xf8E4M3FN>, %q: tensor<96x64xf8E4M3FN>, %s: tensor<1x64xf32>, %r: tensor<2x3xf32>) {
+  // expected-error@+2 {{a scale a column and one a row}}
+  // expected-error@+1 {{failed to infer returned types}}
+  %0 = mm.quantized_linear %x, %q scale %s input_scale %r : tensor<2x3xf32> : tensor<2x96xf8E4M3FN>, tensor<96x64xf8E4M3FN>, tensor<1x64xf32> -> tensor<2x64xf32>
   return
 }

@@ -77,3 +77,29 @@ func.func @groups_of_channels(%x: tensor<5x64xf32>) -> (tensor<5x64xi8>, tensor<
   %q, %s = mm.quantize_rows %0 {block = 64 : i64} : tensor<5x64xf32> -> tensor<5x64xi8>, tensor<5x1xf32>
   return %q, %s : tensor<5x64xi8>, tensor<5x1xf32>
 }
+
+// Floats of 8 bits: as little is stored, and a scale is never below the normal
+// range, so that 0 does not meet infinity.
+// CHECK: plan.kernel @loops_{{[0-9]+}}
+// CHECK-SAME: written [1, 2]
+// CHECK: plan.block "reduce" combine "sum"
+// CHECK: plan.block "reduce" combine "sum"
+// CHECK-NOT: plan.block "map"
+// CHECK: plan.block "reduce" combine "max"
+// CHECK: plan.block "finish"
+// CHECK: arith.constant 5.26621469E-36 : f32
+// CHECK: arith.select
+// CHECK: plan.store %{{.*}} : f32
+// CHECK: plan.block "map"
+// CHECK-NOT: math.roundeven
+// CHECK: arith.truncf %{{.*}} : f32 to f8E4M3FN
+// CHECK: plan.store %{{.*}} : f8E4M3FN
+// CHECK: plan.entry @floats
+// CHECK-NOT: plan.alloc
+// CHECK-COUNT-1: plan.dispatch
+// CHECK-NOT: plan.dispatch
+func.func @floats(%x: tensor<5x64xf32>) -> (tensor<5x64xf8E4M3FN>, tensor<5x1xf32>) {
+  %0 = mm.layer_norm %x {axis = 1 : i64, epsilon = 1.0e-5 : f64} : tensor<5x64xf32> -> tensor<5x64xf32>
+  %q, %s = mm.quantize_rows %0 {block = 64 : i64, is_float} : tensor<5x64xf32> -> tensor<5x64xf8E4M3FN>, tensor<5x1xf32>
+  return %q, %s : tensor<5x64xf8E4M3FN>, tensor<5x1xf32>
+}

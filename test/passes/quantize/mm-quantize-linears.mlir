@@ -3,6 +3,7 @@
 // RUN: mmcc-opt %s -mm-quantize-linears="bits=8 group=0 activations=rows" | FileCheck %s --check-prefixes=CHECK,EIGHT
 // RUN: mmcc-opt %s -mm-quantize-linears="bits=8 group=128 format=e4m3" | FileCheck %s --check-prefixes=CHECK,FLOAT
 // RUN: mmcc-opt %s -mm-quantize-linears="bits=8 group=0 format=e5m2" | FileCheck %s --check-prefixes=CHECK,WIDE
+// RUN: mmcc-opt %s -mm-quantize-linears="bits=8 group=0 format=e4m3 activations=rows" | FileCheck %s --check-prefixes=CHECK,BOTH
 
 // CHECK-LABEL: func @fuse_when_the_depth_is_whole_groups
 func.func @fuse_when_the_depth_is_whole_groups(%x: tensor<8x256xf32>, %b: tensor<64xf32>) -> tensor<8x64xf32> {
@@ -12,6 +13,8 @@ func.func @fuse_when_the_depth_is_whole_groups(%x: tensor<8x256xf32>, %b: tensor
   // EIGHT: %[[V:.*]], %[[S:.*]] = mm.quantize_rows %arg0 {block = 256 : i64}
   // EIGHT: mm.quantized_linear %[[V]], %{{.*}} scale %{{.*}} input_scale %[[S]] : tensor<8x1xf32> bias %arg1 {{.*}} tensor<256x64xi8>, tensor<1x64xf32>
   // FLOAT: mm.quantized_linear %arg0, %{{.*}} scale %{{.*}} bias %arg1 : tensor<64xf32> : tensor<8x256xf32>, tensor<256x64xf8E4M3FN>, tensor<2x64xf32>
+  // BOTH: %[[V:.*]], %[[S:.*]] = mm.quantize_rows %arg0 {block = 256 : i64, is_float} : tensor<8x256xf32> -> tensor<8x256xf8E4M3FN>
+  // BOTH: mm.quantized_linear %[[V]], %{{.*}} scale %{{.*}} input_scale %[[S]] : tensor<8x1xf32> bias %arg1 {{.*}} tensor<256x64xf8E4M3FN>, tensor<1x64xf32>
   // WIDE: mm.quantized_linear %arg0, %{{.*}} scale %{{.*}} bias %arg1 : tensor<64xf32> : tensor<8x256xf32>, tensor<256x64xf8E5M2>, tensor<1x64xf32>
   %y = mm.linear %x, %w bias %b : tensor<64xf32> : tensor<8x256xf32>, tensor<256x64xf32> -> tensor<8x64xf32>
   return %y : tensor<8x64xf32>
@@ -89,6 +92,11 @@ func.func @keep_when_a_column_is_too_long(%x: tensor<1x65568xf32>) -> tensor<1x1
   %y = mm.linear %x, %w : tensor<1x65568xf32>, tensor<65568x16xf32> -> tensor<1x16xf32>
   return %y : tensor<1x16xf32>
 }
+
+// Floats of activations meet whole columns, and have no fifth bit of exponent.
+// RUN: not mmcc-opt %s -mm-quantize-linears="bits=8 group=32 format=e4m3 activations=rows" 2>&1 | FileCheck %s --check-prefix=OPTIONS
+// RUN: not mmcc-opt %s -mm-quantize-linears="bits=8 group=0 format=e5m2 activations=rows" 2>&1 | FileCheck %s --check-prefix=OPTIONS
+// OPTIONS: mm-quantize-linears: impossible options
 
 // A level that no gains are known for.
 // RUN: not mmcc-opt %s -mm-quantize-linears="level=x86-64-v9" 2>&1 | FileCheck %s --check-prefix=LEVEL

@@ -17,6 +17,10 @@
 #include <type_traits>
 
 #define MMCC_CUDA_SHIM 1
+/// What a kernel does where GPUs differ.
+#ifndef __CUDA_ARCH__
+#define __CUDA_ARCH__ 800
+#endif
 #define __device__
 #define __host__
 #define __global__

@@ -10,6 +10,7 @@
 #ifndef MMCC_TEST_CODEGEN_CUDA_SHIM_MMASHIM_H
 #define MMCC_TEST_CODEGEN_CUDA_SHIM_MMASHIM_H
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <vector>
@@ -123,6 +124,53 @@ inline void multiplyBf16(float (&c)[4], const uint32_t (&a)[4], uint32_t b0,
     return __uint_as_float(x << 16) * __uint_as_float(y << 16) +
            __uint_as_float(x & 0xffff0000u) * __uint_as_float(y & 0xffff0000u);
   });
+}
+inline void multiplyF16(float (&c)[4], const uint32_t (&a)[4], uint32_t b0,
+                        uint32_t b1) {
+  shim::multiply(c, a, b0, b1, [](uint32_t x, uint32_t y) {
+    auto half = [](uint32_t word, int which) {
+      return __half2float(__ushort_as_half(uint16_t(word >> 16 * which)));
+    };
+    return half(x, 0) * half(y, 0) + half(x, 1) * half(y, 1);
+  });
+}
+
+inline float float8Of(uint32_t word, int which) {
+  return float(bitcast<__nv_fp8_e4m3>(uint8_t(word >> 8 * which)));
+}
+inline uint32_t halvesOfFloat8(uint32_t word) {
+  auto half = [&](int which) {
+    return uint32_t(__half_as_ushort(__float2half_rn(float8Of(word, which))));
+  };
+  return half(0) | half(1) << 16;
+}
+/// Sums that keep 14 bits: products, and what they are added to, are cut where
+/// the largest of them ends.
+inline void multiplyFloat8(float (&c)[4], const uint32_t (&a)[4], uint32_t b0,
+                           uint32_t b1) {
+  const unsigned lane = threadIdx.x % 32;
+  const shim::Fragments mine = {{a[0], a[1], a[2], a[3]}, {b0, b1}};
+  shim::Fragments all[32];
+  mmcc_shim_gather(&mine, sizeof(mine), all);
+  for (unsigned i = 0; i < 4; ++i) {
+    const unsigned row = lane / 4, column = lane % 4 * 2 + i % 2;
+    double terms[33] = {double(c[i])}, sum = 0;
+    int last = -1000;
+    for (unsigned k = 0; k < 33; ++k) {
+      if (k < 32)
+        terms[k + 1] =
+            double(float8Of(all[row * 4 + k / 4 % 4].a[i / 2 + k / 16 * 2],
+                            k % 4)) *
+            double(float8Of(all[column * 4 + k / 4 % 4].b[k / 16], k % 4));
+      if (terms[k] != 0 && std::isfinite(terms[k]))
+        last = std::max(last, std::ilogb(terms[k]) - 13);
+    }
+    for (double term : terms)
+      sum += std::isfinite(term)
+                 ? std::ldexp(std::trunc(std::ldexp(term, -last)), last)
+                 : term;
+    c[i] = float(sum);
+  }
 }
 inline void multiplyTf32(float (&c)[4], const uint32_t (&a)[4], uint32_t b0,
                          uint32_t b1) {

@@ -4,6 +4,7 @@
 #include "passes/quantize/methods/Activations.h"
 #include "passes/quantize/methods/Awq.h"
 #include "passes/quantize/methods/Gptq.h"
+#include "passes/quantize/methods/LayerError.h"
 #include "passes/quantize/methods/RoundLayers.h"
 #include "passes/quantize/methods/RoundToNearest.h"
 #include "passes/quantize/methods/Samples.h"
@@ -257,6 +258,72 @@ TEST(Floats, equal_the_rendering) {
                                       layer().statistics, nullptr);
       EXPECT_EQ(differences(got, fixture, name + ".awq"), 0) << name;
     }
+}
+
+// One scale for all of a weight: its largest number is 448. What an input's
+// rounding does is made up for as ever.
+TEST(Floats, one_scale_for_all_of_a_weight) {
+  WeightFormat format{8, kIn, false, false, NumberKind::e4m3, true};
+  const WeightMatrix &weight = layer().weight;
+  float most = 0;
+  for (float w : weight.numbers)
+    most = std::max(most, std::fabs(w));
+  auto errorOf = [&](const NarrowWeight &narrow) {
+    for (const GroupScale &scale : narrow.scales)
+      EXPECT_EQ(scale.scale, most / 448);
+    Columns error = meaningOf(narrow, 0, kOut) - columnsOf(weight);
+    return (samplesOf(layer().statistics) * error).squaredNorm();
+  };
+  NarrowWeight plain = roundToNearest(weight, format);
+  const Float8 type = Float8::of(NumberKind::e4m3);
+  for (int64_t n = 0; n < kOut; ++n)
+    for (int64_t k = 0; k < kIn; ++k) {
+      float given = weight.column(n)[k] / (most / 448);
+      float got = type.valueOf(uint8_t(plain.number(k, n)));
+      // Half a step of the exponent.
+      EXPECT_LE(std::fabs(got - given),
+                std::ldexp(1.0f, std::max(std::ilogb(given), -6) - 4));
+    }
+  double rounded = errorOf(plain);
+  for (bool order : {false, true})
+    EXPECT_LT(errorOf(Gptq(layer().statistics, order).round(weight, format)),
+              rounded);
+  EXPECT_EQ(
+      roundClipped(weight, format, {}, layer().statistics, nullptr).numbers,
+      plain.numbers);
+}
+
+// What LayerError says of floats on both sides, against numbers that were
+// rounded one by one.
+TEST(Floats, errors_of_both_sides) {
+  const InputStatistics &seen = layer().statistics;
+  const Float8 type = Float8::of(NumberKind::e4m3);
+  for (bool isStatic : {false, true}) {
+    WeightFormat format{8, kIn, false, false, NumberKind::e4m3, isStatic};
+    Rounding rounding;
+    rounding.activations = ActivationFormat{isStatic, kIn, NumberKind::e4m3};
+    RoundedLayers got = roundLayers({&layer().weight}, {format}, seen, rounding,
+                                    /*plain=*/false);
+    Rows x = samplesOf(seen), given = x;
+    for (int64_t r = 0; r < x.rows(); ++r) {
+      float scale =
+          isStatic ? got.staticScale : x.row(r).cwiseAbs().maxCoeff() / 448;
+      for (int64_t k = 0; k < kIn; ++k)
+        given(r, k) = type.valueOf(type.nearest(x(r, k) / scale)) * scale;
+    }
+    double noise = 0, signal = 0;
+    const int64_t most = 128, rows = std::min<int64_t>(x.rows(), most);
+    for (int64_t i = 0; i < rows; ++i) {
+      int64_t r = x.rows() <= most ? i : i * x.rows() / most;
+      Eigen::RowVectorXf y = x.row(r) * columnsOf(layer().weight);
+      Eigen::RowVectorXf other =
+          given.row(r) * meaningOf(got.weights.front(), 0, kOut);
+      signal += y.cast<double>().squaredNorm();
+      noise += (other - y).cast<double>().squaredNorm();
+    }
+    LayerError error = errorOf({&layer().weight}, got, seen, rounding);
+    EXPECT_NEAR(error.ratio(), noise / signal, 1e-3 * noise / signal);
+  }
 }
 
 /// Output error of what the integers mean, on all rows.
