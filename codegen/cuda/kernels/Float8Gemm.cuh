@@ -52,6 +52,7 @@ struct Float8Math {
   using Sum = float;
   static constexpr int kPerWord = 4;
   static __device__ uint32_t prepare(uint32_t word) { return word; }
+  static __device__ uint32_t prepareRight(uint32_t word) { return word; }
 
 #if __CUDA_ARCH__ == 890
   static constexpr float kUnit = 1;
