@@ -263,6 +263,7 @@ std::vector<float> resultOf(const Product &p, const std::string &level) {
     setenv("MMCC_SHIM_ARCHITECTURE", p.architecture.c_str(), 1);
     program = std::make_unique<Program>(text, level);
     unsetenv("MMCC_SHIM_ARCHITECTURE");
+    EXPECT_TRUE(program->compiled()) << p.name() << "\n" << program->message;
   }
   std::vector<void *> pointers;
   for (Bytes &bytes : operands)

@@ -72,6 +72,9 @@ struct FewF32Rows {
   const float *__restrict__ numbers;
   int64_t stride, depth;
 
+  static __device__ const PieceOfWords &prepare(const PieceOfWords &piece) {
+    return piece;
+  }
   __device__ float multiply(int64_t m, int64_t, int64_t byte,
                             const PieceOfWords &column) const {
     const PieceOfWords piece =
