@@ -124,10 +124,15 @@ void expectRows(const Shape &shape, const std::string &level) {
                                    scales.data()};
     if (!shape.isLocal)
       buffers.push_back(y.data());
+    size_t used = 0;
     program.run("k",
                 {(N + shape.nBlock - 1) / shape.nBlock,
                  (M + shape.mBlock - 1) / shape.mBlock, Shape::batch},
-                buffers, {M});
+                buffers, {M}, &used);
+    size_t end = cpu::gemmScratchBytes();
+    if (shape.isLocal)
+      end += shape.mBlock * shape.nBlock * 4;
+    EXPECT_LE(used, end);
     EXPECT_EQ(scales, wantScales);
     EXPECT_EQ(q, wantQ);
     if (!shape.isLocal)

@@ -64,7 +64,8 @@ Program::~Program() {
 }
 
 void Program::run(const std::string &kernel, std::array<int64_t, 3> grid,
-                  std::vector<void *> buffers, std::vector<int64_t> sizes) {
+                  std::vector<void *> buffers, std::vector<int64_t> sizes,
+                  size_t *scratchUsed) {
   ASSERT_TRUE(compiled()) << message;
   if (host) {
     ASSERT_TRUE(host->run(kernel, grid, buffers, sizes))
@@ -81,11 +82,20 @@ void Program::run(const std::string &kernel, std::array<int64_t, 3> grid,
   size_t scratchBytes = 16 << 20;
   std::unique_ptr<void, decltype(&std::free)> scratch(
       std::aligned_alloc(64, scratchBytes), &std::free);
-  cpu::KernelArgs args = {buffers.data(), sizes.data(), scratch.get()};
+  auto *bytes = static_cast<uint8_t *>(scratch.get());
+  constexpr uint8_t kUntouched = 0xa5;
+  if (scratchUsed)
+    std::memset(bytes, kUntouched, scratchBytes);
+  cpu::KernelArgs args = {buffers.data(), sizes.data(), bytes};
   for (int64_t z = 0; z < grid[2]; ++z)
     for (int64_t y = 0; y < grid[1]; ++y)
       for (int64_t x = 0; x < grid[0]; ++x)
         function(&args, x, y, z);
+  if (!scratchUsed)
+    return;
+  *scratchUsed = scratchBytes;
+  while (*scratchUsed && bytes[*scratchUsed - 1] == kUntouched)
+    --*scratchUsed;
 }
 
 std::vector<std::string> runnableLevels() {

@@ -35,9 +35,11 @@ public:
   bool compiled() const { return mapping || host; }
   std::string message;
 
-  /// Runs the kernel once per cell of the grid.
+  /// Runs the kernel once per cell of the grid. On a CPU `scratchUsed` is the
+  /// end of what it writes of its scratch.
   void run(const std::string &kernel, std::array<int64_t, 3> grid,
-           std::vector<void *> buffers, std::vector<int64_t> sizes = {});
+           std::vector<void *> buffers, std::vector<int64_t> sizes = {},
+           size_t *scratchUsed = nullptr);
 
   cpu::CodeImage image;
 
