@@ -8,6 +8,8 @@
 //     product are refused.
 //   * What a choice says that it needs of a workspace is written to.
 //   * More than 100 rows take two kernels, fewer one, so that graphs differ.
+//   * What has not run yet would load code, which is refused while a stream is
+//     recorded.
 //   * What is still there when the process ends is an error.
 //
 // FAKE_CUBLASLT_VERSION (130101) says which one it is, FAKE_CUBLASLT_REFUSE=1
@@ -25,6 +27,7 @@
 #include <cstring>
 #include <dlfcn.h>
 #include <functional>
+#include <set>
 #include <string>
 #include <unistd.h>
 #include <vector>
@@ -82,6 +85,8 @@ struct Library {
   long handles = 0, operations = 0, layouts = 0, preferences = 0;
   int (*enqueue)(void *, const Work *);
   int (*has)(unsigned long long, size_t);
+  int (*isRecorded)(void *);
+  std::set<std::vector<uint64_t>> loaded; // algorithms that have run
 
   Library() {
     void *driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_NOLOAD);
@@ -93,6 +98,7 @@ struct Library {
     };
     find(enqueue, "mmcc_fake_enqueue");
     find(has, "mmcc_fake_has");
+    find(isRecorded, "mmcc_fake_is_recorded");
   }
   ~Library() {
     if (!handles && !operations && !layouts && !preferences)
@@ -358,6 +364,10 @@ FAKE cublasLtMatmul(long *, Operation *operation, const float *alpha,
       workspace_bytes < workspaceOf(which) ||
       (workspace_bytes && !has(workspace, workspace_bytes)))
     return kInvalidValue;
+  std::vector<uint64_t> code(algorithm->data, algorithm->data + 8);
+  if (library().isRecorded(stream) && !library().loaded.count(code))
+    return kExecutionFailed;
+  library().loaded.insert(code);
   if (std::string log = setting("FAKE_CUBLASLT_LOG", ""); !log.empty())
     if (std::FILE *file = std::fopen(log.c_str(), "a")) {
       std::fprintf(file,

@@ -530,6 +530,9 @@ FAKE cuGraphExecKernelNodeSetParams_v2(Graph *exec, GraphNode *node,
 FAKE mmcc_fake_enqueue(Stream *stream, const Work *work) {
   return machine().streams.add(stream, *work);
 }
+FAKE mmcc_fake_is_recorded(Stream *stream) {
+  return stream->recorded != nullptr;
+}
 FAKE mmcc_fake_has(Address address, size_t bytes) {
   return machine().memory.has(address, bytes);
 }
