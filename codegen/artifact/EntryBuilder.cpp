@@ -363,6 +363,22 @@ LogicalResult EntryBuilder::addDispatch(plan::DispatchOp dispatch,
   }
   for (AffineExpr size : sizes.getResults())
     body.sizes.push_back(expression(size));
+  if (auto found = maps.find(dispatch.getKernel()); found != maps.end())
+    for (const plan::KernelMap &each : found->second) {
+      auto value = [&](AffineExpr expr) {
+        return expression(expr.replaceSymbols(sizes.getResults()));
+      };
+      auto map = std::make_unique<schema::TensorMapT>();
+      map->operand = each.operand;
+      map->offset = value(each.offset);
+      map->length = value(each.length);
+      map->rows = value(each.rows);
+      map->batches = value(each.batches);
+      map->row_pitch = value(each.rowPitch);
+      map->batch_pitch = value(each.batchPitch);
+      map->box_rows = each.boxRows;
+      body.maps.push_back(std::move(map));
+    }
   AffineMap scratch = kernel.getScratch();
   if (scratch.getNumResults() == 1 && !scratch.isSingleConstant())
     body.scratch = int32_t(

@@ -4,6 +4,7 @@
 #define MMCC_CODEGEN_ARTIFACT_ENTRYBUILDER_H
 
 #include "codegen/artifact/ExpressionTable.h"
+#include "dialects/plan/KernelMaps.h"
 #include "dialects/plan/Plan.h"
 
 #include "llvm/ADT/StringMap.h"
@@ -18,9 +19,12 @@ public:
   /// Indices of constants and of the variant's kernels, by symbol.
   using Indices = llvm::StringMap<uint32_t>;
 
+  /// What kernels have a GPU's copier bring, by symbol.
+  using Maps = llvm::StringMap<plan::KernelMaps>;
+
   EntryBuilder(plan::EntryOp op, const Indices &constants,
-               const Indices &kernels)
-      : op(op), constants(constants), kernels(kernels) {}
+               const Indices &kernels, const Maps &maps)
+      : op(op), constants(constants), kernels(kernels), maps(maps) {}
 
   mlir::FailureOr<std::unique_ptr<schema::EntryT>> build();
 
@@ -50,6 +54,7 @@ private:
   plan::EntryOp op;
   const Indices &constants;
   const Indices &kernels;
+  const Maps &maps;
   ExpressionTable table;
   std::unique_ptr<schema::EntryT> entry;
   llvm::DenseMap<mlir::Value, uint32_t> buffers;

@@ -73,6 +73,7 @@ LogicalResult fromPlan(ModuleOp module, ArrayRef<KernelOffsets> offsets,
     for (const KernelCode &code : offsets[number])
       codeOf[code.name] = &code;
     EntryBuilder::Indices kernelIndices;
+    EntryBuilder::Maps maps;
     for (auto kernelOp : op.getBody().getOps<plan::KernelOp>()) {
       const KernelCode *code = codeOf.lookup(kernelOp.getSymName());
       if (!code)
@@ -86,6 +87,10 @@ LogicalResult fromPlan(ModuleOp module, ArrayRef<KernelOffsets> offsets,
         kernel->scratch_bytes = code->sharedBytes;
       else if (kernelOp.getScratch().isSingleConstant())
         kernel->scratch_bytes = kernelOp.getScratch().getSingleConstantResult();
+      if (!code->maps.empty()) {
+        maps[kernel->name] = code->maps;
+        require("maps", 5, program);
+      }
       kernelIndices[kernel->name] = uint32_t(variant->kernels.size());
       variant->kernels.push_back(std::move(kernel));
     }
@@ -99,7 +104,7 @@ LogicalResult fromPlan(ModuleOp module, ArrayRef<KernelOffsets> offsets,
     }
     for (auto entryOp : op.getBody().getOps<plan::EntryOp>()) {
       auto entry =
-          EntryBuilder(entryOp, constantIndices, kernelIndices).build();
+          EntryBuilder(entryOp, constantIndices, kernelIndices, maps).build();
       if (failed(entry))
         return failure();
       if ((*entry)->stream_count > 1)

@@ -12,6 +12,7 @@
 #define MMCC_CODEGEN_ARTIFACT_FROMPLAN_H
 
 #include "codegen/artifact/Writer.h"
+#include "dialects/plan/KernelMaps.h"
 #include "dialects/plan/Plan.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -31,6 +32,7 @@ struct KernelCode {
   uint64_t bytes = 0;
   uint32_t threads = 0;
   uint64_t sharedBytes = 0;
+  plan::KernelMaps maps = {};
 };
 using KernelOffsets = std::vector<KernelCode>;
 

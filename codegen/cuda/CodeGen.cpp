@@ -68,7 +68,7 @@ FailureOr<CodeImage> emitImage(plan::VariantOp variant,
       sources.push_back(source->text);
     sourceOf.push_back(same->second);
     image.kernels.push_back({kernel.getSymName().str(), 0, 0, source->threads,
-                             source->sharedBytes});
+                             source->sharedBytes, source->maps});
   }
   blame = Failure::environment;
   StringRef architecture = variant.getTarget().split(':').second;

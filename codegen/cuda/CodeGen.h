@@ -15,6 +15,7 @@
 #ifndef MMCC_CODEGEN_CUDA_CODEGEN_H
 #define MMCC_CODEGEN_CUDA_CODEGEN_H
 
+#include "dialects/plan/KernelMaps.h"
 #include "dialects/plan/Plan.h"
 
 #include <cstdint>
@@ -30,6 +31,7 @@ struct KernelCode {
   /// Of a block: its threads, and its dynamic shared memory.
   uint32_t threads;
   uint64_t sharedBytes;
+  plan::KernelMaps maps;
 };
 
 struct CodeImage {

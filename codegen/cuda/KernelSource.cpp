@@ -122,8 +122,10 @@ FailureOr<KernelSource> writeKernel(plan::KernelOp kernel) {
   KernelSource source;
   source.symbol = kSymbol.str();
   source.threads = kThreads;
-  if (row)
+  if (row) {
     source.sharedBytes = sharedBytesOf(kernel, *row);
+    source.maps = mapsOf(kernel, *row);
+  }
   llvm::raw_string_ostream out(source.text);
   unsigned symbols = symbolCount(kernel);
   unsigned operands = kernel.getBody().front().getNumArguments();
@@ -136,7 +138,11 @@ FailureOr<KernelSource> writeKernel(plan::KernelOp kernel) {
     out << "MMCC_BLOCKS(" << kThreads << ", " << blocks << ")";
   else
     out << kThreads;
-  out << ", Arguments<" << operands << ", " << symbols << ">) {\n";
+  out << ", " << (source.maps.empty() ? "" : "Mapped") << "Arguments<"
+      << operands << ", " << symbols;
+  if (!source.maps.empty())
+    out << ", " << source.maps.size();
+  out << ">) {\n";
   if (failed(writeOperands(kernel, out)))
     return failure();
   for (unsigned i = 0; i < symbols; ++i)

@@ -102,6 +102,35 @@ static int64_t tensorWidth(plan::KernelOp kernel, unsigned param) {
   return (constantParam(kernel, param).value_or(0) + 15) / 16 * 16;
 }
 
+/// Rows and columns of a cell; 0 where that is not known.
+static Cell cellOf(plan::KernelOp kernel, const MicroRow &row) {
+  return {constantParam(kernel, row.tile).value_or(0),
+          constantParam(kernel, row.tile + 1).value_or(0)};
+}
+
+static bool isForHopper(plan::KernelOp kernel) {
+  auto variant = kernel->getParentOfType<plan::VariantOp>();
+  return variant && variant.getTarget() == "cuda:sm_90a";
+}
+
+/// Whether the kernel's products are a warpgroup's (WarpgroupTile.cuh): its
+/// template knows by the same.
+static bool isOfWarpgroups(plan::KernelOp kernel, const MicroRow &row) {
+  if (!row.takesMaps() || !isForHopper(kernel) ||
+      kernel.getParams().getNumResults() != row.paramCount ||
+      kernel.getOffsets().getNumResults() != row.tensors ||
+      cellOf(kernel, row).rows <= kFewRows)
+    return false;
+  const auto columns = constantParam(kernel, 2),
+             depth = constantParam(kernel, 3);
+  if (!columns || !depth)
+    return false;
+  // group, a_block and zeros
+  return row.name == "gemm_bf16_bf16" ||
+         (constantParam(kernel, 8) == depth &&
+          constantParam(kernel, 9) == depth && constantParam(kernel, 10) == 0);
+}
+
 uint64_t sharedBytesOf(plan::KernelOp kernel, const MicroRow &row) {
   int64_t tiles = row.function == "tensorAttention"
                       ? attentionSharedBytes(tensorWidth(kernel, kHeadDepth),
@@ -115,14 +144,36 @@ uint64_t sharedBytesOf(plan::KernelOp kernel, const MicroRow &row) {
   }
   if (!row.isTensor() || kernel.getParams().getNumResults() != row.paramCount)
     return tiles;
-  return tensorSharedBytes(constantParam(kernel, row.tile).value_or(0),
-                           constantParam(kernel, row.tile + 1).value_or(0));
+  Cell cell = cellOf(kernel, row);
+  return isOfWarpgroups(kernel, row)
+             ? warpgroupSharedBytes(cell.rows, cell.columns)
+             : tensorSharedBytes(cell.rows, cell.columns);
+}
+
+plan::KernelMaps mapsOf(plan::KernelOp kernel, const MicroRow &row) {
+  if (!isOfWarpgroups(kernel, row))
+    return {};
+  Cell cell = cellOf(kernel, row);
+  // B, M, N, K, a_batch and a_row come first, in numbers.
+  const bool isBytes = row.name == "gemm_i8_i8";
+  const int64_t size = isBytes ? 1 : 2;
+  const unsigned a = 0, w = isBytes ? 2 : 1;
+  auto param = [&](unsigned i) { return kernel.getParams().getResult(i); };
+  auto offset = [&](unsigned i) {
+    return kernel.getOffsets().getResult(i) * size;
+  };
+  AffineExpr one = getAffineConstantExpr(1, kernel.getContext());
+  AffineExpr length = param(3) * size, pitch = length.ceilDiv(16) * 16;
+  return {{a, offset(a), length, param(1), param(0), param(5) * size,
+           param(4) * size, unsigned(cell.rows)},
+          {w, offset(w), length, param(2), one, pitch, pitch * param(2),
+           unsigned(tileColumns(cell.columns))}};
 }
 
 unsigned blocksTogether(plan::KernelOp kernel, const MicroRow &row) {
   constexpr int64_t narrow = 64;
   if (row.function != "tensorAttention")
-    return hasSteps(kernel, row) ? 2 : 1;
+    return hasSteps(kernel, row) || isOfWarpgroups(kernel, row) ? 2 : 1;
   return tensorWidth(kernel, kHeadDepth) <= narrow &&
                  tensorWidth(kernel, kHeadWidth) <= narrow
              ? 2
@@ -242,6 +293,8 @@ LogicalResult writeMicro(plan::KernelOp kernel, const MicroRow &row,
     out << "x" << i << " + " << affineText(kernel.getOffsets().getResult(i), {})
         << ", ";
   out << "params";
+  if (row.takesMaps())
+    out << ", args.maps()";
   plan::BlockOp post, score;
   for (auto block : kernel.getBody().getOps<plan::BlockOp>())
     (block.getRole() == "score" ? score : post) = block;

@@ -4,6 +4,7 @@
 #define MMCC_CODEGEN_CUDA_MICROWRITER_H
 
 #include "codegen/cuda/BlockWriter.h"
+#include "dialects/plan/KernelMaps.h"
 
 namespace mmcc::cuda {
 
@@ -34,6 +35,11 @@ struct MicroRow {
   /// function, if it is another one. It has two more tensors for its own use:
   /// what parts of the keys come to, and counters.
   llvm::StringLiteral stepFunction = "";
+  /// Whether its template takes maps, which are null unless the kernel has
+  /// some.
+  bool takesMaps() const {
+    return name == "gemm_bf16_bf16" || name == "gemm_i8_i8";
+  }
 };
 
 /// Whether few queries of the kernel's attention are a form of their own: its
@@ -43,12 +49,16 @@ bool hasSteps(plan::KernelOp kernel, const MicroRow &row);
 /// Null when there is no template yet.
 const MicroRow *findMicroRow(llvm::StringRef name);
 
-/// Dynamic shared memory that the row's template takes in `kernel`.
+/// Dynamic shared memory that the row's template takes in `kernel`, for the GPU
+/// of its variant.
 uint64_t sharedBytesOf(plan::KernelOp kernel, const MicroRow &row);
 
 /// Blocks that share a multiprocessor, if registers are counted so: where one
 /// waits for memory another goes on.
 unsigned blocksTogether(plan::KernelOp kernel, const MicroRow &row);
+
+/// What Hopper's copier brings to the row's template.
+plan::KernelMaps mapsOf(plan::KernelOp kernel, const MicroRow &row);
 
 /// Writes the call of the row's template with the kernel's blocks as functions
 /// of their indices and number.

@@ -90,7 +90,7 @@ static StageResult emitCuda(plan::VariantOp variant, const std::string &dumpDir,
                                                : StageResult::rejected;
   for (const cuda::KernelCode &kernel : image->kernels)
     offsets.push_back({kernel.name, kernel.offset, kernel.bytes, kernel.threads,
-                       kernel.sharedBytes});
+                       kernel.sharedBytes, kernel.maps});
   images.push_back(artifact::ByteSource::fromVector(std::move(image->bytes)));
   return StageResult::done;
 }

@@ -36,6 +36,9 @@ static void forEachExpression(const Command &command, Visit visit) {
          {dispatch->scratch(), dispatch->flops(), dispatch->bytes()})
       if (id >= 0)
         visit(uint32_t(id));
+    for (uint32_t i = 0; i < lengthOf(dispatch->maps()); ++i)
+      for (uint32_t id : valuesOf(*dispatch->maps()->Get(i)))
+        visit(id);
     if (const LibraryCall *library = dispatch->library()) {
       for (uint32_t i = 0; i < lengthOf(library->operands()); ++i)
         operand(*library->operands()->Get(i));

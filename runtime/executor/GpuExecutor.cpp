@@ -153,20 +153,52 @@ Status GpuExecutor::issue(const Run &run, const LaunchList &list, size_t index,
                        {parameters_.data(), parameters_.size()});
 }
 
+void GpuExecutor::appendParameters(const Dispatch &dispatch,
+                                   Span<void *const> pointers,
+                                   Span<const int64_t> sizes,
+                                   std::vector<uint64_t> &parameters) {
+  const size_t begin = parameters.size();
+  for (uint32_t i = 0; i < lengthOf(dispatch.operands()); ++i)
+    parameters.push_back(reinterpret_cast<uint64_t>(pointers[i]));
+  const uint32_t size_count = lengthOf(dispatch.sizes());
+  for (uint32_t i = 0; i < size_count; ++i)
+    parameters.push_back(uint64_t(sizes[i]));
+  if (size_count == 0)
+    parameters.push_back(0);
+  const uint32_t map_count = lengthOf(dispatch.maps());
+  if (map_count == 0)
+    return;
+  const size_t are_mapped = parameters.size();
+  parameters.push_back(1);
+  constexpr size_t words = sizeof(cuda::TensorMap) / sizeof(uint64_t),
+                   aligned = alignof(cuda::TensorMap) / sizeof(uint64_t);
+  parameters.resize(begin + (parameters.size() - begin + aligned - 1) /
+                                aligned * aligned);
+  // The last of what a launch has.
+  constexpr size_t each = kMapValues;
+  const int64_t *values = sizes.data() + sizes.size() - map_count * each;
+  for (uint32_t i = 0; i < map_count; ++i) {
+    const TensorMap &map = *dispatch.maps()->Get(i);
+    const cuda::TensorMap *made = maps_.find(
+        *gpu_->device(), &map,
+        {static_cast<uint8_t *>(pointers[map.operand()]), values[0], values[1],
+         values[2], values[3], values[4], values[5], map.box_rows()});
+    values += each;
+    if (made)
+      parameters.insert(parameters.end(), made->words, made->words + words);
+    else
+      parameters.resize(parameters.size() + words);
+    if (!made)
+      parameters[are_mapped] = 0;
+  }
+}
+
 Status GpuExecutor::describe(const LaunchList &list, size_t index,
                              const Dispatch &dispatch, cuda::Function &function,
                              cuda::Grid &grid,
-                             std::vector<uint64_t> &parameters) const {
-  // Arguments in codegen/cuda/kernels/Abi.cuh: addresses, then sizes, of which
-  // there is always one.
-  Span<void *const> pointers = list.pointersOf(index);
-  for (uint32_t i = 0; i < lengthOf(dispatch.operands()); ++i)
-    parameters.push_back(reinterpret_cast<uint64_t>(pointers[i]));
-  uint32_t count = lengthOf(dispatch.sizes());
-  for (uint32_t i = 0; i < count; ++i)
-    parameters.push_back(uint64_t(list.sizesOf(index)[i]));
-  if (count == 0)
-    parameters.push_back(0);
+                             std::vector<uint64_t> &parameters) {
+  appendParameters(dispatch, list.pointersOf(index), list.sizesOf(index),
+                   parameters);
   const Launch &launch = list.launches()[index];
   const GpuProgram::Function &kernel = gpu_->function(dispatch.kernel());
   function = kernel.handle;

@@ -14,6 +14,7 @@
 #define MMCC_RUNTIME_EXECUTOR_GPUEXECUTOR_H
 
 #include "runtime/device/cuda/Graph.h"
+#include "runtime/device/cuda/TensorMap.h"
 #include "runtime/executor/EntryProgram.h"
 #include "runtime/executor/GpuProgram.h"
 #include "runtime/executor/LaunchList.h"
@@ -98,7 +99,12 @@ private:
   /// What a launch of a kernel is, its parameters at the end of `parameters`.
   Status describe(const LaunchList &list, size_t launch,
                   const schema::Dispatch &dispatch, cuda::Function &function,
-                  cuda::Grid &grid, std::vector<uint64_t> &parameters) const;
+                  cuda::Grid &grid, std::vector<uint64_t> &parameters);
+  /// Arguments in codegen/cuda/kernels/Abi.cuh: addresses, then sizes, of which
+  /// there is always one, then maps if there are any.
+  void appendParameters(const schema::Dispatch &dispatch,
+                        Span<void *const> pointers, Span<const int64_t> sizes,
+                        std::vector<uint64_t> &parameters);
   /// How the library does a launch, its arguments at the end of `arguments`;
   /// null: it is the kernel's.
   Status findMatmul(const LaunchList &list, size_t launch,
@@ -125,6 +131,7 @@ private:
   std::vector<uint64_t> parameters_;     // of one launch
   std::vector<uint8_t> recorded_now_;    // events, in the current run
   cuda::KernelList kernels_;             // of a run
+  cuda::TensorMaps maps_;                // by schema::TensorMap
   std::vector<uint32_t> last_, event_kernels_;
   const Run *last_run_ = nullptr;
   bool waits_each_ = false, has_graphs_ = true;

@@ -111,6 +111,13 @@ Status LaunchList::dispatch(const ResolveContext &context,
   }
   if (dispatch.library())
     MMCC_RETURN_IF_ERROR(library(context, *dispatch.library(), launch));
+  for (uint32_t i = 0; i < lengthOf(dispatch.maps()); ++i)
+    for (uint32_t id : valuesOf(*dispatch.maps()->Get(i))) {
+      int64_t value = 0;
+      if (!context.values.get(id, value))
+        return invalid("a map's extent overflows");
+      addSize(value);
+    }
   constexpr int64_t max_scratch = int64_t(1) << 30;
   int64_t scratch = 0;
   if (dispatch.scratch() >= 0 &&

@@ -93,6 +93,7 @@ public:
   const std::vector<Launch> &launches() const { return launches_; }
   /// What place() has made of a launch's operands.
   Span<void *const> pointersOf(size_t launch) const;
+  /// Its sizes, and behind them the values of its maps (valuesOf).
   Span<const int64_t> sizesOf(size_t launch) const;
 
 private:

@@ -153,6 +153,15 @@ Status CommandVerifier::dispatch(const Dispatch &dispatch) {
   MMCC_RETURN_IF_ERROR(optionalExpression(dispatch.bytes(), "the traffic"));
   if (dispatch.library())
     MMCC_RETURN_IF_ERROR(library(*dispatch.library()));
+  for (uint32_t i = 0; i < lengthOf(dispatch.maps()); ++i) {
+    const TensorMap &map = *dispatch.maps()->Get(i);
+    if (map.operand() >= lengthOf(dispatch.operands()))
+      return error("a map's operand does not exist");
+    if (map.box_rows() == 0 || map.box_rows() > kMostBoxRows)
+      return error("a map's box is impossible");
+    for (uint32_t id : valuesOf(map))
+      MMCC_RETURN_IF_ERROR(expression(id, "a map's extent"));
+  }
   return sizes(dispatch.sizes());
 }
 

@@ -25,8 +25,8 @@ static std::string_view viewOf(const flatbuffers::String *text) {
 }
 
 static Status verifyFeatures(const Program &program) {
-  static constexpr std::string_view known[] = {"branch",   "loop",  "streams",
-                                               "absences", "state", "columns"};
+  static constexpr std::string_view known[] = {
+      "branch", "loop", "streams", "absences", "state", "columns", "maps"};
   if (program.revision() == 0 || program.revision() > kKnownRevision)
     return {Code::unsupported,
             "the program has revision " + std::to_string(program.revision()) +

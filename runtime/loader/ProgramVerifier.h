@@ -15,14 +15,16 @@
 #include "runtime/core/Status.h"
 #include "runtime/schema/program_generated.h"
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
 namespace mmcc::runtime {
 
 constexpr uint32_t kMaxRank = 16;
-constexpr uint32_t kKnownRevision = 4;
+constexpr uint32_t kKnownRevision = 5;
 constexpr uint32_t kMaxStreams = 64;
+constexpr uint32_t kMostBoxRows = 256;
 
 /// Segments must lie in [segments_begin, segments_end) of the file.
 Status verifyProgram(const schema::Program &program, uint64_t segments_begin,
@@ -45,6 +47,13 @@ Status verifyAbsences(const schema::Program &program,
 /// gives its value, counted from 1; 0 for a symbol that is known at the call.
 /// A command's stage is the number of DefineSymbol commands before it.
 std::vector<uint32_t> symbolStages(const schema::Entry &entry);
+
+/// A map's expressions, in the order of the schema.
+constexpr size_t kMapValues = 6;
+inline std::array<uint32_t, kMapValues> valuesOf(const schema::TensorMap &map) {
+  return {map.offset(),  map.length(),    map.rows(),
+          map.batches(), map.row_pitch(), map.batch_pitch()};
+}
 
 /// FlatBuffers' own verifier looks at the alignment of a vector's length only.
 template <typename T>

@@ -26,13 +26,16 @@ Program::Program(const std::string &kernels, const std::string &level) {
     message += d.str() + "\n";
     return mlir::success();
   });
-  std::string text =
-      "plan.variant \"cpu:" + level + "\" {\n" + kernels + "\n}\n";
+  const bool isCuda = level == kCuda || level == kHopper;
+  const std::string target = level == kCuda     ? "cuda:sm_80"
+                             : level == kHopper ? "cuda:sm_90a"
+                                                : "cpu:" + level;
+  std::string text = "plan.variant \"" + target + "\" {\n" + kernels + "\n}\n";
   auto module = mlir::parseSourceString<mlir::ModuleOp>(text, &context);
   if (!module)
     return;
   auto variant = *module->getBody()->getOps<plan::VariantOp>().begin();
-  if (level == kCuda) {
+  if (isCuda) {
     auto kernels = std::make_unique<HostKernels>(variant);
     message += kernels->message;
     if (message.empty())

@@ -22,6 +22,8 @@ namespace mmcc::test {
 
 /// Stands for a GPU among the levels: CUDA C++ that a CPU runs (HostKernels.h).
 inline constexpr const char *kCuda = "cuda";
+/// The same by Hopper's instructions.
+inline constexpr const char *kHopper = "hopper";
 
 /// Kernels compiled for one level and mapped executable.
 class Program {

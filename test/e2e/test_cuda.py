@@ -90,6 +90,29 @@ def test_narrow_numbers(name, options, tools, tmp_path, fake_gpu):
             assert np.abs(gpu[key] - want).max() <= from_pytorch * most, key
 
 
+HOPPER = ["bert_base", "swin_t", "vit_b16", "whisper_enc", "w2v2_conformer.legacy"]
+
+
+@pytest.mark.parametrize("name", HOPPER)
+def test_products_of_warpgroups(name, tools, tmp_path, fake_gpu, monkeypatch):
+    """Hopper's instructions on operands that its copier brings, or threads where it cannot: the same bytes."""
+    inputs, expected = case(name)
+    monkeypatch.setenv("FAKE_CUDA_CAPABILITY", "9.0")
+    arguments = [TINY / f"{name}.onnx", tmp_path / "m.mmcc", "--kv=off", "--precision=bf16"]
+    tools.compile(*arguments, "--target=cpu:x86-64-v3", "--target=cuda:sm_90a")
+    assert "maps" in json.loads(tools.call("mmcc", "inspect", tmp_path / "m.mmcc", "--json").stdout)["features"]
+    gpu, cpu = (tools.run(tmp_path / "m.mmcc", inputs, tmp_path, "--device", device) for device in ("cuda", "cpu"))
+    from_pytorch, from_cpu = NARROW["--precision=bf16"]
+    for key, want in expected.items():
+        most = np.abs(want).max()
+        assert np.abs(gpu[key] - cpu[key]).max() <= from_cpu * most, key
+        assert np.abs(gpu[key] - want).max() <= from_pytorch * most, key
+    monkeypatch.setenv("FAKE_CUDA_FAIL", "cuTensorMapEncodeTiled:all")
+    by_threads = tools.run(tmp_path / "m.mmcc", inputs, tmp_path, "--device", "cuda")
+    for key in expected:
+        assert by_threads[key].tobytes() == gpu[key].tobytes(), key
+
+
 def test_the_shipped_model_reads_handwriting(tools, tmp_path, fake_gpu):
     folder = ROOT / "models" / "digits_clip"
     sys.path.insert(0, str(folder))
@@ -233,13 +256,15 @@ def resources(cubin: Path) -> dict[str, int]:
     return {key: int(value) for key, value in re.findall(r"(REG|STACK|SHARED|LOCAL):(\d+)", said.stdout)}
 
 
-def check_resources(cubin: Path, row: str) -> None:
+def check_resources(cubin: Path, row: str, limits=None) -> None:
     usage = resources(cubin)
-    registers, shared, stack = RESOURCES[row]
+    registers, shared, stack = limits or RESOURCES[row]
     assert usage["REG"] <= registers and usage["SHARED"] <= shared and usage["STACK"] <= stack, (cubin, usage)
     assert usage["LOCAL"] == 0, (cubin, usage)
 
 
+# The same of the row's form for sm_90a, two blocks of which are to be in a multiprocessor.
+HOPPER_RESOURCES = (128, 8192, 0)
 # The instructions that each row is for.
 INSTRUCTIONS = {
     "gemm_bf16_bf16": ["HMMA.16816.F32.BF16", "LDSM.16.M88.4", "LDGSTS.E.BYPASS.128"],
@@ -284,6 +309,28 @@ def test_steps_read_keys_by_16_bytes(tools, tmp_path):
         assert usage["REG"] <= 128 and usage["STACK"] <= 160 and usage["LOCAL"] == 0, (cubin, usage)
         said = subprocess.run([TOOLKIT / "cuobjdump", "-sass", cubin], capture_output=True, text=True, check=True, env=os.environ | path)
         assert re.search(r"LDG?\.E\.128", said.stdout), cubin
+
+
+def test_warpgroups_are_used(tools, tmp_path):
+    """What nvcc makes of them for sm_90a: neither do products wait for each other, nor threads bring what the copier can."""
+    tools.compile(TINY / "vit_b16.onnx", tmp_path / "m.mmcc", "--target=cuda:sm_90a", f"--dump-code={tmp_path}", "--precision=bf16")
+    assert "maps" in json.loads(tools.call("mmcc", "inspect", tmp_path / "m.mmcc", "--json").stdout)["features"]
+    path = {"PATH": f"{TOOLKIT}:{os.environ['PATH']}"}
+    seen = 0
+    for source in (tmp_path / "cuda-sm_90a").glob("gemm_bf16_bf16_*.cu"):
+        if "<8, 16" in source.read_text():
+            continue
+        seen += 1
+        check_resources(source.with_suffix(".cubin"), "gemm_bf16_bf16", HOPPER_RESOURCES)
+        said = subprocess.run([TOOLKIT / "cuobjdump", "-sass", source.with_suffix(".cubin")], capture_output=True, text=True, check=True, env=os.environ | path)
+        for instruction in ["HGMMA.64x", "UTMALDG.3D", "SYNCS.PHASECHK", "LDGSTS.E.BYPASS.128", "FENCE.VIEW.ASYNC"]:
+            assert instruction in said.stdout, (source, instruction)
+        assert "HMMA.16816" not in said.stdout
+        # ptxas says when it lets one product end before the next begins.
+        arguments = ["-cubin", "-arch=sm_90a", "-std=c++17", "-O3", "-Xptxas", "-v", "-I", ROOT / "codegen" / "cuda" / "kernels", source]
+        said = subprocess.run([TOOLKIT / "nvcc", *arguments, "-o", tmp_path / "k.cubin"], capture_output=True, text=True, check=True)
+        assert "serialized" not in said.stderr + said.stdout, (source, said.stderr)
+    assert seen
 
 
 @pytest.mark.parametrize("name", ["convnext_t", "swin_t"])

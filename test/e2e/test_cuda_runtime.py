@@ -241,6 +241,10 @@ static_assert(ours::kMajor == CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR && ou
 static_assert(ours::kStreamNonBlocking == CU_STREAM_NON_BLOCKING && ours::kCaptureOfThread == CU_STREAM_CAPTURE_MODE_THREAD_LOCAL);
 static_assert(ours::kEventDefault == CU_EVENT_DEFAULT && ours::kEventDisableTiming == CU_EVENT_DISABLE_TIMING);
 static_assert(ours::kPointerMemoryType == CU_POINTER_ATTRIBUTE_MEMORY_TYPE && ours::kMemoryTypeDevice == CU_MEMORYTYPE_DEVICE);
+static_assert(ours::kMapBytes == CU_TENSOR_MAP_DATA_TYPE_UINT8 && ours::kMapPlain == CU_TENSOR_MAP_INTERLEAVE_NONE);
+static_assert(ours::kMapSwizzle128 == CU_TENSOR_MAP_SWIZZLE_128B && ours::kMapFetch256 == CU_TENSOR_MAP_L2_PROMOTION_L2_256B);
+static_assert(ours::kMapZeros == CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+static_assert(sizeof(ours::TensorMap) == sizeof(CUtensorMap) && alignof(ours::TensorMap) == alignof(CUtensorMap));
 static_assert(ours::kMostDynamicShared == CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES);
 static_assert(sizeof(ours::KernelNodeParams) == sizeof(CUDA_KERNEL_NODE_PARAMS));
 static_assert(offsetof(ours::KernelNodeParams, shared_bytes) == offsetof(CUDA_KERNEL_NODE_PARAMS, sharedMemBytes));

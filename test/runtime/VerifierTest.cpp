@@ -56,7 +56,7 @@ DispatchT &dispatchOf(TestArtifact &t) {
 }
 
 TEST(Verifier, program) {
-  expectRefused([](TestArtifact &t) { t.program.revision = 5; }, "revision 5",
+  expectRefused([](TestArtifact &t) { t.program.revision = 6; }, "revision 6",
                 MMCC_UNSUPPORTED);
   expectRefused([](TestArtifact &t) { t.program.features = {"teleport"}; },
                 "teleport", MMCC_UNSUPPORTED);
@@ -309,6 +309,30 @@ TEST(Verifier, states) {
         t.entry().symbols[0]->input = 1;
       },
       "comes from a state that does not exist");
+}
+
+TEST(Verifier, maps) {
+  auto expectMapRefused = [](const std::function<void(TensorMapT &)> &lie,
+                             const std::string &expected) {
+    expectRefused(
+        [&](TestArtifact &t) {
+          auto map = std::make_unique<TensorMapT>();
+          map->box_rows = 64;
+          lie(*map);
+          dispatchOf(t).maps.push_back(std::move(map));
+        },
+        "command 0: " + expected);
+  };
+  expectMapRefused([](TensorMapT &map) { map.operand = 3; },
+                   "a map's operand does not exist");
+  for (uint32_t rows : {0, 257})
+    expectMapRefused([=](TensorMapT &map) { map.box_rows = rows; },
+                     "a map's box is impossible");
+  for (auto extent :
+       {&TensorMapT::offset, &TensorMapT::length, &TensorMapT::rows,
+        &TensorMapT::batches, &TensorMapT::row_pitch, &TensorMapT::batch_pitch})
+    expectMapRefused([=](TensorMapT &map) { map.*extent = 1000; },
+                     "a map's extent is an expression that does not exist");
 }
 
 TEST(Verifier, fills_never_reach_an_input) {

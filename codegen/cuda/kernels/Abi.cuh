@@ -10,6 +10,9 @@
 //       ...
 //     }
 //
+// Kernels for Hopper may have maps behind that, of tensors that the GPU's
+// copier brings (schema: Dispatch.maps); addresses may be such that it cannot.
+//
 // The layout of Arguments is part of the artifact format.
 //
 //===----------------------------------------------------------------------===//
@@ -21,6 +24,11 @@
 
 namespace mmcc {
 
+/// CUtensorMap: what it has in it the driver and the GPU know.
+struct alignas(128) TensorMap {
+  uint64_t words[16];
+};
+
 template <int Buffers, int Sizes> struct Arguments {
   void *buffers[Buffers];
   int64_t sizes[Sizes ? Sizes : 1];
@@ -28,6 +36,16 @@ template <int Buffers, int Sizes> struct Arguments {
   template <typename T> __device__ T *buffer(int i) const {
     return static_cast<T *>(buffers[i]);
   }
+  __device__ const TensorMap *maps() const { return nullptr; }
+};
+
+template <int Buffers, int Sizes, int Maps>
+struct MappedArguments : Arguments<Buffers, Sizes> {
+  int64_t areMapped;
+  TensorMap all[Maps];
+
+  /// Null if they are not to be used.
+  __device__ const TensorMap *maps() const { return areMapped ? all : nullptr; }
 };
 
 } // namespace mmcc

@@ -37,6 +37,22 @@ constexpr int64_t tensorSharedBytes(int64_t m_block, int64_t n_block) {
   return kTensorStages * 4 * 20 * (m_block + tileColumns(n_block));
 }
 
+/// Stages of such a tile on Hopper (WarpgroupTile.cuh), whose rows and columns
+/// are lines of 128 bytes: at most four, and what lets two blocks share a
+/// multiprocessor, which has 227 KiB.
+constexpr int warpgroupStages(int64_t rows, int64_t columns) {
+  const int64_t most = (96 << 10) / ((rows + columns) * 128);
+  return most < 4 ? int(most) : 4;
+}
+/// Their shared memory, what aligns the first to 1024 bytes, and barriers.
+constexpr int64_t warpgroupSharedBytes(int64_t m_block, int64_t n_block) {
+  if (m_block <= kFewRows)
+    return 0;
+  const int64_t columns = tileColumns(n_block);
+  return 64 + 1024 +
+         warpgroupStages(m_block, columns) * (m_block + columns) * 128;
+}
+
 /// Rows and columns of a cell.
 struct Cell {
   int64_t rows, columns;

@@ -38,6 +38,11 @@ struct ByteProduct {
     }
     return a;
   }
+  template <int Count>
+  __device__ StoredRows<Count> storedRows(int64_t m0) const {
+    return {reinterpret_cast<const char *>(rows + m0 * a_row), a_row, M - m0,
+            K};
+  }
   /// Scale of row m at depth k.
   __device__ float rowScale(int64_t m, int64_t k) const {
     return rowScales[m * s_row + k / a_block];
@@ -60,8 +65,7 @@ __device__ void byteCell(const ByteProduct &p, MakeB makeB, Out out) {
   const int64_t n0 = int64_t(blockIdx.x) * kColumns;
   if (n0 >= p.N)
     return;
-  StoredRows<MBlock> a{reinterpret_cast<const char *>(p.rows + m0 * p.a_row),
-                       p.a_row, p.M - m0, p.K};
+  auto a = p.storedRows<MBlock>(m0);
   auto b = makeB(n0);
   TensorSums<int32_t, MBlock, kColumns> integers;
   TensorSums<float, MBlock, kColumns> sums;
@@ -216,26 +220,41 @@ struct GemmI8I8Params {
       m_block, n_block, limited;
 };
 
-/// The weight is in columns.
+/// The weight is in columns; maps as in warpgroupCell.
 template <int MBlock, int NBlock, typename Post>
 __device__ void
 gemmBytes(const int8_t *__restrict__ a, const float *__restrict__ a_scale,
           const void *__restrict__ w, const float *__restrict__ scale,
           const float *__restrict__ zero, const float *__restrict__ /*sums*/,
-          const GemmI8I8Params &p, Post post) {
+          const GemmI8I8Params &p, [[maybe_unused]] const TensorMap *maps,
+          Post post) {
   const int64_t batch = blockIdx.z;
   const ByteProduct product(a, a_scale, scale, zero, p);
   auto out = [&](int64_t m, int64_t n, float sum) { post(batch, m, n, sum); };
   if (takesFewColumns<MBlock, NBlock>(p.M, p.N, p.K, w, FewByteRows{product},
                                       out))
     return;
-  if constexpr (MBlock > kFewRows)
-    byteCell<MBlock, NBlock>(
-        product,
-        [&](int64_t n0) {
-          return storedColumns<kTileColumns<NBlock>>(w, n0, p.N, p.K);
-        },
-        out);
+  if constexpr (MBlock > kFewRows) {
+    auto makeB = [&](int64_t n0) {
+      return storedColumns<kTileColumns<NBlock>>(w, n0, p.N, p.K);
+    };
+#ifdef MMCC_WARPGROUPS
+    // Scales that reach over all of K are the last thing.
+    if (p.group == p.K && p.a_block == p.K && !p.zeros) {
+      warpgroupCell<ByteMath, MBlock, kTileColumns<NBlock>>(
+          p.M, p.N, p.K,
+          [&](int64_t m0) { return product.storedRows<MBlock>(m0); }, makeB,
+          maps,
+          [&](int64_t m, int64_t n, int32_t sum) {
+            out(m, n,
+                float(sum) *
+                    (product.rowScale(m, 0) * product.scales.scaleOf(0, n)));
+          });
+      return;
+    }
+#endif
+    byteCell<MBlock, NBlock>(product, makeB, out);
+  }
 }
 
 } // namespace mmcc

@@ -18,6 +18,9 @@
   X(TensorTile)                                                                \
   X(Panels)                                                                    \
   X(FewRows)                                                                   \
+  X(WarpgroupMma)                                                              \
+  X(BulkCopy)                                                                  \
+  X(WarpgroupTile)                                                             \
   X(FewColumns)                                                                \
   X(Gemm)                                                                      \
   X(TensorGemm)                                                                \

@@ -17,6 +17,7 @@
 
 #include "FewColumns.cuh"
 #include "Gemm.cuh"
+#include "WarpgroupTile.cuh"
 
 namespace mmcc {
 
@@ -58,11 +59,12 @@ __device__ void tensorCell(int64_t rows, int64_t columns, int64_t depth,
 //===----------------------------------------------------------------------===//
 
 /// Rows of T by a weight of T in columns, both multiplied as they are.
-/// FewRows are T's rows for few rows.
+/// FewRows are T's rows for few rows; maps as in warpgroupCell.
 template <typename Math, typename FewRows, int MBlock, int NBlock, typename T,
           typename Post>
 __device__ void storedGemm(const T *__restrict__ a, const T *__restrict__ w,
-                           const GemmParams &p, Post post) {
+                           const GemmParams &p,
+                           [[maybe_unused]] const TensorMap *maps, Post post) {
   constexpr int64_t kBytes = sizeof(T);
   const int64_t batch = blockIdx.z;
   const T *rows = a + batch * p.a_batch;
@@ -70,30 +72,35 @@ __device__ void storedGemm(const T *__restrict__ a, const T *__restrict__ w,
   if (takesFewColumns<MBlock, NBlock>(p.M, p.N, p.K * kBytes, w,
                                       FewRows{rows, p.a_row, p.K}, out))
     return;
-  if constexpr (MBlock > kFewRows)
-    tensorCell<Math, MBlock, NBlock>(
-        p.M, p.N, p.K,
-        [&](int64_t m0) {
-          return StoredRows<MBlock>{
-              reinterpret_cast<const char *>(rows + m0 * p.a_row),
-              p.a_row * kBytes, p.M - m0, p.K * kBytes};
-        },
-        [&](int64_t n0) {
-          return storedColumns<kTileColumns<NBlock>>(w, n0, p.N, p.K * kBytes);
-        },
-        out);
+  if constexpr (MBlock > kFewRows) {
+    auto makeA = [&](int64_t m0) {
+      return StoredRows<MBlock>{
+          reinterpret_cast<const char *>(rows + m0 * p.a_row), p.a_row * kBytes,
+          p.M - m0, p.K * kBytes};
+    };
+    auto makeB = [&](int64_t n0) {
+      return storedColumns<kTileColumns<NBlock>>(w, n0, p.N, p.K * kBytes);
+    };
+#ifdef MMCC_WARPGROUPS
+    if constexpr (std::is_same_v<Math, Bf16Math>)
+      return warpgroupCell<Math, MBlock, kTileColumns<NBlock>>(
+          p.M, p.N, p.K * kBytes, makeA, makeB, maps, out);
+#endif
+    tensorCell<Math, MBlock, NBlock>(p.M, p.N, p.K, makeA, makeB, out);
+  }
 }
 
 template <int MBlock, int NBlock, typename Post>
 __device__ void gemmBf16(const bf16 *__restrict__ a, const bf16 *__restrict__ w,
-                         const GemmParams &p, Post post) {
-  storedGemm<Bf16Math, FewBf16Rows, MBlock, NBlock>(a, w, p, post);
+                         const GemmParams &p, const TensorMap *maps,
+                         Post post) {
+  storedGemm<Bf16Math, FewBf16Rows, MBlock, NBlock>(a, w, p, maps, post);
 }
 template <int MBlock, int NBlock, typename Post>
 __device__ void gemmTf32(const float *__restrict__ a,
                          const float *__restrict__ w, const GemmParams &p,
                          Post post) {
-  storedGemm<RoundingTf32Math, FewF32Rows, MBlock, NBlock>(a, w, p, post);
+  storedGemm<RoundingTf32Math, FewF32Rows, MBlock, NBlock>(a, w, p, nullptr, post);
 }
 
 //===----------------------------------------------------------------------===//

@@ -28,6 +28,11 @@ using Graph = struct GraphTag *;
 using GraphExec = struct GraphExecTag *;
 using GraphNode = struct GraphNodeTag *;
 
+/// CUtensorMap.
+struct alignas(128) TensorMap {
+  uint64_t words[16];
+};
+
 /// CUDA_KERNEL_NODE_PARAMS_v2.
 struct KernelNodeParams {
   Function function;
@@ -45,6 +50,10 @@ constexpr unsigned kEventDefault = 0, kEventDisableTiming = 2;
 constexpr int kPointerMemoryType = 2;
 constexpr unsigned kMemoryTypeDevice = 2;
 constexpr int kMostDynamicShared = 8; // of a function
+// Of a tensor map: bytes, whose pieces of 16 trade places in each 128, and
+// which are fetched by 256.
+constexpr int kMapBytes = 0, kMapPlain = 0, kMapSwizzle128 = 3,
+              kMapFetch256 = 3, kMapZeros = 0;
 // What precedes the address and the size of all parameters together.
 constexpr uintptr_t kLaunchParameters = 1, kLaunchParameterBytes = 2;
 
@@ -102,6 +111,11 @@ constexpr uintptr_t kLaunchParameters = 1, kLaunchParameterBytes = 2;
     (Function * function, Module module, const char *name))                    \
   X(functionSetAttribute, "cuFuncSetAttribute",                                \
     (Function function, int attribute, int value))                             \
+  X(mapTensor, "cuTensorMapEncodeTiled",                                       \
+    (TensorMap * map, int type, uint32_t rank, void *address,                  \
+     const uint64_t *dims, const uint64_t *strides, const uint32_t *box,       \
+     const uint32_t *steps, int interleave, int swizzle, int promotion,        \
+     int fill))                                                                \
   X(launch, "cuLaunchKernel",                                                  \
     (Function function, unsigned grid_x, unsigned grid_y, unsigned grid_z,     \
      unsigned block_x, unsigned block_y, unsigned block_z,                     \

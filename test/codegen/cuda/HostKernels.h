@@ -9,14 +9,23 @@
 #ifndef MMCC_TEST_CODEGEN_CUDA_HOSTKERNELS_H
 #define MMCC_TEST_CODEGEN_CUDA_HOSTKERNELS_H
 
+#include "codegen/cuda/KernelSource.h"
 #include "dialects/plan/Plan.h"
 
 #include <array>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
 
 namespace mmcc::test {
+
+/// A plan::KernelMap that outlives its context: values of sizes.
+struct HostMap {
+  using Value = std::function<int64_t(const std::vector<int64_t> &)>;
+  unsigned operand, boxRows;
+  Value offset, length, rows, batches, rowPitch, batchPitch;
+};
 
 class HostKernels {
 public:
@@ -37,9 +46,10 @@ private:
     void (*function)(const void *);
     unsigned threads;
     size_t sharedBytes;
+    std::vector<HostMap> maps;
   };
-  bool load(const std::string &name, const std::string &source,
-            unsigned threads, size_t sharedBytes);
+  bool load(const std::string &name, const cuda::KernelSource &source,
+            bool hasWarpgroups);
 
   std::string folder;
   std::map<std::string, Loaded> kernels;

@@ -15,10 +15,11 @@
 //
 // FAKE_CUDA_DEVICES, FAKE_CUDA_CAPABILITY ("9.0") and FAKE_CUDA_MEMORY (bytes)
 // say what the machine has; FAKE_CUDA_FAIL=SYMBOL:N fails the Nth call of a
-// function, FAKE_CUDA_FAULT=N the Nth kernel while it runs.
+// function, or with "all" each, FAKE_CUDA_FAULT=N the Nth kernel while it runs.
 //
 //===----------------------------------------------------------------------===//
 
+#include "test/codegen/cuda/shim/FakeTensorMap.h"
 #include "test/runtime/cuda/FakeMemory.h"
 #include "test/runtime/cuda/FakeStreams.h"
 
@@ -90,8 +91,10 @@ bool isToFail(const char *symbol) {
   static const std::string wanted = setting("FAKE_CUDA_FAIL", "");
   static int calls = 0;
   size_t colon = wanted.find(':');
-  return colon != std::string::npos && wanted.substr(0, colon) == symbol &&
-         ++calls == std::stoi(wanted.substr(colon + 1));
+  if (colon == std::string::npos || wanted.substr(0, colon) != symbol)
+    return false;
+  const std::string which = wanted.substr(colon + 1);
+  return which == "all" || ++calls == std::stoi(which);
 }
 
 /// What every call does first.
@@ -495,6 +498,41 @@ FAKE cuLaunchKernel(Function *function, unsigned grid_x, unsigned grid_y,
   const unsigned block[] = {block_x, block_y, block_z};
   Work work = launchOf(function, grid, block, shared, parameters, extra);
   return work ? machine().streams.add(stream, std::move(work)) : kInvalidValue;
+}
+
+/// Three dimensions of bytes, as the runtime maps them; of these the rules of
+/// cuda.h.
+FAKE cuTensorMapEncodeTiled(void *map, int type, uint32_t rank, void *address,
+                            const uint64_t *dims, const uint64_t *strides,
+                            const uint32_t *box, const uint32_t *steps,
+                            int interleave, int swizzle, int promotion,
+                            int fill) {
+  ENTER();
+  bool good = reinterpret_cast<uintptr_t>(map) % 128 == 0 && type == 0 &&
+              rank == 3 && reinterpret_cast<uintptr_t>(address) % 16 == 0 &&
+              interleave == 0 && swizzle >= 0 && swizzle <= 3 &&
+              promotion >= 0 && promotion <= 3 && fill == 0 &&
+              box[0] % 16 == 0 && machine().capability[0] >= '9';
+  for (int i = 0; i < 3; ++i)
+    good &= dims[i] > 0 && dims[i] <= uint64_t(1) << 32 && box[i] > 0 &&
+            box[i] <= 256 && steps[i] == 1;
+  for (int i = 0; i < 2; ++i)
+    good &= strides[i] % 16 == 0 && strides[i] < uint64_t(1) << 40 &&
+            strides[i] >= dims[i];
+  const uint32_t span = swizzle == 0 ? 0 : 16u << swizzle;
+  good &= strides[0] > 0 && strides[1] % strides[0] == 0 &&
+          (span == 0 || box[0] <= span);
+  if (!good)
+    return kInvalidValue;
+  mmcc::shim::FakeTensorMap made = {mmcc::shim::FakeTensorMap::kMagic,
+                                    reinterpret_cast<uint64_t>(address),
+                                    {dims[0], dims[1], dims[2]},
+                                    {strides[0], strides[1]},
+                                    {box[0], box[1], box[2]},
+                                    span,
+                                    {}};
+  std::memcpy(map, &made, sizeof(made));
+  return kSuccess;
 }
 
 /// CUDA_KERNEL_NODE_PARAMS_v2.

@@ -38,14 +38,17 @@
   }                                                                            \
   static void name##_body(const __VA_ARGS__ &args)
 
-
-/// As much as a launch may ask for.
+/// As much as a launch may ask for. It is aligned to 16 bytes and no more, as
+/// what a kernel declares comes before it.
 #define MMCC_DYNAMIC_SHARED(type, name)                                        \
-  alignas(16) static char name##_memory[mmcc_shim_most_shared];                \
+  alignas(1024) static char name##_memory[mmcc_shim_most_shared + 1024];       \
   static_assert(sizeof(type) <= mmcc_shim_most_shared);                        \
   mmcc_shim_check_shared(sizeof(type));                                        \
-  type &name = *reinterpret_cast<type *>(name##_memory)
+  mmcc::shim::dynamicShared() = name##_memory + mmcc_shim_shared_begin % 1024; \
+  type &name = *reinterpret_cast<type *>(mmcc::shim::dynamicShared())
 constexpr unsigned mmcc_shim_most_shared = 227 << 10;
+/// Its address among those of shared memory.
+constexpr unsigned mmcc_shim_shared_begin = (8 << 10) + 16;
 /// The launch must have asked for so many bytes.
 extern "C" void mmcc_shim_check_shared(uint64_t bytes);
 
@@ -58,12 +61,22 @@ struct Place {
   Position threadIdx, blockIdx, blockDim, gridDim;
 };
 
+/// Where the running kernel's dynamic shared memory is.
+inline char *&dynamicShared() {
+  static char *memory = nullptr;
+  return memory;
+}
+
 } // namespace mmcc::shim
 
 // Of the thread that runs. In Fibers.cpp.
 extern "C" mmcc::shim::Place *mmcc_shim_place();
 /// Waits for all threads of the block that have not returned.
 extern "C" void mmcc_shim_sync_block();
+/// Differs from block to block.
+extern "C" uint64_t mmcc_shim_block_number();
+/// Waits until somebody changes a number.
+extern "C" void mmcc_shim_wait_change(const uint64_t *number);
 /// Waits for the lanes of `mask`, all of which must name it; gives lane
 /// `from`'s `value`. Lanes that are not in the mask give the caller's own.
 extern "C" uint64_t mmcc_shim_exchange(unsigned mask, uint64_t value,

@@ -87,6 +87,7 @@ public:
 
   Fiber *current = nullptr;
   size_t sharedBytes = 0; // dynamic
+  uint64_t number = 0;    // of blocks that have run, and this one
 
   void syncBlock() {
     if (++block.arrived == alive)
@@ -104,6 +105,12 @@ public:
     const uint64_t result = mask >> from & 1 ? warp.values[from] : value;
     meet(warp, mask);
     return result;
+  }
+
+  void waitFor(const uint64_t &event) {
+    current->event = &event;
+    current->seen = event;
+    mmcc_shim_switch(&current->stack, scheduler);
   }
 
   void gather(const void *mine, unsigned bytes, char *all) {
@@ -129,11 +136,6 @@ private:
   void release(Meeting &meeting) {
     meeting.arrived = 0;
     ++meeting.count;
-  }
-  void waitFor(const uint64_t &event) {
-    current->event = &event;
-    current->seen = event;
-    mmcc_shim_switch(&current->stack, scheduler);
   }
   void meet(Warp &warp, unsigned mask) {
     const unsigned lane = 1u << current->place.threadIdx.x % 32;
@@ -205,6 +207,7 @@ void BlockRun::run(void (*function)(const void *), const void *arguments,
   kernel = function;
   parameters = arguments;
   alive = threads.x;
+  ++number;
   block = {};
   fibers.assign(threads.x, {});
   warps.assign((threads.x + 31) / 32, {});
@@ -258,6 +261,10 @@ extern "C" uint64_t mmcc_shim_exchange(unsigned mask, uint64_t value,
   return running().exchange(mask, value, from);
 }
 
+extern "C" uint64_t mmcc_shim_block_number() { return running().number; }
+extern "C" void mmcc_shim_wait_change(const uint64_t *number) {
+  running().waitFor(*number);
+}
 extern "C" void mmcc_shim_gather(const void *mine, unsigned bytes, void *all) {
   running().gather(mine, bytes, static_cast<char *>(all));
 }

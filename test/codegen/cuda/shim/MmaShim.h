@@ -2,8 +2,9 @@
 //
 // Takes the place of the instructions in codegen/cuda/kernels/Mma.cuh. Lanes
 // show each other their fragments and each computes its own sums. A copy is
-// carried out when its thread waits for it, not before: who reads without
-// waiting finds what was there.
+// carried out when its thread waits for it, and until then there is nothing
+// that makes sense: who reads without waiting, or still reads what was there,
+// finds NaN.
 //
 //===----------------------------------------------------------------------===//
 
@@ -13,6 +14,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <unordered_map>
 #include <vector>
 
 namespace mmcc {
@@ -41,23 +43,47 @@ inline void expect(bool good, const char *what) {
   std::abort();
 }
 
+/// Pieces of 16 bytes of shared memory that threads have written and that a
+/// warpgroup's products may not see yet.
+struct UnseenPieces {
+  std::unordered_map<uint64_t, unsigned> writers;
+  std::vector<uint64_t> ofThread[1024];
+};
+inline UnseenPieces &unseenPieces() {
+  static UnseenPieces pieces;
+  return pieces;
+}
+inline void writePiece(void *shared, const void *from, size_t bytes) {
+  std::memset(shared, 0, 16);
+  std::memcpy(shared, from, bytes);
+#ifdef MMCC_SHIM_WARPGROUPS
+  const uint64_t piece = reinterpret_cast<uint64_t>(shared) / 16;
+  unseenPieces().writers[piece] = threadIdx.x;
+  unseenPieces().ofThread[threadIdx.x].push_back(piece);
+#endif
+}
+
 } // namespace shim
+
+inline uint32_t sharedAddress(const void *shared) {
+  return mmcc_shim_shared_begin +
+         uint32_t(static_cast<const char *>(shared) - shim::dynamicShared());
+}
 
 inline void copyAsync(void *shared, const void *global, int bytes) {
   shim::expect(reinterpret_cast<uint64_t>(shared) % 16 == 0 &&
                    reinterpret_cast<uint64_t>(global) % 16 == 0 && bytes >= 0 &&
                    bytes <= 16,
                "a copy of 16 bytes is not aligned");
+  std::memset(shared, 0xff, 16);
   shim::pendingCopies().back().push_back({shared, global, bytes});
 }
 inline void commitCopies() { shim::pendingCopies().emplace_back(); }
 template <int Pending> void waitForCopies() {
   auto &groups = shim::pendingCopies();
   while (groups.size() > Pending + 1) {
-    for (const shim::Copy &copy : groups.front()) {
-      std::memset(copy.shared, 0, 16);
-      std::memcpy(copy.shared, copy.global, size_t(copy.bytes));
-    }
+    for (const shim::Copy &copy : groups.front())
+      shim::writePiece(copy.shared, copy.global, size_t(copy.bytes));
     groups.erase(groups.begin());
   }
 }
