@@ -12,6 +12,9 @@
 //     warps 4 .. 7   queries  64 .. 127     the same          keys 32 .. 63
 //                                                └─ joined at the end
 //
+// On Hopper, heads of 64 and 128 numbers and 128 queries a block are multiplied
+// by warpgroups, whose sums and fragments are those of their warps.
+//
 // While a tile is worked on the next is on its way to shared memory. Scores are
 // never stored: the sums of q k^T are, rounded, the fragment that v is
 // multiplied by.
@@ -21,18 +24,50 @@
 #ifndef MMCC_CODEGEN_CUDA_KERNELS_TENSORATTENTION_CUH
 #define MMCC_CODEGEN_CUDA_KERNELS_TENSORATTENTION_CUH
 
-#include "Mma.cuh"
 #include "StepAttention.cuh"
+#include "WarpgroupMma.cuh"
 
 namespace mmcc {
 
-/// Two tiles of keys and of values, rows as far apart as keeps matrices' rows
-/// in different banks; at the end what one half of the warps found.
-template <int Depth, int Width> union HeadTiles {
+/// Keys, or values, of `Size` numbers, as far apart as keeps matrices' rows in
+/// different banks.
+template <int Rows, int Size> struct PaddedRows {
+  alignas(16) uint16_t numbers[Rows][Size + 8];
+
+  __device__ void *at(int row, int d) { return &numbers[row][d]; }
+};
+
+#ifdef MMCC_WARPGROUPS
+/// 64 numbers are a line of WarpgroupMma.cuh, behind those of all rows the
+/// next.
+template <int Rows, int Size> struct RowsInLines {
+  alignas(kSwizzleBytes) char lines[Size / 64][Rows * kLineBytes];
+
+  __device__ void *at(int row, int d) {
+    return lines[d / 64] + pieceOffset(row, d % 64 / 8) + d % 8 * 2;
+  }
+};
+template <int Depth, int Width, int Queries>
+constexpr bool kIsOfWarpgroups =
+    Queries == 128 && Depth % 64 == 0 && Width % 64 == 0;
+template <bool OfWarpgroups, int Rows, int Size>
+using HeadTile = std::conditional_t<OfWarpgroups, RowsInLines<Rows, Size>,
+                                    PaddedRows<Rows, Size>>;
+#else
+template <int Depth, int Width, int Queries>
+constexpr bool kIsOfWarpgroups = false;
+template <bool OfWarpgroups, int Rows, int Size>
+using HeadTile = PaddedRows<Rows, Size>;
+#endif
+
+/// Two tiles of keys and of values; at the end what one half of the warps
+/// found.
+template <int Depth, int Width, int Queries> union HeadTiles {
   static constexpr int kKeys = 64;
+  static constexpr bool kOfWarpgroups = kIsOfWarpgroups<Depth, Width, Queries>;
   struct {
-    alignas(16) uint16_t k[2][kKeys][Depth + 8];
-    alignas(16) uint16_t v[2][kKeys][Width + 8];
+    HeadTile<kOfWarpgroups, kKeys, Depth> k[2];
+    HeadTile<kOfWarpgroups, kKeys, Width> v[2];
   } tile;
   struct {
     float result[64][Width + 1];
@@ -40,10 +75,23 @@ template <int Depth, int Width> union HeadTiles {
   } half;
 };
 
-static_assert(sizeof(HeadTiles<64, 32>) == cuda::attentionSharedBytes(64, 32) &&
-                  sizeof(HeadTiles<16, 128>) ==
-                      cuda::attentionSharedBytes(16, 128),
-              "what the launch asks for");
+/// All of a block's dynamic shared memory, which is aligned to 16 bytes only.
+template <int Depth, int Width, int Queries> struct HeadMemory {
+  using Tiles = HeadTiles<Depth, Width, Queries>;
+  static constexpr int64_t kBytes = cuda::attentionSharedBytes(Depth, Width);
+  static_assert(Tiles::kOfWarpgroups ? sizeof(Tiles) + 1024 <= kBytes
+                                     : sizeof(Tiles) == kBytes,
+                "what the launch asks for");
+  alignas(16) char bytes[kBytes];
+
+  __device__ Tiles &tiles() {
+#ifdef MMCC_WARPGROUPS
+    if constexpr (Tiles::kOfWarpgroups)
+      return inSwizzles<Tiles>(bytes);
+#endif
+    return *reinterpret_cast<Tiles *>(bytes);
+  }
+};
 
 /// Rows of a head in memory, `size` numbers each.
 template <typename T> struct HeadRows {
@@ -61,16 +109,15 @@ template <typename T> struct HeadRows {
   /// Begins to bring rows [first, end) to a tile of Size numbers a row, the
   /// rest 0: copies, or, if bytes are no multiples of 16 or have to be rounded,
   /// words.
-  template <int Rows, int Size>
-  __device__ void bring(uint16_t (&tile)[Rows][Size + 8], int64_t first,
-                        int64_t end) const {
+  template <int Rows, int Size, typename Tile>
+  __device__ void bring(Tile &tile, int64_t first, int64_t end) const {
     if constexpr (std::is_same_v<T, bf16>)
       if ((reinterpret_cast<uint64_t>(numbers) | uint64_t(stride * 2)) % 16 ==
           0) {
         for (int at = threadIdx.x; at < Rows * Size / 8; at += cuda::kThreads) {
           const int row = at / (Size / 8), d = at % (Size / 8) * 8;
           const bool isIn = first + row < end && d < size;
-          copyAsync(&tile[row][d],
+          copyAsync(tile.at(row, d),
                     numbers + (isIn ? (first + row) * stride + d : 0),
                     isIn ? int(least<int64_t>(size - d, 8)) * 2 : 0);
         }
@@ -78,7 +125,7 @@ template <typename T> struct HeadRows {
       }
     for (int at = threadIdx.x; at < Rows * Size / 2; at += cuda::kThreads) {
       const int row = at / (Size / 2), d = at % (Size / 2) * 2;
-      *reinterpret_cast<uint32_t *>(&tile[row][d]) =
+      *static_cast<uint32_t *>(tile.at(row, d)) =
           word(first + row, d, first + row < end);
     }
   }
@@ -123,7 +170,7 @@ template <int Depth, int Width, int Queries, typename T, typename Score,
           typename Post>
 class TensorQueryTile {
 public:
-  using Tiles = HeadTiles<Depth, Width>;
+  using Tiles = HeadTiles<Depth, Width, Queries>;
 
   __device__ TensorQueryTile(Tiles &tiles, const AttentionParams &p,
                              const HeadRows<T> &q, const HeadRows<T> &k,
@@ -152,13 +199,15 @@ public:
     for (; isThere; buffer ^= 1, now = next) {
       const bool hasNext = keys.next(next);
       waitForCopies<1>(); // this tile's keys; its values may be under way
+      show();
       __syncthreads(); // all threads' are there, and the other buffer is free
       begin(next, hasNext, buffer ^ 1);
       float weights[kAcross][4] = {};
       multiplyKeys(buffer, weights);
       takeWeights(now, weights);
       waitForCopies<2>(); // this tile's values
-      __syncthreads();    // all threads' are there
+      show();
+      __syncthreads(); // all threads' are there
       multiplyValues(buffer, weights);
       isThere = hasNext;
     }
@@ -273,8 +322,62 @@ private:
       }
   }
 
+#ifdef MMCC_WARPGROUPS
+  /// What this thread has brought, tensor cores may read after a barrier.
+  __device__ void show() {
+    if constexpr (Tiles::kOfWarpgroups)
+      fenceOperands();
+  }
+  /// multiplyKeys, by a warpgroup.
+  __device__ void multiplyKeysTogether(int buffer,
+                                       float (&scores)[kAcross][4]) {
+    auto &sums = reinterpret_cast<float(&)[kAcross * 4]>(scores);
+    beginProducts();
+#pragma unroll
+    for (int chunk = 0; chunk < Depth / 16; ++chunk)
+      multiplyRows(
+          sums, query[chunk],
+          operandAt(sharedAddress(tiles.tile.k[buffer].lines[chunk / 4]),
+                    chunk % 4 * kStepBytes),
+          chunk > 0);
+    commitProducts();
+    waitForProducts<0>();
+    takeSums(sums);
+  }
+  /// multiplyValues, likewise.
+  __device__ void multiplyValuesTogether(int buffer,
+                                         const float (&weights)[kAcross][4]) {
+    auto &sums = reinterpret_cast<float(&)[Width / 2]>(result);
+    uint32_t a[kAcross / 2][4];
+#pragma unroll
+    for (int pair = 0; pair < kAcross / 2; ++pair)
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        const auto &from = weights[pair * 2 + i / 2];
+        a[pair][i] = packBf16(from[i % 2 * 2], from[i % 2 * 2 + 1]);
+      }
+    const uint32_t values = sharedAddress(tiles.tile.v[buffer].lines[0]);
+    beginProducts();
+#pragma unroll
+    for (int pair = 0; pair < kAcross / 2; ++pair)
+      multiplyRowsAcross(
+          sums, a[pair],
+          acrossAt(values + pair * 16 * kLineBytes, Tiles::kKeys * kLineBytes),
+          true);
+    commitProducts();
+    waitForProducts<0>();
+    takeSums(sums);
+  }
+#else
+  __device__ void show() {}
+#endif
+
   /// scores += q k^T for this warp's keys of the tile.
   __device__ void multiplyKeys(int buffer, float (&scores)[kAcross][4]) {
+#ifdef MMCC_WARPGROUPS
+    if constexpr (Tiles::kOfWarpgroups)
+      return multiplyKeysTogether(buffer, scores);
+#endif
     const int lane = threadIdx.x % kWarp, first = firstKey();
 #pragma unroll
     for (int chunk = 0; chunk < Depth / 16; ++chunk)
@@ -283,8 +386,8 @@ private:
         // Matrices: keys 0-7 of words 0-3 and 4-7, then keys 8-15.
         uint32_t words[4];
         const int key = first + pair * 16 + lane / 16 * 8 + lane % 8;
-        loadMatrices(words,
-                     &tiles.tile.k[buffer][key][chunk * 16 + lane / 8 % 2 * 8]);
+        loadMatrices(
+            words, tiles.tile.k[buffer].at(key, chunk * 16 + lane / 8 % 2 * 8));
         multiplyBf16(scores[pair * 2], query[chunk], words[0], words[1]);
         multiplyBf16(scores[pair * 2 + 1], query[chunk], words[2], words[3]);
       }
@@ -293,6 +396,10 @@ private:
   /// result += weights v for the same keys.
   __device__ void multiplyValues(int buffer,
                                  const float (&weights)[kAcross][4]) {
+#ifdef MMCC_WARPGROUPS
+    if constexpr (Tiles::kOfWarpgroups)
+      return multiplyValuesTogether(buffer, weights);
+#endif
     const int lane = threadIdx.x % kWarp, first = firstKey();
 #pragma unroll
     for (int pair = 0; pair < kAcross / 2; ++pair) {
@@ -306,7 +413,7 @@ private:
         uint32_t words[4];
         const int key = first + pair * 16 + lane % 16;
         loadTransposed(words,
-                       &tiles.tile.v[buffer][key][c * 16 + lane / 16 * 8]);
+                       tiles.tile.v[buffer].at(key, c * 16 + lane / 16 * 8));
         multiplyBf16(result[c * 2], a, words[0], words[1]);
         multiplyBf16(result[c * 2 + 1], a, words[2], words[3]);
       }
@@ -364,11 +471,11 @@ private:
 template <int Depth, int Width, int Queries, typename T, typename Score,
           typename Post>
 __device__ void
-tensorAttention(HeadTiles<Depth, Width> &tiles, const T *__restrict__ q,
-                const T *__restrict__ k, const T *__restrict__ v,
-                const void *__restrict__ spans, const AttentionParams &p,
-                Score score, Post post) {
-  using Tiles = HeadTiles<Depth, Width>;
+tensorAttention(HeadTiles<Depth, Width, Queries> &tiles,
+                const T *__restrict__ q, const T *__restrict__ k,
+                const T *__restrict__ v, const void *__restrict__ spans,
+                const AttentionParams &p, Score score, Post post) {
+  using Tiles = HeadTiles<Depth, Width, Queries>;
   const AttentionCell cell(p);
   auto scoreOfHead = [&](int64_t i, int64_t j, float value) {
     return score(cell.batch, cell.head, i, j, value);
@@ -397,9 +504,10 @@ __device__ void
 tensorAttention(const T *__restrict__ q, const T *__restrict__ k,
                 const T *__restrict__ v, const void *__restrict__ spans,
                 const AttentionParams &p, Score score, Post post) {
-  using Tiles = HeadTiles<Depth, Width>;
-  MMCC_DYNAMIC_SHARED(Tiles, tiles);
-  tensorAttention<Depth, Width, Queries>(tiles, q, k, v, spans, p, score, post);
+  using Memory = HeadMemory<Depth, Width, Queries>;
+  MMCC_DYNAMIC_SHARED(Memory, memory);
+  tensorAttention<Depth, Width, Queries>(memory.tiles(), q, k, v, spans, p,
+                                         score, post);
 }
 
 template <typename Memory, int Depth, int Width>
@@ -417,7 +525,7 @@ stepTensorAttention(const float *__restrict__ q, const float *__restrict__ k,
                     Score score, Post post) {
   constexpr int kDepth = (Depth + 15) / 16 * 16,
                 kWidth = (Width + 15) / 16 * 16;
-  using Tiles = HeadTiles<kDepth, kWidth>;
+  using Tiles = HeadTiles<kDepth, kWidth, 64>;
   using Memory = StepMemory<Tiles, Depth, Width>;
   static_assert(isAskedForTensor<Memory, Depth, Width>);
   MMCC_DYNAMIC_SHARED(Memory, shared);
