@@ -1,5 +1,4 @@
-//===- BulkCopy.cuh - Boxes of memory that Hopper's copier brings
-//----------===//
+//===- BulkCopy.cuh - Boxes of memory that Hopper's copier brings ---------===//
 //
 // One thread asks for a box of rows, and a unit beside the multiprocessor
 // computes the addresses, writes zeros where the box is beyond the tensor, lets

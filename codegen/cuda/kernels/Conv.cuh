@@ -1,5 +1,4 @@
-//===- Conv.cuh - conv_f32, conv_bf16, conv_tf32, depthwise_f32
-//----------------------===//
+//===- Conv.cuh - conv_f32, conv_bf16, conv_tf32, depthwise_f32 -----------===//
 //
 // Images have their channels last. A convolution is a product whose rows are
 // the pixels of the result and whose depth runs over taps and channels; the

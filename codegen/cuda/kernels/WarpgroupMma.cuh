@@ -1,5 +1,4 @@
-//===- WarpgroupMma.cuh - Hopper's products of four warps together
-//---------===//
+//===- WarpgroupMma.cuh - Hopper's products of four warps together --------===//
 //
 // Code for sm_90a (Hopper) has an instruction by which a warpgroup, four warps
 // of which the first is a multiple of four, multiplies 64 rows by up to 256
@@ -14,8 +13,7 @@
 // other. The eight pieces of 16 bytes of a line trade places, so that what is
 // read together lies in different banks:
 //
-//     piece c of line l lies where piece c ^ (l % 8) would        ("128B
-//     swizzle")
+//     piece c of line l lies where piece c ^ (l % 8) would    (128B swizzle)
 //
 // and eight lines begin at a multiple of 1024 bytes (PTX ISA, "Asynchronous
 // warpgroup-level matrix shared memory layout": K-major).

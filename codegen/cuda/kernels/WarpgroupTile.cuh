@@ -1,5 +1,4 @@
-//===- WarpgroupTile.cuh - Tiles of products on Hopper
-//---------------------===//
+//===- WarpgroupTile.cuh - Tiles of products on Hopper --------------------===//
 //
 // As TensorTile.cuh, by the instruction of WarpgroupMma.cuh: a block's two
 // warpgroups make a tile of Rows x Columns, each 64 rows of it, or half of the
