@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from conftest import ROOT
 from gpu import fake_gpu  # noqa: F401
+from onnx import TensorProto, helper, numpy_helper
 
 TINY = ROOT / "models" / "tiny"
 TOOLKIT = next(Path(sys.prefix).glob("lib/python*/site-packages/nvidia/cu13/bin"))
@@ -69,6 +71,7 @@ NARROW = {
     "--quantize=w8a8-dynamic": (0.1, 0.05),
     "--quantize=w4a8": (1, 0.05),
     "--quantize=fp8": (0.2, 0.003),
+    "--quantize=fp8-dynamic": (0.2, 0.1),
 }
 NARROW_CASES = [(name, options) for name in ("bert_base", "qwen2_decode.dyn") for options in NARROW]
 NARROW_CASES += [(name, "--precision=bf16") for name in ("convnext_t", "resnet50", "vit_b16", "whisper_enc", "w2v2_conformer.legacy")]
@@ -237,6 +240,7 @@ RESOURCES = {
     "gemm_f32_f16": (128, 8192, 0),
     "gemm_f32_i8": (128, 8192, 0),
     "gemm_f32_f8e4m3": (128, 8192, 0),
+    "gemm_f8_f8": (128, 0, 0),
     "gemm_i8_i8": (144, 8192, 0),
     "gemm_i8_u4": (144, 8192, 0),
     "conv_bf16": (128, 0, 0),
@@ -273,6 +277,7 @@ INSTRUCTIONS = {
     "gemm_f32_f16": ["HMMA.1688.F32.TF32", "LDSM.16.M88.4", "LDGSTS.E.BYPASS.128"],
     "gemm_f32_i8": ["HMMA.1688.F32.TF32", "LDSM.16.M88.4", "LDGSTS.E.BYPASS.128"],
     "gemm_f32_f8e4m3": ["HMMA.1688.F32.TF32", "LDSM.16.M88.4", "LDGSTS.E.BYPASS.128"],
+    "gemm_f8_f8": ["HMMA.16816.F32", "LDSM.16.M88.4", "LDGSTS.E.BYPASS.128"],
     "gemm_i8_i8": ["IMMA.16832.S8.S8", "LDSM.16.M88.4", "LDGSTS.E.BYPASS.128"],
     "gemm_i8_u4": ["IMMA.16832.S8.S8", "LDSM.16.M88.4", "LDGSTS.E.BYPASS.128"],
     "attention_bf16": ["HMMA.16816.F32.BF16", "LDSM.16.M88.4", "LDSM.16.MT88.4", "LDGSTS.E.BYPASS.128", "MUFU.EX2"],
@@ -280,7 +285,7 @@ INSTRUCTIONS = {
 }
 
 
-@pytest.mark.parametrize("options", ["--precision=bf16", "--precision=f16", "--precision=tf32", "--quantize=w8a16", "--quantize=w8a8-dynamic", "--quantize=w4a8", "--quantize=fp8"])
+@pytest.mark.parametrize("options", ["--precision=bf16", "--precision=f16", "--precision=tf32", "--quantize=w8a16", "--quantize=w8a8-dynamic", "--quantize=w4a8", "--quantize=fp8", "--quantize=fp8-dynamic"])
 def test_tensor_cores_are_used(options, tools, tmp_path):
     """What nvcc makes of each row: not of few rows, which are bound by memory and have none."""
     tools.compile(TINY / "vit_b16.onnx", tmp_path / "m.mmcc", "--target=cuda:sm_80", f"--dump-code={tmp_path}", options)
@@ -331,6 +336,25 @@ def test_warpgroups_are_used(tools, tmp_path):
         said = subprocess.run([TOOLKIT / "nvcc", *arguments, "-o", tmp_path / "k.cubin"], capture_output=True, text=True, check=True)
         assert "serialized" not in said.stderr + said.stdout, (source, said.stderr)
     assert seen
+
+
+FLOAT8 = {"sm_89": ["QMMA.16832.F32.E4M3.E4M3"], "sm_90a": ["F2FP.F16.E4M3.UNPACK_B", "HMMA.16816.F32"]}
+
+
+@pytest.mark.parametrize("architecture", FLOAT8)
+def test_products_of_8_bit_floats(architecture, tools, tmp_path):
+    """sm_89 multiplies them as they are; later ones have only conversions for this instruction, which they carry out two at a time."""
+    x, y = (helper.make_tensor_value_info(n, TensorProto.FLOAT, [200, 128]) for n in "xy")
+    w = numpy_helper.from_array(np.random.default_rng(0).standard_normal((128, 128)).astype(np.float32), "w")
+    graph = helper.make_graph([helper.make_node("MatMul", ["x", "w"], ["y"])], "g", [x], [y], [w])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), tmp_path / "m.onnx")
+    options = ["--quantize=fp8-dynamic", f"--target=cuda:{architecture}", f"--dump-code={tmp_path}"]
+    tools.compile(tmp_path / "m.onnx", tmp_path / "m.mmcc", *options)
+    (cubin,) = (tmp_path / f"cuda-{architecture}").glob("gemm_f8_f8*.cubin")
+    path = {"PATH": f"{TOOLKIT}:{os.environ['PATH']}"}
+    said = subprocess.run([TOOLKIT / "cuobjdump", "-sass", cubin], capture_output=True, text=True, check=True, env=os.environ | path)
+    for instruction in FLOAT8[architecture]:
+        assert instruction in said.stdout, instruction
 
 
 @pytest.mark.parametrize("name", ["convnext_t", "swin_t"])

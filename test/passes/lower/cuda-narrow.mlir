@@ -72,3 +72,23 @@ func.func @images(%x: tensor<1x20x20x8xf32>) -> tensor<1x16x16x32xf32> {
   %2 = mm.conv %1, %u {arithmetic = "bf16", channels_last = true, strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, groups = 1 : i64} : tensor<1x18x18x16xf32>, tensor<32x16x3x3xf32> -> tensor<1x16x16x32xf32>
   return %2 : tensor<1x16x16x32xf32>
 }
+
+// -----
+
+// Floats of 8 bits on both sides: the weight lies in the file as a CPU reads it,
+// and is brought into columns on the GPU. With f32 it stays in panels.
+// CHECK: plan.constant @[[W:.*]] : f8E4M3FN "panels16"
+// CHECK: plan.variant "cpu:x86-64-v3"
+// CHECK: plan.kernel @{{.*}} row "gemm_f8_f8"
+// CHECK: ^bb0(%{{.*}}: !plan.buffer<f8E4M3FN>, %{{.*}}: !plan.buffer<f32>, %{{.*}}: !plan.buffer<f8E4M3FN>, %{{.*}}: !plan.buffer<f32>,
+// CHECK: plan.entry
+// CHECK: plan.get_constant @[[W]] : <f8E4M3FN>
+// CHECK: plan.variant "cuda:sm_80"
+// CHECK: plan.kernel @{{.*}} row "gemm_f8_f8"
+// CHECK: plan.get_constant @[[W]] columns : <f8E4M3FN>
+func.func @floats(%x: tensor<70x64xf8E4M3FN>, %r: tensor<70x1xf32>) -> tensor<70x32xf32> {
+  %w = mm.constant dense<0.5> : tensor<64x32xf8E4M3FN>
+  %s = mm.constant dense<0.25> : tensor<1x32xf32>
+  %0 = mm.quantized_linear %x, %w scale %s input_scale %r : tensor<70x1xf32> : tensor<70x64xf8E4M3FN>, tensor<64x32xf8E4M3FN>, tensor<1x32xf32> -> tensor<70x32xf32>
+  return %0 : tensor<70x32xf32>
+}
