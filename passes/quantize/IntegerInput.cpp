@@ -36,8 +36,8 @@ Value IntegerInputs::toSigned(OpBuilder &builder, Value numbers) {
     Value zero = makeScalar(builder, loc, builder.getF32Type(), -128);
     if (Value given = quantize.getZero())
       zero = builder.create<mm::AddOp>(loc, given, zero);
-    known = builder.create<mm::QuantizeOp>(
-        loc, quantize.getInput(), quantize.getScale(), zero);
+    known = builder.create<mm::QuantizeOp>(loc, quantize.getInput(),
+                                           quantize.getScale(), zero);
     return known;
   }
   Type ui8 = getTensorType(numbers).getElementType();
