@@ -110,11 +110,13 @@ bool HostKernels::load(const std::string &name,
   std::string command =
       MMCC_CUDA_HOST_COMPILER +
       (hasWarpgroups  ? std::string(" -D__CUDA_ARCH__=900 "
-                                    "-DMMCC_SHIM_WARPGROUPS")
+                                     "-DMMCC_SHIM_WARPGROUPS")
        : architecture ? std::string(" -D__CUDA_ARCH__=") + architecture
                       : std::string()) +
       " -x c++ -std=c++20 -O1 -w -fPIC -shared -include " MMCC_CUDA_SHIM_FOLDER
-      "/CudaShim.h -I " MMCC_CUDA_SHIM_FOLDER " -I " MMCC_CUDA_KERNELS " " +
+      "/CudaShim.h -include " MMCC_CUDA_SHIM_FOLDER
+      "/FakeTensorMap.h -I " MMCC_CUDA_SHIM_FOLDER " -I " MMCC_CUDA_KERNELS
+      " " +
       base + ".cu -o " + base + ".so 2> " + base + ".log";
   if (std::system(command.c_str()) != 0) {
     std::ifstream log(base + ".log");

@@ -9,8 +9,7 @@
 #ifndef MMCC_TEST_CODEGEN_CUDA_SHIM_BULKSHIM_H
 #define MMCC_TEST_CODEGEN_CUDA_SHIM_BULKSHIM_H
 
-#include "FakeTensorMap.h"
-#include "WarpgroupShim.h"
+// FakeTensorMap.h and WarpgroupShim.h come first.
 
 namespace mmcc {
 

@@ -15,7 +15,7 @@
 #ifndef MMCC_TEST_CODEGEN_CUDA_SHIM_WARPGROUPSHIM_H
 #define MMCC_TEST_CODEGEN_CUDA_SHIM_WARPGROUPSHIM_H
 
-#include "MmaShim.h"
+// MmaShim.h comes first.
 
 #include <deque>
 #include <map>
