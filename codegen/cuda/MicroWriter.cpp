@@ -126,7 +126,7 @@ static bool isOfWarpgroups(plan::KernelOp kernel, const MicroRow &row) {
   if (!columns || !depth)
     return false;
   // group, a_block and zeros
-  return row.name == "gemm_bf16_bf16" ||
+  return row.name != "gemm_i8_i8" ||
          (constantParam(kernel, 8) == depth &&
           constantParam(kernel, 9) == depth && constantParam(kernel, 10) == 0);
 }
@@ -155,7 +155,7 @@ plan::KernelMaps mapsOf(plan::KernelOp kernel, const MicroRow &row) {
     return {};
   Cell cell = cellOf(kernel, row);
   // B, M, N, K, a_batch and a_row come first, in numbers.
-  const bool isBytes = row.name == "gemm_i8_i8";
+  const bool isBytes = row.name != "gemm_bf16_bf16";
   const int64_t size = isBytes ? 1 : 2;
   const unsigned a = 0, w = isBytes ? 2 : 1;
   auto param = [&](unsigned i) { return kernel.getParams().getResult(i); };
@@ -172,6 +172,9 @@ plan::KernelMaps mapsOf(plan::KernelOp kernel, const MicroRow &row) {
 
 unsigned blocksTogether(plan::KernelOp kernel, const MicroRow &row) {
   constexpr int64_t narrow = 64;
+  // Two sets of sums leave no room (Float8Gemm.cuh).
+  if (row.name == "gemm_f8_f8")
+    return 1;
   if (row.function != "tensorAttention")
     return hasSteps(kernel, row) || isOfWarpgroups(kernel, row) ? 2 : 1;
   return tensorWidth(kernel, kHeadDepth) <= narrow &&

@@ -338,12 +338,12 @@ def test_warpgroups_are_used(tools, tmp_path):
     assert seen
 
 
-FLOAT8 = {"sm_89": ["QMMA.16832.F32.E4M3.E4M3"], "sm_90a": ["F2FP.F16.E4M3.UNPACK_B", "HMMA.16816.F32"]}
+FLOAT8 = {"sm_89": ["QMMA.16832.F32.E4M3.E4M3"], "sm_90a": ["QGMMA.64x", "UTMALDG.3D"], "sm_100": ["F2FP.F16.E4M3.UNPACK_B", "HMMA.16816.F32"]}
 
 
 @pytest.mark.parametrize("architecture", FLOAT8)
 def test_products_of_8_bit_floats(architecture, tools, tmp_path):
-    """sm_89 multiplies them as they are; later ones have only conversions for this instruction, which they carry out two at a time."""
+    """sm_89 multiplies them as they are, sm_90a by warpgroups; sm_100 has conversions only, which it carries out two at a time."""
     x, y = (helper.make_tensor_value_info(n, TensorProto.FLOAT, [200, 128]) for n in "xy")
     w = numpy_helper.from_array(np.random.default_rng(0).standard_normal((128, 128)).astype(np.float32), "w")
     graph = helper.make_graph([helper.make_node("MatMul", ["x", "w"], ["y"])], "g", [x], [y], [w])

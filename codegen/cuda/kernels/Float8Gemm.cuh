@@ -3,14 +3,15 @@
 // f8e4m3 by f8e4m3, a scale a row and one a column. Whoever multiplies them,
 // products are exact: f32 holds them, and f16 holds every f8e4m3.
 //
-//     sm_89               an instruction for them
-//     sm_90a, sm_100      f16, by instructions that convert two at a time:
-//                         mma.sync of f8 is no more there than these and f16's
-//     sm_80, sm_86        f16, by shifts
+//     sm_89             an instruction for them
+//     sm_90a            one of warpgroups (WarpgroupTile.cuh)
+//     sm_100            f16, by instructions that convert two at a time:
+//                       mma.sync of f8 is no more there than these and f16's
+//     sm_80, sm_86      f16, by shifts
 //
-// The instruction for f8 sums with fewer bits than f32 has: on Hopper's tensor
-// cores 14 (DeepSeek-V3, arXiv 2412.19437), and nobody says how many these
-// have. After 128 numbers of K its sums are therefore added to others in f32.
+// Instructions for f8 sum with fewer bits than f32 has: on Hopper's tensor
+// cores 14 (DeepSeek-V3, arXiv 2412.19437), and nobody says how many Ada's
+// have. After 128 numbers of K their sums are therefore added to others in f32.
 //
 //===----------------------------------------------------------------------===//
 
@@ -18,6 +19,7 @@
 #define MMCC_CODEGEN_CUDA_KERNELS_FLOAT8GEMM_CUH
 
 #include "TensorGemm.cuh"
+#include "WarpgroupTile.cuh"
 
 namespace mmcc {
 
@@ -83,6 +85,20 @@ struct Float8Math {
   }
 #endif
 };
+
+#ifdef MMCC_WARPGROUPS
+/// A stage of lines is 128 numbers along K.
+struct WarpgroupFloat8Math {
+  using Sum = float;
+};
+template <> inline constexpr bool sumsApart<WarpgroupFloat8Math> = true;
+
+template <int Sums>
+__device__ void multiplyWarpgroup(WarpgroupFloat8Math, float (&c)[Sums],
+                                  uint64_t a, uint64_t b, bool adds) {
+  multiplyWarpgroupFloat8(c, a, b, adds);
+}
+#endif
 
 struct Float8GemmParams {
   int64_t B, M, N, K, a_batch, a_row, s_batch, s_row, m_block, n_block;
@@ -170,12 +186,13 @@ __device__ void float8Cell(const char *rows, const void *weight,
   });
 }
 
-/// The weight is in columns.
+/// The weight is in columns; maps as in warpgroupCell.
 template <int MBlock, int NBlock, typename Post>
 __device__ void
 gemmFloat8Rows(const f8e4m3 *__restrict__ a, const float *__restrict__ a_scale,
                const f8e4m3 *__restrict__ w, const float *__restrict__ scale,
-               const Float8GemmParams &p, Post post) {
+               const Float8GemmParams &p,
+               [[maybe_unused]] const TensorMap *maps, Post post) {
   const int64_t batch = blockIdx.z;
   const f8e4m3 *rows = a + batch * p.a_batch;
   const float *rowScales = a_scale + batch * p.s_batch;
@@ -188,9 +205,23 @@ gemmFloat8Rows(const f8e4m3 *__restrict__ a, const float *__restrict__ a_scale,
             out(m, n, sum * (kFloat8Unit * kFloat8Unit));
           }))
     return;
-  if constexpr (MBlock > kFewRows)
-    float8Cell<Float8Math, MBlock, NBlock>(reinterpret_cast<const char *>(rows),
-                                           w, p, out);
+  if constexpr (MBlock > kFewRows) {
+    const auto *bytes = reinterpret_cast<const char *>(rows);
+#ifdef MMCC_WARPGROUPS
+    warpgroupCell<WarpgroupFloat8Math, MBlock, kTileColumns<NBlock>>(
+        p.M, p.N, p.K,
+        [&](int64_t m0) {
+          return StoredRows<MBlock>{bytes + m0 * p.a_row, p.a_row, p.M - m0,
+                                    p.K};
+        },
+        [&](int64_t n0) {
+          return storedColumns<kTileColumns<NBlock>>(w, n0, p.N, p.K);
+        },
+        maps, out);
+#else
+    float8Cell<Float8Math, MBlock, NBlock>(bytes, w, p, out);
+#endif
+  }
 }
 
 } // namespace mmcc

@@ -171,6 +171,8 @@ template <int Sums> __device__ void takeSums(int32_t (&c)[Sums]) {
 // Neither operand is negated nor lies the other way round.
 MMCC_WARPGROUP_TYPE(multiplyWarpgroupBf16, float, "+f", "k16.f32.bf16.bf16",
                     ", 1, 1, 0, 0")
+MMCC_WARPGROUP_TYPE(multiplyWarpgroupFloat8, float, "+f", "k32.f32.e4m3.e4m3",
+                    ", 1, 1")
 MMCC_WARPGROUP_TYPE(multiplyWarpgroupBytes, int32_t, "+r", "k32.s32.s8.s8", "")
 
 // The same with A in registers, as a fragment of Mma.cuh for each warp, which

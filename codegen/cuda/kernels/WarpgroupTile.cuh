@@ -128,6 +128,10 @@ template <int Count> struct StoredLines {
   }
 };
 
+/// Whether products of each stage are summed by themselves, and then with those
+/// of the stages before: for a type whose instruction keeps too few bits.
+template <typename Math> constexpr bool sumsApart = false;
+
 /// Adds A B over `bytes` bytes of K to `sums`; `a` and `b` bring lines. Every
 /// thread of the block calls it.
 template <typename Math, int Rows, int Columns>
@@ -170,6 +174,7 @@ multiplyLines(WarpgroupMemory<Rows, Columns> &memory,
   };
   for (int i = 0; i < kAhead; ++i)
     begin(i);
+  [[maybe_unused]] WarpgroupSums<typename Math::Sum, Rows, Columns> part;
   for (int i = 0; i < count; ++i) {
     if (areMapped) {
       waitForBytes(memory.barriers[i % kStages], i / kStages);
@@ -187,13 +192,27 @@ multiplyLines(WarpgroupMemory<Rows, Columns> &memory,
     beginProducts();
 #pragma unroll
     for (int step = 0; step < kLineBytes; step += kStepBytes)
-      multiplyWarpgroup(Math(), sums.of, operandAt(left, step),
-                        operandAt(right, step), i > 0 || step > 0);
+      if constexpr (sumsApart<Math>)
+        multiplyWarpgroup(Math(), part.of, operandAt(left, step),
+                          operandAt(right, step), step > 0);
+      else
+        multiplyWarpgroup(Math(), sums.of, operandAt(left, step),
+                          operandAt(right, step), i > 0 || step > 0);
     commitProducts();
-    waitForProducts<1>(); // those of i - 1
+    if constexpr (sumsApart<Math>) {
+      waitForProducts<0>();
+      takeSums(part.of);
+#pragma unroll
+      for (int s = 0; s < Shape::kSums; ++s)
+        sums.of[s] = i > 0 ? sums.of[s] + part.of[s] : part.of[s];
+    } else {
+      waitForProducts<1>(); // those of i - 1
+    }
   }
-  waitForProducts<0>();
-  takeSums(sums.of);
+  if constexpr (!sumsApart<Math>) {
+    waitForProducts<0>();
+    takeSums(sums.of);
+  }
   if (count == 0)
     sums.clear();
 }

@@ -170,8 +170,29 @@ inline uint32_t halvesOfFloat8(uint32_t word) {
   };
   return half(0) | half(1) << 16;
 }
-/// Sums that keep 14 bits: products, and what they are added to, are cut where
-/// the largest of them ends.
+namespace shim {
+
+/// c and the products of 8 words each, as an instruction that keeps 14 bits
+/// sums them: all are cut where the largest of them ends.
+inline float addFloat8(float c, const uint32_t (&a)[8],
+                       const uint32_t (&b)[8]) {
+  double terms[33] = {double(c)}, sum = 0;
+  for (unsigned k = 0; k < 32; ++k)
+    terms[k + 1] =
+        double(float8Of(a[k / 4], k % 4)) * double(float8Of(b[k / 4], k % 4));
+  int last = -1000;
+  for (double term : terms)
+    if (term != 0 && std::isfinite(term))
+      last = std::max(last, std::ilogb(term) - 13);
+  for (double term : terms)
+    sum += std::isfinite(term)
+               ? std::ldexp(std::trunc(std::ldexp(term, -last)), last)
+               : term;
+  return float(sum);
+}
+
+} // namespace shim
+
 inline void multiplyFloat8(float (&c)[4], const uint32_t (&a)[4], uint32_t b0,
                            uint32_t b1) {
   const unsigned lane = threadIdx.x % 32;
@@ -180,22 +201,12 @@ inline void multiplyFloat8(float (&c)[4], const uint32_t (&a)[4], uint32_t b0,
   mmcc_shim_gather(&mine, sizeof(mine), all);
   for (unsigned i = 0; i < 4; ++i) {
     const unsigned row = lane / 4, column = lane % 4 * 2 + i % 2;
-    double terms[33] = {double(c[i])}, sum = 0;
-    int last = -1000;
-    for (unsigned k = 0; k < 33; ++k) {
-      if (k < 32)
-        terms[k + 1] =
-            double(float8Of(all[row * 4 + k / 4 % 4].a[i / 2 + k / 16 * 2],
-                            k % 4)) *
-            double(float8Of(all[column * 4 + k / 4 % 4].b[k / 16], k % 4));
-      if (terms[k] != 0 && std::isfinite(terms[k]))
-        last = std::max(last, std::ilogb(terms[k]) - 13);
+    uint32_t left[8], right[8];
+    for (unsigned word = 0; word < 8; ++word) {
+      left[word] = all[row * 4 + word % 4].a[i / 2 + word / 4 * 2];
+      right[word] = all[column * 4 + word % 4].b[word / 4];
     }
-    for (double term : terms)
-      sum += std::isfinite(term)
-                 ? std::ldexp(std::trunc(std::ldexp(term, -last)), last)
-                 : term;
-    c[i] = float(sum);
+    c[i] = shim::addFloat8(c[i], left, right);
   }
 }
 inline void multiplyTf32(float (&c)[4], const uint32_t (&a)[4], uint32_t b0,

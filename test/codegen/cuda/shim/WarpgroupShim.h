@@ -85,7 +85,7 @@ struct WarpgroupProduct {
   bool isInRegisters; // A: then `rows` has this lane's two rows
   bool isAcross;      // B's lines are its rows
   void *sums;
-  /// Sums of registers += dot of a word of A and one of B.
+  /// Adds A B to sums in registers.
   void (*run)(uint32_t *sums, const WarpgroupProduct &product);
   uint32_t rows[2][8] = {};
   uint64_t operands = 0; // as they were
@@ -179,8 +179,8 @@ inline void checkSeen(const WarpgroupProduct &product) {
   });
 }
 
-/// Registers += A B, by dot(word of A, word of B).
-template <typename Sum, auto dot>
+/// Registers = add(registers, 8 words of A, 8 words of B).
+template <typename Sum, auto add>
 void multiplyLanes(uint32_t *registers, const WarpgroupProduct &product) {
   const SharedOperand b(product.b);
   const unsigned lane = threadIdx.x % 32;
@@ -202,8 +202,7 @@ void multiplyLanes(uint32_t *registers, const WarpgroupProduct &product) {
       Sum sum = 0;
       if (product.adds)
         std::memcpy(&sum, &place, 4);
-      for (unsigned word = 0; word < 8; ++word)
-        sum += dot(left[half][word], right[word]);
+      sum = add(sum, left[half], right);
       std::memcpy(&place, &sum, 4);
     }
   }
@@ -238,12 +237,19 @@ inline void beginProduct(WarpgroupProduct product) {
   mine.groups.back().push_back(product);
 }
 
-inline float dotBf16(uint32_t x, uint32_t y) {
-  return __uint_as_float(x << 16) * __uint_as_float(y << 16) +
-         __uint_as_float(x & 0xffff0000u) * __uint_as_float(y & 0xffff0000u);
+inline float addBf16(float sum, const uint32_t (&a)[8],
+                     const uint32_t (&b)[8]) {
+  for (unsigned i = 0; i < 8; ++i)
+    sum += __uint_as_float(a[i] << 16) * __uint_as_float(b[i] << 16) +
+           __uint_as_float(a[i] & 0xffff0000u) *
+               __uint_as_float(b[i] & 0xffff0000u);
+  return sum;
 }
-inline int32_t dotBytes(uint32_t x, uint32_t y) {
-  return __dp4a(int(x), int(y), 0);
+inline int32_t addBytes(int32_t sum, const uint32_t (&a)[8],
+                        const uint32_t (&b)[8]) {
+  for (unsigned i = 0; i < 8; ++i)
+    sum = __dp4a(int(a[i]), int(b[i]), sum);
+  return sum;
 }
 
 } // namespace shim
@@ -295,13 +301,19 @@ template <int Sums>
 void multiplyWarpgroupBf16(float (&c)[Sums], uint64_t a, uint64_t b,
                            bool adds) {
   shim::beginProduct({a, b, adds, 2 * Sums, false, false, c,
-                      shim::multiplyLanes<float, shim::dotBf16>});
+                      shim::multiplyLanes<float, shim::addBf16>});
+}
+template <int Sums>
+void multiplyWarpgroupFloat8(float (&c)[Sums], uint64_t a, uint64_t b,
+                             bool adds) {
+  shim::beginProduct({a, b, adds, 2 * Sums, false, false, c,
+                      shim::multiplyLanes<float, shim::addFloat8>});
 }
 template <int Sums>
 void multiplyWarpgroupBytes(int32_t (&c)[Sums], uint64_t a, uint64_t b,
                             bool adds) {
   shim::beginProduct({a, b, adds, 2 * Sums, false, false, c,
-                      shim::multiplyLanes<int32_t, shim::dotBytes>});
+                      shim::multiplyLanes<int32_t, shim::addBytes>});
 }
 
 namespace shim {
@@ -310,7 +322,7 @@ template <int Sums>
 void multiplyFragments(float (&c)[Sums], const uint32_t (&a)[4], uint64_t b,
                        bool adds, bool isAcross) {
   WarpgroupProduct product = {
-      0, b, adds, 2 * Sums, true, isAcross, c, multiplyLanes<float, dotBf16>};
+      0, b, adds, 2 * Sums, true, isAcross, c, multiplyLanes<float, addBf16>};
   // Mma.cuh: rows lane / 4 and + 8, words lane % 4 and + 4.
   uint32_t all[32][4];
   mmcc_shim_gather(a, sizeof(a), all);
