@@ -1,6 +1,7 @@
 //===- ConvInference.cpp - Convolution and pooling: types -----------------===//
 
 #include "dialects/mm/Inference.h"
+#include "mlir/IR/TypeUtilities.h"
 
 using namespace mlir;
 using namespace mmcc::mm;
