@@ -39,9 +39,9 @@ __device__ inline PieceOfWords pieceAt(const void *from, int64_t bytes,
   return piece;
 }
 
-/// Rows of bf16.
-struct FewBf16Rows {
-  const bf16 *__restrict__ numbers;
+/// Rows of bf16 or f32, which their weight is of, too.
+template <typename T> struct FewStoredRows {
+  const T *__restrict__ numbers;
   int64_t stride, depth;
 
   /// What is made of a piece of a column, once for all rows.
@@ -51,40 +51,22 @@ struct FewBf16Rows {
   /// What a piece of column n at `byte` adds to the sum of row m.
   __device__ float multiply(int64_t m, int64_t, int64_t byte,
                             const PieceOfWords &column) const {
-    const PieceOfWords piece =
-        pieceAt(reinterpret_cast<const char *>(numbers + m * stride) + byte,
-                depth * 2 - byte,
-                reinterpret_cast<uint64_t>(numbers) | uint64_t(stride * 2));
-    float sum = 0;
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      float x[2], w[2];
-      Bf16Lines::widen({piece.of[i], 1, 0}, x);
-      Bf16Lines::widen({column.of[i], 1, 0}, w);
-      sum += x[0] * w[0] + x[1] * w[1];
-    }
-    return sum;
-  }
-};
-
-/// Rows of f32.
-struct FewF32Rows {
-  const float *__restrict__ numbers;
-  int64_t stride, depth;
-
-  static __device__ const PieceOfWords &prepare(const PieceOfWords &piece) {
-    return piece;
-  }
-  __device__ float multiply(int64_t m, int64_t, int64_t byte,
-                            const PieceOfWords &column) const {
-    const PieceOfWords piece =
-        pieceAt(reinterpret_cast<const char *>(numbers + m * stride) + byte,
-                depth * 4 - byte,
-                reinterpret_cast<uint64_t>(numbers) | uint64_t(stride * 4));
+    constexpr int64_t kBytes = sizeof(T);
+    const PieceOfWords piece = pieceAt(
+        reinterpret_cast<const char *>(numbers + m * stride) + byte,
+        depth * kBytes - byte,
+        reinterpret_cast<uint64_t>(numbers) | uint64_t(stride * kBytes));
     float sum = 0;
 #pragma unroll
     for (int i = 0; i < 4; ++i)
-      sum += __uint_as_float(piece.of[i]) * __uint_as_float(column.of[i]);
+      if constexpr (std::is_same_v<T, bf16>) {
+        float x[2], w[2];
+        Bf16Lines::widen({piece.of[i], 1, 0}, x);
+        Bf16Lines::widen({column.of[i], 1, 0}, w);
+        sum += x[0] * w[0] + x[1] * w[1];
+      } else {
+        sum += __uint_as_float(piece.of[i]) * __uint_as_float(column.of[i]);
+      }
     return sum;
   }
 };
@@ -93,7 +75,7 @@ struct FewF32Rows {
 constexpr int kPiecesAhead = 4;
 
 /// out(m, n, sum) for m < rows <= Rows and the 16 columns from n0 on of
-/// `columns`, each of `rowLength` bytes. `a` as FewBf16Rows.
+/// `columns`, each of `rowLength` bytes. `a` as FewStoredRows.
 template <int Rows, typename A, typename Out>
 __device__ void
 multiplyFewColumns(int64_t n0, int64_t rows, int64_t columns, int64_t rowLength,

@@ -59,9 +59,8 @@ __device__ void tensorCell(int64_t rows, int64_t columns, int64_t depth,
 //===----------------------------------------------------------------------===//
 
 /// Rows of T by a weight of T in columns, both multiplied as they are.
-/// FewRows are T's rows for few rows; maps as in warpgroupCell.
-template <typename Math, typename FewRows, int MBlock, int NBlock, typename T,
-          typename Post>
+/// maps as in warpgroupCell.
+template <typename Math, int MBlock, int NBlock, typename T, typename Post>
 __device__ void storedGemm(const T *__restrict__ a, const T *__restrict__ w,
                            const GemmParams &p,
                            [[maybe_unused]] const TensorMap *maps, Post post) {
@@ -69,8 +68,8 @@ __device__ void storedGemm(const T *__restrict__ a, const T *__restrict__ w,
   const int64_t batch = blockIdx.z;
   const T *rows = a + batch * p.a_batch;
   auto out = [&](int64_t m, int64_t n, float sum) { post(batch, m, n, sum); };
-  if (takesFewColumns<MBlock, NBlock>(p.M, p.N, p.K * kBytes, w,
-                                      FewRows{rows, p.a_row, p.K}, out))
+  if (takesFewColumns<MBlock, NBlock>(
+          p.M, p.N, p.K * kBytes, w, FewStoredRows<T>{rows, p.a_row, p.K}, out))
     return;
   if constexpr (MBlock > kFewRows) {
     auto makeA = [&](int64_t m0) {
@@ -94,13 +93,13 @@ template <int MBlock, int NBlock, typename Post>
 __device__ void gemmBf16(const bf16 *__restrict__ a, const bf16 *__restrict__ w,
                          const GemmParams &p, const TensorMap *maps,
                          Post post) {
-  storedGemm<Bf16Math, FewBf16Rows, MBlock, NBlock>(a, w, p, maps, post);
+  storedGemm<Bf16Math, MBlock, NBlock>(a, w, p, maps, post);
 }
 template <int MBlock, int NBlock, typename Post>
 __device__ void gemmTf32(const float *__restrict__ a,
                          const float *__restrict__ w, const GemmParams &p,
                          Post post) {
-  storedGemm<RoundingTf32Math, FewF32Rows, MBlock, NBlock>(a, w, p, nullptr, post);
+  storedGemm<RoundingTf32Math, MBlock, NBlock>(a, w, p, nullptr, post);
 }
 
 //===----------------------------------------------------------------------===//
