@@ -166,6 +166,8 @@ ENDS |= {"cuGraphDestroy", "cuGraphExecDestroy"}
 # Not called by this model, or where a failure says that an address is the host's.
 UNUSED = {"cuGetErrorName", "cuGetErrorString", "cuMemGetInfo_v2", "cuPointerGetAttribute", "cuMemcpyDtoDAsync_v2"}
 UNUSED |= {"cuFuncSetAttribute", "cuGraphExecKernelNodeSetParams_v2", "cuMemsetD8Async", "cuMemsetD16Async", "cuMemsetD32Async", "cuMemsetD2D32Async", "cuStreamWaitEvent"}
+# For narrow products on Hopper; where it fails, threads copy (test_cuda.py).
+UNUSED |= {"cuTensorMapEncodeTiled"}
 # Products by a library: test_cublaslt.py.
 UNUSED |= {"cuStreamBeginCapture_v2", "cuStreamEndCapture", "cuGraphAddChildGraphNode", "cuGraphExecChildGraphNodeSetParams"}
 TIMED = {"cuEventCreate", "cuEventRecord", "cuEventSynchronize", "cuEventElapsedTime"}

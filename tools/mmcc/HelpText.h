@@ -37,8 +37,7 @@ An entry point each; {"entries": {"a": "A.onnx", "b": "B.onnx"}, "connect":
                         bits of weights, activations; --group-size=N share a scale; --asymmetric:
                         a zero; --method=rtn | gptq | awq | smoothquant, --act-order look at samples
   --tuning=RECORD       --quantize=auto goes by timings: of mmcc tune, or made now and added
-  --precision=f32 | bf16 | f16 | auto    of weights, and of products where the CPU has them;
-                        tf32: weights stay, a GPU multiplies with 10 bits behind the point
+  --precision=f32 | bf16 | f16 | auto | tf32    of weights and products; tf32: a GPU's products
   --kv=f32 | f16 | int8 | fp8 | off    how a decoder's added entry NAME.state keeps its past
   -O0 | --strict        switches every optimisation off; exit 3 if an attention stays in pieces
   --stop-after=STAGE    prints the IR after import, simplify, optimize, quantize, lower, schedule
