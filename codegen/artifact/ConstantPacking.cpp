@@ -177,9 +177,10 @@ FailureOr<ByteSource> packDense(plan::ConstantOp op, int64_t width) {
   return serve(std::move(*packed), op.getBytes(), width, 1);
 }
 
-/// What biases are beside results of bf16: little.
+/// What biases are beside results of 16 bits: little.
 FailureOr<ByteSource> packRounded(plan::ConstantOp op) {
-  if (!op.getElementType().isBF16())
+  auto half = dyn_cast<FloatType>(op.getElementType());
+  if (!half || half.getWidth() != 16)
     return op.emitOpError("rounds to ") << op.getElementType();
   FailureOr<Packed<DenseRead>> packed = readDense(op, 4, 2);
   if (failed(packed))
@@ -191,7 +192,7 @@ FailureOr<ByteSource> packRounded(plan::ConstantOp op) {
   for (float number : wide) {
     llvm::APFloat value(number);
     bool isInexact;
-    value.convert(llvm::APFloat::BFloat(), llvm::APFloat::rmNearestTiesToEven,
+    value.convert(half.getFloatSemantics(), llvm::APFloat::rmNearestTiesToEven,
                   &isInexact);
     uint64_t bits = value.bitcastToAPInt().getZExtValue();
     bytes.push_back(uint8_t(bits));

@@ -11,7 +11,9 @@ namespace mmcc::cuda {
 static constexpr MicroRow kRows[] = {
     {"gemm_f32", "Gemm.cuh", "gemm", "GemmParams", 2, 8, "", 6},
     {"gemm_tf32", "TensorGemm.cuh", "gemmTf32", "GemmParams", 2, 8, "", 6},
-    {"gemm_bf16_bf16", "TensorGemm.cuh", "gemmBf16", "GemmParams", 2, 8, "", 6},
+    {"gemm_bf16_bf16", "TensorGemm.cuh", "gemmHalves", "GemmParams", 2, 8, "",
+     6},
+    {"gemm_f16_f16", "TensorGemm.cuh", "gemmHalves", "GemmParams", 2, 8, "", 6},
     {"gemm_f32_bf16", "TensorGemm.cuh", "gemmHalf", "GemmParams", 2, 8, "", 6},
     {"gemm_f32_f16", "TensorGemm.cuh", "gemmHalf", "GemmParams", 2, 8, "", 6},
     {"gemm_f32_f8e4m3", "TensorGemm.cuh", "gemmFloat8", "ScaledGemmParams", 3,
@@ -37,9 +39,11 @@ static constexpr MicroRow kRows[] = {
     {"attention_f32", "StepAttention.cuh", "attention", "AttentionParams", 4,
      24, "", 0, true, true, "stepAttention"},
     {"attention_bf16", "TensorAttention.cuh", "tensorAttention",
-     "AttentionParams", 4, 24, "", 0, true, true, "stepTensorAttention"},
+     "AttentionParams", 4, 24, "bf16", 0, true, true, "stepTensorAttention"},
+    {"attention_f16", "TensorAttention.cuh", "tensorAttention",
+     "AttentionParams", 4, 24, "f16", 0, true, true, "stepTensorAttention"},
     {"attention_i8", "TensorAttention.cuh", "tensorAttention",
-     "AttentionParams", 4, 24, "", 0, true, true, "stepTensorAttention"},
+     "AttentionParams", 4, 24, "bf16", 0, true, true, "stepTensorAttention"},
     {"topk_f32", "TopK.cuh", "topk", "TopKParams", 2, 9},
     {"retrieve_f32", "Retrieve.cuh", "retrieve", "RetrieveParams", 2, 7},
     {"similarity_f32", "Similarity.cuh", "similarity", "SimilarityParams", 2,
@@ -155,7 +159,7 @@ plan::KernelMaps mapsOf(plan::KernelOp kernel, const MicroRow &row) {
     return {};
   Cell cell = cellOf(kernel, row);
   // B, M, N, K, a_batch and a_row come first, in numbers.
-  const bool isBytes = row.name != "gemm_bf16_bf16";
+  const bool isBytes = row.name == "gemm_i8_i8" || row.name == "gemm_f8_f8";
   const int64_t size = isBytes ? 1 : 2;
   const unsigned a = 0, w = isBytes ? 2 : 1;
   auto param = [&](unsigned i) { return kernel.getParams().getResult(i); };

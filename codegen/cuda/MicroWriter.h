@@ -38,8 +38,8 @@ struct MicroRow {
   /// Whether its template takes maps, which are null unless the kernel has
   /// some.
   bool takesMaps() const {
-    return name == "gemm_bf16_bf16" || name == "gemm_i8_i8" ||
-           name == "gemm_f8_f8";
+    return name == "gemm_bf16_bf16" || name == "gemm_f16_f16" ||
+           name == "gemm_i8_i8" || name == "gemm_f8_f8";
   }
 };
 

@@ -42,8 +42,8 @@ struct CompileOptions {
   /// The type in which entries with state keep keys and values (passes/state);
   /// "off": there are no such entries.
   std::string kv = "f32";
-  /// What weights may be stored in: f32, bf16, f16 or auto; or tf32, in which a
-  /// GPU may multiply them.
+  /// What weights, and what layers and attention read, may be stored in: f32,
+  /// bf16, f16 or auto; or tf32, in which a GPU may multiply them.
   std::string precision = "f32";
   /// Narrow weights and activations; nothing: none.
   std::optional<QuantizeRequest> quantize;

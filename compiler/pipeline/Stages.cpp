@@ -143,7 +143,9 @@ static PassNames optimizePasses(const CompileOptions &options) {
 static std::string attentionOperands(const CompileOptions &options) {
   if (options.quantize)
     return options.quantize->attentionOperands();
-  return options.precision == "bf16" ? "bf16" : "f32";
+  return options.precision == "bf16" || options.precision == "f16"
+             ? options.precision
+             : "f32";
 }
 
 static PassNames quantizePasses(const CompileOptions &options) {
@@ -152,12 +154,13 @@ static PassNames quantizePasses(const CompileOptions &options) {
     names.append({options.quantize->pass(options.explain,
                                          getLeastLevel(options.targets)),
                   "cse"});
+  // Bounds of numbers are found on weights of f32.
+  if (std::string operands = attentionOperands(options); operands != "f32")
+    names.push_back("mm-round-operands{attention=" + operands + "}");
   if (options.precision != "f32" && options.precision != "tf32")
     names.append({"mm-narrow-floats{to=" + options.precision +
                       (options.explain ? " explain=true}" : "}"),
                   "cse"});
-  if (std::string operands = attentionOperands(options); operands != "f32")
-    names.push_back("mm-round-operands{attention=" + operands + "}");
   if (options.optimize && options.kv != "off")
     names.push_back("mm-form-state{kv=" + options.kv + "}");
   return names;
@@ -168,8 +171,10 @@ static PassNames quantizePasses(const CompileOptions &options) {
 //===----------------------------------------------------------------------===//
 
 static PassNames lowerPasses(const CompileOptions &options) {
+  // tf32 keeps as many bits as f16: what that could not hold loses no more.
+  bool tf32 = options.precision == "tf32" || options.precision == "f16";
   return {"mm-lower-to-plan{target=" + llvm::join(options.targets, ",") +
-          (options.precision == "tf32" ? " tf32=true}" : "}")};
+          (tf32 ? " tf32=true}" : "}")};
 }
 
 //===----------------------------------------------------------------------===//

@@ -28,12 +28,12 @@ def MM_LinearOp : MM_InferredOp<"linear"> {
     The weight comes from constants through data movement only, so that it can
     be packed at compile time. One of f16 or bf16 beside an input of f32 is
     widened as it is read: products and sums are of f32. With `wide` input and
-    weight are of bf16, and bias and result of f32, as sums are.
+    weight are both of f16 or bf16, and bias and result of f32, as sums are.
 
     - C1: the last dimension of input is the first of weight.
     - C2: bias, if present, has one dimension, `out`.
     - C3: weight has the input's element type, or is f16 or bf16 and input f32.
-    - C4: `wide` only with an input of bf16.
+    - C4: `wide` only with an input and a weight of f16, or of bf16.
 
     ```mlir
     %y = mm.linear %x, %w bias %b : tensor<768xf32> : tensor<1x197x768xf32>, tensor<768x3072xf32> -> tensor<1x197x3072xf32>
@@ -201,7 +201,8 @@ def MM_AttentionOp : MM_InferredOp<"attention", [AttrSizedOperandSegments]> {
     A row without any pair left gives zeros.
 
     `arithmetic` says what the operands of products may be rounded to, and are
-    where that multiplies faster: "bf16" all of them; "i8" query and key to bytes
+    where that multiplies faster: "bf16" or "f16" all of them; "i8" query and key
+    to bytes
     with a scale of each token, the softmax's results and value to bf16. Sums and
     the softmax itself stay f32.
 
@@ -224,8 +225,9 @@ def MM_AttentionOp : MM_InferredOp<"attention", [AttrSizedOperandSegments]> {
       has no `ahead`.
     - C5: spans, if present, is i32 [ceil(q_tokens / 64), n, 3], and there is
       neither window nor stride.
-    - C6: query, key and value have one type; `arithmetic` is f32, bf16 or i8,
-      the latter two of tensors of f32. "bf16" of tensors of bf16 gives f32.
+    - C6: query, key and value have one type; `arithmetic` is f32, or, of tensors
+      of f32, bf16, f16 or i8. That of tensors of 16 bits which are of it gives
+      f32.
   }];
   let arguments = (ins MM_FloatTensor:$query, MM_FloatTensor:$key, MM_FloatTensor:$value, Optional<MM_Tensor>:$mask,
                        Optional<MM_IntTensor>:$spans, F64Attr:$scale,

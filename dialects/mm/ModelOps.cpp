@@ -65,7 +65,8 @@ LogicalResult LinearOp::inferReturnTypes(MLIRContext *,
     return emitOptionalError(location, "'mm.linear' op weight of ", narrow,
                              " does not go with an input of ", element);
   // linear_c4
-  if (adaptor.getWide() && !element.isBF16())
+  if (adaptor.getWide() &&
+      !(narrow == element && (element.isF16() || element.isBF16())))
     return emitOptionalError(
         location, "'mm.linear' op is wide with an input of ", element);
   input.back() = weight[1];
@@ -297,13 +298,15 @@ LogicalResult AttentionOp::inferReturnTypes(MLIRContext *,
   // attention_c6
   StringRef arithmetic = adaptor.getArithmetic();
   Type element = tensorType(adaptor.getQuery()).getElementType();
-  bool isNarrow = arithmetic == "bf16" && element.isBF16();
+  bool isNarrow = (arithmetic == "bf16" && element.isBF16()) ||
+                  (arithmetic == "f16" && element.isF16());
   if (arithmetic != "f32" && !isNarrow &&
-      (!element.isF32() || (arithmetic != "bf16" && arithmetic != "i8")))
+      (!element.isF32() ||
+       (arithmetic != "bf16" && arithmetic != "f16" && arithmetic != "i8")))
     return emitOptionalError(location, "'mm.attention' op arithmetic '",
                              arithmetic,
-                             "' is none of f32, and for f32 bf16 and i8, "
-                             "for bf16 bf16");
+                             "' is none of f32, and for f32 bf16, f16 and i8, "
+                             "for bf16 and f16 their own");
   for (Value operand : {adaptor.getKey(), adaptor.getValue()})
     if (tensorType(operand).getElementType() != element)
       return emitOptionalError(location, "'mm.attention' op query of ", element,

@@ -21,7 +21,7 @@ def Plan_ConstantOp : Plan_Op<"constant", [Symbol]> {
   let summary = "a constant of the artifact: sources, and the layout they are packed in";
   let description = [{
     `layout` is "dense" (row-major elements of the one source, any element
-    type), "rounded" (dense, of bf16 where the source is of f32), "panels16" (a
+    type), "rounded" (dense, of bf16 or f16 where the source is of f32), "panels16" (a
     matrix `[rows = K, columns = N]` as `[ceil(N/16)][K][16]`, zero-filled),
     repeated `groups` times, "pairs16" (of 16
     bits, with two rows side by side: `[ceil(N/16)][ceil(K/2)][16][2]`), or the lines of

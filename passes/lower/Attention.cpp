@@ -207,8 +207,10 @@ void lowerAttention(Lowering &lowering, mm::AttentionOp op) {
 
   std::optional<StepMemory> steps = plainSteps(lowering, op);
   bool isStep = steps && Sq.getConstant();
-  bool isF32 = op.getArithmetic() == "f32" || isStep ||
-               (lowering.isCuda() && !fitsTensorCores(op));
+  // No level of a CPU multiplies f16 and adds in f32.
+  bool isF32 =
+      op.getArithmetic() == "f32" || isStep ||
+      (lowering.isCuda() ? !fitsTensorCores(op) : op.getArithmetic() == "f16");
   Kernel kernel(lowering,
                 isF32 ? "attention_f32"
                       : ("attention_" + op.getArithmetic()).str(),

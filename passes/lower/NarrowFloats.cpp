@@ -51,12 +51,12 @@ Value sourceOf(Value value, SmallVectorImpl<Operation *> &moves) {
   return value;
 }
 
-/// Operands that become bf16, and the casts that make them.
+/// Operands that become narrow, and the casts that make them.
 class Narrowing {
 public:
-  /// Narrows the first `count` operands, if a cast of each can be stored by
-  /// whoever makes the value.
-  bool narrow(Operation *op, unsigned count) {
+  /// Narrows the first `count` operands to `element`, if a cast of each can be
+  /// stored by whoever makes the value.
+  bool narrow(Operation *op, unsigned count, Type element) {
     SmallVector<SmallVector<Operation *>> moves(count);
     SmallVector<Value> sources;
     for (unsigned i = 0; i < count; ++i) {
@@ -67,12 +67,12 @@ public:
     }
     OpBuilder b(op);
     for (unsigned i = 0; i < count; ++i) {
-      Value value = castOf(sources[i]);
+      Value value = castOf(sources[i], element);
       for (Operation *move : llvm::reverse(moves[i])) {
         IRMapping mapping;
         mapping.map(move->getOperand(0), value);
         value = b.clone(*move, mapping)->getResult(0);
-        value.setType(narrowType(value));
+        value.setType(narrowType(value, element));
       }
       op->setOperand(i, value);
       for (Operation *move : moves[i])
@@ -83,31 +83,34 @@ public:
   }
 
 private:
-  static Type narrowType(Value value) {
-    return mm::makeTensorType(mm::getShape(value.getType()),
-                              BFloat16Type::get(value.getContext()));
+  static Type narrowType(Value value, Type element) {
+    return mm::makeTensorType(mm::getShape(value.getType()), element);
   }
-  Value castOf(Value value) {
-    Value &known = casts[value];
+  Value castOf(Value value, Type element) {
+    Value &known = casts[{value, element}];
     if (!known) {
       OpBuilder b(value.getContext());
       b.setInsertionPointAfterValue(value);
-      known = b.create<mm::CastOp>(value.getLoc(), narrowType(value), value);
+      known = b.create<mm::CastOp>(value.getLoc(), narrowType(value, element),
+                                   value);
     }
     return known;
   }
 
-  DenseMap<Value, Value> casts; // by what is cast
+  DenseMap<std::pair<Value, Type>, Value> casts;
 };
 
 } // namespace
 
 void narrowOperands(func::FuncOp func) {
   Narrowing narrowing;
+  Builder builder(func.getContext());
+  Type bf16 = builder.getBF16Type();
   func.walk([&](mm::AttentionOp op) {
+    bool isF16 = op.getArithmetic() == "f16";
     if (op.getArithmetic() != "f32" && fitsTensorCores(op) && !mayBeStep(op) &&
-        narrowing.narrow(op, 3))
-      op.setArithmetic("bf16");
+        narrowing.narrow(op, 3, isF16 ? builder.getF16Type() : bf16))
+      op.setArithmetic(isF16 ? "f16" : "bf16");
   });
   func.walk([&](mm::ConvOp op) {
     int64_t channels =
@@ -115,7 +118,7 @@ void narrowOperands(func::FuncOp func) {
     // Of few channels no 16 bytes follow each other; with one, there are no
     // products.
     if (op.getArithmetic() == "bf16" && channels > 1)
-      narrowing.narrow(op, 1);
+      narrowing.narrow(op, 1, bf16);
   });
 }
 

@@ -7,8 +7,8 @@
 
 namespace mmcc::lower {
 
-/// For a GPU: attention and convolutions that may round what they read to bf16
-/// read bf16, half the bytes, where whoever makes it can store it so.
+/// For a GPU: attention and convolutions that may round what they read to 16
+/// bits read these, half the bytes, where whoever makes it can store it so.
 ///
 ///     %q = slice %qkv ─┐                     %n = cast %qkv to bf16
 ///     %k = slice %qkv  ├─ attention    ─►    %q = slice %n ─┐

@@ -119,26 +119,35 @@ void lowerLinear(Lowering &lowering, Operation *op) {
     lowering.prepare(bias);
   Dim K = shape.back(), N = mm::getShape(result.getType()).back();
   Type stored = cast<RankedTensorType>(weight.getType()).getElementType();
-  auto blocksOf = stored.isF32() ? cpu::gemmBlocks : cpu::narrowBlocks;
-  cpu::Blocks blocks = linearBlocks(
-      lowering, rows.rows, rows.batch, typical(N), stored.isF32() && !isTf32,
-      blocksOf(typical(rows.rows), typical(N), typical(K), typical(rows.batch),
-               hasAvx512(lowering.level)));
+  const bool isSplit = isWide && stored.isF16();
+  auto blocksOf = [&](int64_t M, int64_t N, int64_t K, int64_t batch) {
+    const bool avx512 = hasAvx512(lowering.level);
+    return stored.isF32() ? cpu::gemmBlocks(M, N, K, batch, avx512)
+           : isSplit      ? cpu::splitBlocks(M, N, K, batch, avx512)
+                          : cpu::narrowBlocks(M, N, K, batch, avx512);
+  };
+  cpu::Blocks blocks = linearBlocks(lowering, rows.rows, rows.batch, typical(N),
+                                    stored.isF32() && !isTf32,
+                                    blocksOf(typical(rows.rows), typical(N),
+                                             typical(K), typical(rows.batch)));
   Chain chain = lowering.chain(result);
   SmallVector<Dim> extents{rows.batch, rows.rows, N};
   CellRows cellRows(lowering, result, chain, extents, typical(K), blocks);
   Kernel kernel(lowering,
-                isTf32            ? "gemm_tf32"
-                : stored.isF32()  ? "gemm_f32"
-                : isWide          ? "gemm_bf16_bf16"
-                : stored.isBF16() ? "gemm_f32_bf16"
-                                  : "gemm_f32_f16",
+                isTf32           ? "gemm_tf32"
+                : stored.isF32() ? "gemm_f32"
+                : stored.isBF16()
+                    ? (isWide ? "gemm_bf16_bf16" : "gemm_f32_bf16")
+                    : (isWide ? "gemm_f16_f16" : "gemm_f32_f16"),
                 op->getLoc());
   int64_t scratch = cpu::gemmScratchBytes();
   if (!stored.isF32())
     scratch = cpu::gemmNarrowScratchBytes(*K.getConstant(), blocks.m_block);
   if (isWide)
-    scratch = cpu::gemmRoundedScratchBytes(*K.getConstant(), blocks.m_block);
+    scratch =
+        isSplit
+            ? cpu::gemmSplitScratchBytes(*K.getConstant(), blocks.m_block)
+            : cpu::gemmRoundedScratchBytes(*K.getConstant(), blocks.m_block);
   kernel.tensor(rows.view.buffer);
   kernel.tensor(packed);
   scratch = cellRows.begin(kernel, scratch);

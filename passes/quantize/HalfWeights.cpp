@@ -40,25 +40,27 @@ Value HalfWeights::moved(Value value, HalfFloat type) {
   return result;
 }
 
-/// `value` as bf16, once for all layers that read it.
-Value HalfWeights::rounded(Value value) {
-  mm::CastOp &copy = inputs[value];
+/// `value` in 16 bits, once for all layers that read it.
+Value HalfWeights::rounded(Value value, HalfFloat type) {
+  mm::CastOp &copy = inputs[{value.getAsOpaquePointer(), type}];
   // A value that another took the place of may have had the same address.
   if (!copy || copy.getInput() != value) {
     OpBuilder builder(value.getContext());
     builder.setInsertionPointAfterValue(value);
-    auto type = cast<RankedTensorType>(value.getType());
-    copy = builder.create<mm::CastOp>(value.getLoc(),
-                                      type.clone(builder.getBF16Type()), value);
+    Type element = type == HalfFloat::f16 ? Type(builder.getF16Type())
+                                          : Type(builder.getBF16Type());
+    copy = builder.create<mm::CastOp>(
+        value.getLoc(), cast<RankedTensorType>(value.getType()).clone(element),
+        value);
   }
   return copy.getResult();
 }
 
-void HalfWeights::narrow(mm::LinearOp layer, HalfFloat type) {
+void HalfWeights::narrow(mm::LinearOp layer, HalfFloat type, bool rounds) {
   layer.getWeightMutable().assign(moved(layer.getWeight(), type));
-  if (type != HalfFloat::bf16)
+  if (!rounds)
     return;
-  layer.getInputMutable().assign(rounded(layer.getInput()));
+  layer.getInputMutable().assign(rounded(layer.getInput(), type));
   layer.setWide(true);
 }
 

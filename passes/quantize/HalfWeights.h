@@ -15,9 +15,9 @@ namespace mmcc::quantize {
 /// that they are f32 and fit (fitsHalf()).
 class HalfWeights {
 public:
-  /// The layer stays, with another weight; beside bf16 its input is rounded,
-  /// too, once for all layers that read a value.
-  void narrow(mm::LinearOp layer, HalfFloat type);
+  /// The layer stays, with another weight; with `rounds` its input becomes of
+  /// that type, too, once for all layers that read a value.
+  void narrow(mm::LinearOp layer, HalfFloat type, bool rounds);
   /// Rows are widened after they are gathered. The gather is erased.
   void narrow(mm::GatherOp table, HalfFloat type);
   /// Erases what moved the wide constants, where nothing else reads it.
@@ -25,11 +25,11 @@ public:
 
 private:
   mlir::Value moved(mlir::Value value, HalfFloat type);
-  mlir::Value rounded(mlir::Value value);
+  mlir::Value rounded(mlir::Value value, HalfFloat type);
 
   std::map<std::pair<const void *, HalfFloat>, mlir::ElementsAttr> constants;
   std::map<std::pair<const void *, HalfFloat>, mlir::Value> values;
-  llvm::DenseMap<mlir::Value, mm::CastOp> inputs;
+  std::map<std::pair<const void *, HalfFloat>, mm::CastOp> inputs;
   llvm::SetVector<mlir::Operation *> replaced;
 };
 

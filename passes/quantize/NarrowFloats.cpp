@@ -1,11 +1,14 @@
 //===- NarrowFloats.cpp - Weights in 16 bits ------------------------------===//
 
 #include "passes/quantize/HalfWeights.h"
+#include "passes/quantize/Magnitudes.h"
 #include "passes/quantize/Passes.h"
 #include "passes/quantize/Tables.h"
 #include "passes/quantize/WeightConstants.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/Support/Format.h"
+#include <cmath>
 
 namespace mmcc {
 #define GEN_PASS_DEF_NARROWFLOATS
@@ -27,11 +30,17 @@ struct NarrowFloats : mmcc::impl::NarrowFloatsBase<NarrowFloats> {
       return signalPassFailure();
     }
     SmallVector<Operation *> readers;
-    for (auto func : getOperation().getOps<func::FuncOp>())
+    for (auto func : getOperation().getOps<func::FuncOp>()) {
+      std::optional<Magnitudes> magnitudes;
+      if (to != "bf16")
+        magnitudes.emplace(func);
       func.walk([&](Operation *op) {
         if (isa<mm::LinearOp, mm::GatherOp>(op))
           readers.push_back(op);
+        if (auto layer = dyn_cast<mm::LinearOp>(op); layer && magnitudes)
+          bounds[op] = magnitudes->of(layer.getInput()).largest();
       });
+    }
     for (Operation *op : readers)
       if (auto layer = dyn_cast<mm::LinearOp>(op))
         narrowLayer(layer);
@@ -39,6 +48,7 @@ struct NarrowFloats : mmcc::impl::NarrowFloatsBase<NarrowFloats> {
         narrowTable(cast<mm::GatherOp>(op));
     halves.finish();
     chosen.clear();
+    bounds.clear();
   }
 
   void stays(Operation *op, const Twine &reason) {
@@ -82,10 +92,31 @@ struct NarrowFloats : mmcc::impl::NarrowFloatsBase<NarrowFloats> {
     if (!getElementTypeOrSelf(op.getInput()).isF32() ||
         !weight.getElementType().isF32() || !weight.hasStaticShape())
       return stays(op, "it is not f32");
-    if (std::optional<HalfFloat> type = typeOf(op, op.getWeight())) {
-      halves.narrow(op, *type);
-      ++numLinears;
-    }
+    std::optional<HalfFloat> type = typeOf(op, op.getWeight());
+    if (!type)
+      return;
+    bool rounds = *type == HalfFloat::bf16 || inputFits(op);
+    halves.narrow(op, *type, rounds);
+    ++numLinears;
+    numInputs += rounds;
+  }
+
+  /// Whether the input of a layer stays in f16's range whatever the model is
+  /// given.
+  bool inputFits(mm::LinearOp op) {
+    double largest = bounds.lookup(op);
+    if (largest <= kMostInF16)
+      return true;
+    if (!explain)
+      return false;
+    std::string reason;
+    llvm::raw_string_ostream text(reason);
+    if (std::isfinite(largest))
+      text << llvm::format("its numbers may be as large as %.3g", largest);
+    else
+      text << "nothing bounds its numbers";
+    op->emitRemark("its input stays f32: ") << reason;
+    return false;
   }
 
   void narrowTable(mm::GatherOp op) {
@@ -100,6 +131,8 @@ struct NarrowFloats : mmcc::impl::NarrowFloatsBase<NarrowFloats> {
 
   HalfWeights halves;
   DenseMap<Attribute, std::optional<HalfFloat>> chosen;
+  /// Of the inputs of layers, where f16 may be chosen.
+  DenseMap<Operation *, double> bounds;
 };
 
 } // namespace

@@ -150,9 +150,10 @@ def NarrowFloats : Pass<"mm-narrow-floats", "::mlir::ModuleOp"> {
   let summary = "weights of linear layers, and tables of embeddings, in 16 bits";
   let description = [{
     Weights are rounded to the nearest bf16 or f16: sums and all else stay f32.
-    Beside bf16 the input of a product is rounded, too (its range is f32's, so that
-    nothing overflows), once for all layers that read it. A weight with a number
-    beyond the type's range stays as it is.
+    The input of a product is rounded to the same, too, once for all layers that
+    read it: to bf16 always (its range is f32's, so that nothing overflows), to f16
+    where its numbers are proven to stay below 60000 whatever the model is given
+    (Magnitudes.h). A weight with a number beyond the type's range stays as it is.
 
     `to` auto takes f16, which has three bits more, but for a weight that it
     does not hold, or with a column that it rounds worse than bf16 since its
@@ -176,6 +177,7 @@ def NarrowFloats : Pass<"mm-narrow-floats", "::mlir::ModuleOp"> {
     Option<"explain", "explain", "bool", "false", "say what stayed and why">];
   let statistics = [
     Statistic<"numLinears", "linears", "weights of linear layers narrowed">,
+    Statistic<"numInputs", "inputs", "of them layers whose input is narrow, too">,
     Statistic<"numTables", "tables", "embedding tables narrowed">];
 }
 
@@ -185,7 +187,9 @@ def RoundOperands : Pass<"mm-round-operands", "::mlir::func::FuncOp"> {
     Runs where activations are narrow, too. Convolutions round to bf16, attention
     to what `attention` says: bf16 beside layers whose activations are, and where
     few bits of weights meet 8 of activations; i8 beside layers of 8 bits, both with
-    scales found at the call. Machines without such products keep f32.
+    scales found at the call. With f16 attention rounds to it where query, key and
+    value are proven to stay in its range (Magnitudes.h), and convolutions do not
+    round. Machines without such products keep f32.
 
     Before:
     ```mlir
@@ -196,7 +200,7 @@ def RoundOperands : Pass<"mm-round-operands", "::mlir::func::FuncOp"> {
     %0 = mm.attention %q, %k, %v {arithmetic = "bf16", scale = 0.125 : f64} : tensor<1x12x197x64xf32>, tensor<1x12x197x64xf32>, tensor<1x12x197x64xf32> -> tensor<1x12x197x64xf32>
     ```
   }];
-  let options = [Option<"attention", "attention", "std::string", "\"bf16\"", "bf16 or i8">];
+  let options = [Option<"attention", "attention", "std::string", "\"bf16\"", "bf16, f16 or i8">];
   let statistics = [
     Statistic<"numRounded", "rounded", "operations that may round">];
 }

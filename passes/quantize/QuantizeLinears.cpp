@@ -272,7 +272,8 @@ struct QuantizeLinears : mmcc::impl::QuantizeLinearsBase<QuantizeLinears> {
     if (weight.scheme.isHalf()) {
       if (weight.error)
         op->setDiscardableAttr("mm.narrow", weight.error);
-      return halves.narrow(op, halfOf(weight.scheme));
+      return halves.narrow(op, halfOf(weight.scheme),
+                           halfOf(weight.scheme) == HalfFloat::bf16);
     }
     OpBuilder builder(op);
     Location loc = op.getLoc();

@@ -27,7 +27,8 @@ namespace {
 
 /// Of as few rows as this, or columns, a product is soon over in any case.
 constexpr int64_t kLeastRows = 128, kLeastColumns = 64, kLeastDepth = 64;
-/// Elements of 16 bytes of bf16, which the library's fast kernels read at once.
+/// Elements of 16 bytes of bf16 or f16, which the library's fast kernels read
+/// at once.
 constexpr int64_t kUnit = 8;
 /// Where a parameter of a product's row stands (kernels.inc).
 enum Param { kBatch, kRows, kColumns, kDepth, kBatchStride, kRowStride };
@@ -203,7 +204,8 @@ struct Product {
   int64_t columns, depth;
   /// Arguments of the kernel.
   Value result, bias, residual;
-  bool isNarrow = false; // the result is of bf16
+  Type half;             // of what is multiplied
+  bool isNarrow = false; // the result is of it, too
   StringRef activation;
 };
 
@@ -219,11 +221,11 @@ public:
     plan::StoreOp store = *stores.begin();
     Value value = store.getValue();
     if (auto narrow = value.getDefiningOp<arith::TruncFOp>()) {
-      product.isNarrow = narrow.getType().isBF16();
+      product.isNarrow = narrow.getType() == product.half;
       value = narrow.getIn();
     }
     Type element = elementOf(store.getBuffer());
-    if (!(product.isNarrow ? element.isBF16() : element.isF32()) ||
+    if (!(product.isNarrow ? element == product.half : element.isF32()) ||
         !value.getType().isF32() || !isRowMajor(store))
       return false;
     product.result = store.getBuffer();
@@ -284,7 +286,7 @@ private:
     if (!load)
       return false;
     Type element = elementOf(load.getBuffer());
-    if (!(isWidened ? element.isBF16() : element.isF32()))
+    if (!(isWidened ? element == product.half : element.isF32()))
       return false;
     if (indexOf(load) == getAffineDimExpr(2, load.getContext()))
       return !std::exchange(product.bias, load.getBuffer()) &&
@@ -300,13 +302,18 @@ private:
 /// The product, if the kernel is one that a library may compute.
 std::optional<Product> productOf(plan::KernelOp kernel) {
   AffineMap params = kernel.getParams();
-  if (kernel.getRow() != "gemm_bf16_bf16" || kernel.getWritten().size() != 1)
+  Builder builder(kernel.getContext());
+  Type half = kernel.getRow() == "gemm_bf16_bf16" ? Type(builder.getBF16Type())
+              : kernel.getRow() == "gemm_f16_f16" ? Type(builder.getF16Type())
+                                                  : Type();
+  if (!half || kernel.getWritten().size() != 1)
     return std::nullopt;
   auto constant = [&](unsigned param) {
     auto expr = dyn_cast<AffineConstantExpr>(params.getResult(param));
     return expr ? expr.getValue() : -1;
   };
-  Product product{kernel, constant(kColumns), constant(kDepth), {}, {}, {}};
+  Product product{kernel, constant(kColumns), constant(kDepth), {}, {}, {},
+                  half};
   if (constant(kBatch) != 1 || product.columns < kLeastColumns ||
       product.depth < kLeastDepth || product.columns % kUnit ||
       product.depth % kUnit || constant(kRowStride) < product.depth ||
@@ -353,27 +360,27 @@ struct PlanLibraryCalls : impl::PlanLibraryCallsBase<PlanLibraryCalls> {
         .getKernelOperands()[cast<BlockArgument>(argument).getArgNumber()];
   }
 
-  /// The bias in bf16.
-  Value rounded(plan::DispatchOp dispatch, Value bias) {
-    if (cast<plan::BufferType>(bias.getType()).getElementType().isBF16())
+  /// The bias in 16 bits.
+  Value rounded(plan::DispatchOp dispatch, Value bias, Type half) {
+    if (cast<plan::BufferType>(bias.getType()).getElementType() == half)
       return bias;
     plan::ConstantOp wide = constantOf(bias);
     if (!wide || wide.getLayout() != "dense")
       return {};
     OpBuilder builder(wide);
     builder.setInsertionPointAfter(wide);
-    Type bf16 = builder.getBF16Type();
-    std::string name = (wide.getSymName() + "_bf16").str();
+    std::string name =
+        (wide.getSymName() + (half.isF16() ? "_f16" : "_bf16")).str();
     if (!SymbolTable::lookupNearestSymbolFrom(getOperation(),
                                               builder.getStringAttr(name)))
       builder.create<plan::ConstantOp>(
-          wide.getLoc(), builder.getStringAttr(name), TypeAttr::get(bf16),
+          wide.getLoc(), builder.getStringAttr(name), TypeAttr::get(half),
           builder.getStringAttr("rounded"),
           builder.getI64IntegerAttr(wide.getBytes() / 2),
           builder.getI64IntegerAttr(1), wide.getSources(), wide.getPieces());
     builder.setInsertionPoint(dispatch);
     return builder.create<plan::GetConstantOp>(
-        wide.getLoc(), plan::BufferType::get(builder.getContext(), bf16),
+        wide.getLoc(), plan::BufferType::get(builder.getContext(), half),
         FlatSymbolRefAttr::get(builder.getContext(), name), UnitAttr());
   }
 
@@ -397,7 +404,7 @@ struct PlanLibraryCalls : impl::PlanLibraryCallsBase<PlanLibraryCalls> {
     if (product.bias) {
       Value bias = operandOf(dispatch, product.bias);
       if (product.isNarrow)
-        bias = rounded(dispatch, bias);
+        bias = rounded(dispatch, bias, product.half);
       if (!bias)
         return;
       operands.push_back(bias);
@@ -410,7 +417,9 @@ struct PlanLibraryCalls : impl::PlanLibraryCallsBase<PlanLibraryCalls> {
     if (!product.activation.empty())
       form.push_back(product.activation);
     if (product.isNarrow)
-      form.push_back("bf16");
+      form.push_back("narrow");
+    if (product.half.isF16())
+      form.push_back("f16");
     AffineExpr depth = builder.getAffineConstantExpr(product.depth);
     AffineExpr all[] = {
         rows,  builder.getAffineConstantExpr(product.columns),

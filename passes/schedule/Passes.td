@@ -87,12 +87,12 @@ def PlanSchedule : Pass<"plan-schedule", "mlir::ModuleOp"> {
 def PlanLibraryCalls : Pass<"plan-library-calls", "mlir::ModuleOp"> {
   let summary = "says which products a library may do in a kernel's place";
   let description = [{
-    On a GPU cuBLASLt may multiply rows of bf16 with weights of bf16 that lie
+    On a GPU cuBLASLt may multiply rows of bf16 or f16 with weights of it that lie
     there in columns, at least 128 rows or as many as show at the call, where
     what the kernel does with a sum is what the library's epilogues do: adding a
     bias and a residual, ReLU, GELU in its tanh form, storing rows without gaps.
-    The kernel stays, for GPUs without the library. A bias beside a result of
-    bf16 is rounded to that, as the library wants it.
+    The kernel stays, for GPUs without the library. A bias beside a result of 16
+    bits is rounded to that, as the library wants it.
 
     Before:
     ```mlir

@@ -23,11 +23,9 @@ namespace {
 constexpr struct {
   std::string_view word;
   uint32_t bit;
-} known[] = {{"bias", kMatmulBias},
-             {"residual", kMatmulResidual},
-             {"relu", kMatmulRelu},
-             {"gelu", kMatmulGelu},
-             {"bf16", kMatmulNarrow}};
+} known[] = {{"bias", kMatmulBias},     {"residual", kMatmulResidual},
+             {"relu", kMatmulRelu},     {"gelu", kMatmulGelu},
+             {"narrow", kMatmulNarrow}, {"f16", kMatmulF16}};
 
 } // namespace
 

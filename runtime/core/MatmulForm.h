@@ -16,8 +16,9 @@ enum MatmulForm : uint32_t {
   kMatmulBias = 1,
   kMatmulResidual = 2,
   kMatmulRelu = 4,
-  kMatmulGelu = 8,   // its tanh form
-  kMatmulNarrow = 16 // the result is of bf16, else of f32
+  kMatmulGelu = 8,    // its tanh form
+  kMatmulNarrow = 16, // the result is of the operands' type, else of f32
+  kMatmulF16 = 32     // the operands are of f16, else of bf16
 };
 
 /// How the operands of such a call follow each other; those that the form does
@@ -53,7 +54,7 @@ constexpr bool hasMatmulOperand(uint32_t form, uint32_t operand) {
 /// Whether the call is one of kMatmulFunction.
 bool isMatmul(const schema::LibraryCall &call);
 
-/// As the attribute "form" has it: "bias,gelu,bf16".
+/// As the attribute "form" has it: "bias,gelu,narrow,f16".
 std::string matmulFormText(uint32_t form);
 
 /// The form that its attributes describe; false if they make no sense.

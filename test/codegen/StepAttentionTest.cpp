@@ -317,7 +317,7 @@ TEST(StepAttention, splits) {
 
 // Few queries are exact; tiles of more round.
 TEST(StepAttention, tensorCores) {
-  for (const char *row : {"attention_bf16", "attention_i8"}) {
+  for (const char *row : {"attention_bf16", "attention_f16", "attention_i8"}) {
     Step step({row, "f32", 2, 40, 40});
     for (int64_t past : {0, 33, 700}) {
       for (int64_t Sq : {1, 4, 8})

@@ -1,7 +1,8 @@
 //===- TensorAttentionTest.cpp - Attention on a GPU's tensor cores --------===//
 //
-// The judge is attention in double precision over operands rounded to bf16.
-// What is left is the rounding of the softmax's weights, of at most 2^-9 each.
+// The judge is attention in double precision over operands rounded to bf16 or
+// f16. What is left is the rounding of the softmax's weights, of at most 2^-9,
+// or 2^-11, each.
 //
 //===----------------------------------------------------------------------===//
 
@@ -10,12 +11,15 @@
 #include <cmath>
 #include <cstring>
 #include <map>
+#include <tuple>
+
+#include "llvm/ADT/APFloat.h"
 
 namespace mmcc::test {
 namespace {
 
 struct Heads {
-  bool isBf16;     // in memory; else f32
+  bool isNarrow;   // in memory; else f32
   int64_t queries; // of a block
   int64_t D, Dv;
 
@@ -27,6 +31,7 @@ struct Heads {
   /// [blocks of 64 queries][n][begin, end, whole]
   std::vector<int32_t> spans = {};
   int64_t spanCount = 0;
+  bool isF16 = false; // what is multiplied; else bf16
 
   int64_t offset() const { return Skv - Sq; }
   bool sees(int64_t i, int64_t j) const {
@@ -53,41 +58,38 @@ struct Heads {
 
 constexpr double kScale = 0.25;
 
-float toBf16(float x) {
-  uint32_t bits;
-  std::memcpy(&bits, &x, 4);
-  bits = (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000u;
-  std::memcpy(&x, &bits, 4);
-  return x;
+/// The code of the nearest number of 16 bits, and the number.
+std::pair<uint16_t, float> narrow(float x, bool isF16) {
+  llvm::APFloat number(x);
+  bool loses;
+  number.convert(isF16 ? llvm::APFloat::IEEEhalf() : llvm::APFloat::BFloat(),
+                 llvm::APFloat::rmNearestTiesToEven, &loses);
+  auto code = uint16_t(number.bitcastToAPInt().getZExtValue());
+  number.convert(llvm::APFloat::IEEEsingle(),
+                 llvm::APFloat::rmNearestTiesToEven, &loses);
+  return {code, number.convertToFloat()};
 }
 
 /// [tokens of all][heads][width] with `gap` numbers behind each token, NaN.
 struct Tokens {
   int64_t heads, width, row;
   std::vector<float> numbers;
+  std::vector<uint16_t> halves;
 
-  Tokens(int64_t tokens, int64_t heads, int64_t width, int64_t gap,
+  Tokens(const Heads &h, int64_t tokens, int64_t heads, int64_t width,
          unsigned seed)
-      : heads(heads), width(width), row(heads * width + gap),
-        numbers(size_t(tokens * row), std::nanf("")) {
+      : heads(heads), width(width), row(heads * width + h.gap),
+        numbers(size_t(tokens * row), std::nanf("")),
+        halves(numbers.size(), 0x7fff) {
     std::vector<float> random =
         randomFloats(size_t(tokens * heads * width), -1, 1, seed);
     for (int64_t t = 0; t < tokens; ++t)
       for (int64_t i = 0; i < heads * width; ++i)
-        numbers[size_t(t * row + i)] =
-            toBf16(random[size_t(t * heads * width + i)]);
+        std::tie(halves[size_t(t * row + i)], numbers[size_t(t * row + i)]) =
+            narrow(random[size_t(t * heads * width + i)], h.isF16);
   }
   double at(int64_t token, int64_t head, int64_t d) const {
     return numbers[size_t(token * row + head * width + d)];
-  }
-  std::vector<uint16_t> halves() const {
-    std::vector<uint16_t> codes;
-    for (float number : numbers) {
-      uint32_t bits;
-      std::memcpy(&bits, &number, 4);
-      codes.push_back(uint16_t(bits >> 16));
-    }
-    return codes;
   }
 };
 
@@ -96,7 +98,8 @@ std::string kernelText(const Heads &h) {
   int64_t bits;
   std::memcpy(&bits, &kScale, sizeof bits);
   auto number = [](int64_t value) { return std::to_string(value); };
-  std::string type = h.isBf16 ? "bf16" : "f32";
+  std::string arithmetic = h.isF16 ? "f16" : "bf16";
+  std::string type = h.isNarrow ? arithmetic : "f32";
   std::string symbols;
   for (int i = 0; i < 20; ++i)
     symbols += (i ? ", s" : "s") + number(i);
@@ -117,9 +120,10 @@ std::string kernelText(const Heads &h) {
                        "] -> (d0)>(%j)] : !plan.buffer<f32> -> f32\n"
                        "    %r = arith.addf %s, %m : f32\n"
                        "    plan.yield %r : f32\n  }\n";
-  return "plan.kernel @k row \"attention_bf16\" extents affine_map<()[" +
-         symbols + "] -> (s0, s1, s3, " + number(h.Dv) +
-         ")> parallel 4 params affine_map<()[" + symbols + "] -> (" + params +
+  return "plan.kernel @k row \"attention_" + arithmetic +
+         "\" extents affine_map<()[" + symbols + "] -> (s0, s1, s3, " +
+         number(h.Dv) + ")> parallel 4 params affine_map<()[" + symbols +
+         "] -> (" + params +
          ")> offsets affine_map<() -> (0, 0, 0, 0)> scratch affine_map<() -> "
          "(0)> written [5] {\n^bb0(%q: !plan.buffer<" +
          type + ">, %k: !plan.buffer<" + type + ">, %v: !plan.buffer<" + type +
@@ -135,15 +139,15 @@ std::string kernelText(const Heads &h) {
 }
 
 void check(const Heads &h) {
-  SCOPED_TRACE(std::string(h.isBf16 ? "bf16 " : "f32 ") +
-               std::to_string(h.queries) + " queries a block: " +
-               std::to_string(h.Sq) + " by " + std::to_string(h.Skv) + ", " +
-               std::to_string(h.D) + "/" + std::to_string(h.Dv) + " gap " +
-               std::to_string(h.gap) + " window " + std::to_string(h.window));
+  SCOPED_TRACE(std::string(h.isNarrow ? "narrow " : "f32 ") +
+               (h.isF16 ? "f16 " : "bf16 ") + std::to_string(h.queries) +
+               " queries a block: " + std::to_string(h.Sq) + " by " +
+               std::to_string(h.Skv) + ", " + std::to_string(h.D) + "/" +
+               std::to_string(h.Dv) + " gap " + std::to_string(h.gap) +
+               " window " + std::to_string(h.window));
   int64_t kvHeads = h.H / h.group;
-  Tokens q(h.B * h.Sq, h.H, h.D, h.gap, 1),
-      k(h.B * h.Skv, kvHeads, h.D, h.gap, 2),
-      v(h.B * h.Skv, kvHeads, h.Dv, h.gap, 3);
+  Tokens q(h, h.B * h.Sq, h.H, h.D, 1), k(h, h.B * h.Skv, kvHeads, h.D, 2),
+      v(h, h.B * h.Skv, kvHeads, h.Dv, 3);
   std::vector<float> mask = randomFloats(size_t(h.Skv), -2, 2, 4);
   for (size_t j = 0; j < mask.size(); j += 5)
     mask[j] = -INFINITY;
@@ -175,12 +179,10 @@ void check(const Heads &h) {
                         v.at(b * h.Skv + j, head / h.group, d);
         }
       }
-  std::vector<uint16_t> halves[] = {q.halves(), k.halves(), v.halves()};
-  Tokens *floats[] = {&q, &k, &v};
   std::vector<void *> buffers;
-  for (int i = 0; i < 3; ++i)
-    buffers.push_back(h.isBf16 ? static_cast<void *>(halves[i].data())
-                               : floats[i]->numbers.data());
+  for (Tokens *tokens : {&q, &k, &v})
+    buffers.push_back(h.isNarrow ? static_cast<void *>(tokens->halves.data())
+                                 : tokens->numbers.data());
   std::vector<int32_t> spans = h.spans;
   spans.resize(spans.size() + 1);
   buffers.insert(buffers.end(), {spans.data(), mask.data(), nullptr});
@@ -215,7 +217,8 @@ void check(const Heads &h) {
                   h.isCausal ? h.offset() : int64_t(1) << 40,
                   h.spanCount});
     for (size_t i = 0; i < want.size(); ++i)
-      ASSERT_NEAR(y[i], want[i], 2.5e-3) << level << ", number " << i;
+      ASSERT_NEAR(y[i], want[i], h.isF16 ? 6e-4 : 2.5e-3)
+          << level << ", number " << i;
     if (h.queries == 64) // has no other form there
       return;
   }
@@ -243,7 +246,7 @@ TEST(TensorAttention, packed_heads_of_bf16) {
   for (int64_t queries : {64, 128})
     // Copies of 16 bytes, then with tokens at any place.
     for (int64_t gap : {8, 3})
-      checkShapes({.isBf16 = true,
+      checkShapes({.isNarrow = true,
                    .queries = queries,
                    .D = 64,
                    .Dv = 64,
@@ -253,11 +256,24 @@ TEST(TensorAttention, packed_heads_of_bf16) {
                    .gap = gap});
 }
 
+TEST(TensorAttention, heads_of_f16) {
+  for (int64_t queries : {64, 128})
+    for (bool isNarrow : {true, false}) {
+      Heads h{
+          .isNarrow = isNarrow, .queries = queries, .D = 64, .Dv = 64, .H = 2};
+      h.isF16 = true;
+      h.Sq = 130;
+      h.Skv = 197;
+      h.isCausal = true;
+      check(h);
+    }
+}
+
 TEST(TensorAttention, floats_are_rounded) {
   for (int64_t queries : {64, 128})
     checkShapes(
-        {.isBf16 = false, .queries = queries, .D = 40, .Dv = 24, .H = 2});
-  Heads h{.isBf16 = false, .queries = 128, .D = 64, .Dv = 64, .H = 2};
+        {.isNarrow = false, .queries = queries, .D = 40, .Dv = 24, .H = 2});
+  Heads h{.isNarrow = false, .queries = 128, .D = 64, .Dv = 64, .H = 2};
   h.Sq = 130;
   h.Skv = 197;
   check(h);
@@ -272,7 +288,7 @@ TEST(TensorAttention, heads_of_any_width) {
                        {50, 120},
                        {117, 64}})
     for (int64_t queries : {64, 128}) {
-      Heads h{.isBf16 = true, .queries = queries, .D = D, .Dv = Dv, .H = 2};
+      Heads h{.isNarrow = true, .queries = queries, .D = D, .Dv = Dv, .H = 2};
       h.Sq = 70;
       h.Skv = 130;
       check(h);
@@ -283,7 +299,7 @@ TEST(TensorAttention, windows_strides_masks) {
   for (int64_t queries : {64, 128}) {
     const int64_t width = queries / 2;
     Heads h{
-        .isBf16 = true, .queries = queries, .D = width, .Dv = width, .H = 2};
+        .isNarrow = true, .queries = queries, .D = width, .Dv = width, .H = 2};
     h.Sq = h.Skv = 300;
     h.isCausal = true;
     for (int64_t window : {1, 40, 64, 200})
@@ -297,7 +313,7 @@ TEST(TensorAttention, windows_strides_masks) {
 }
 
 TEST(TensorAttention, spans) {
-  Heads h{.isBf16 = true, .queries = 64, .D = 32, .Dv = 32, .H = 2};
+  Heads h{.isNarrow = true, .queries = 64, .D = 32, .Dv = 32, .H = 2};
   h.Sq = 130;
   h.Skv = 200;
   h.hasMask = true;

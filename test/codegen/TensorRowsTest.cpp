@@ -88,6 +88,7 @@ const std::map<std::string, std::pair<const char *, const char *>> kTypes = {
     {"gemm_f32", {"f32", "f32"}},
     {"gemm_tf32", {"f32", "f32"}},
     {"gemm_bf16_bf16", {"bf16", "bf16"}},
+    {"gemm_f16_f16", {"f16", "f16"}},
     {"gemm_f32_bf16", {"f32", "bf16"}},
     {"gemm_f32_f16", {"f32", "f16"}},
     {"gemm_f32_f8e4m3", {"f32", "f8E4M3FN"}},
@@ -129,6 +130,8 @@ std::vector<Bytes> operandsOf(const Product &p) {
         bytesOf(randomFloats(size_t(p.B * p.M * blocks), 0.5, 2, 2)));
   } else if (std::string(a) == "bf16") {
     operands.push_back(randomOf(llvm::APFloat::BFloat(), rows, 1));
+  } else if (std::string(a) == "f16") {
+    operands.push_back(randomOf(llvm::APFloat::IEEEhalf(), rows, 1));
   } else {
     operands.push_back(bytesOf(randomFloats(rows)));
   }
@@ -242,6 +245,8 @@ std::vector<float> resultOf(const Product &p, const std::string &level) {
   const bool isGpu = level == kCuda || level == kHopper;
   if (isGpu && p.row == "gemm_bf16_bf16")
     operands[1] = inColumns(operands[1], (p.K + 1) / 2, p.N);
+  if (isGpu && p.row == "gemm_f16_f16")
+    operands[1] = inColumns(operands[1], p.K, p.N, 2);
   if (level == kCuda && p.row == "gemm_tf32")
     operands[1] = inColumns(operands[1], p.K, p.N);
   if (isGpu && p.row == "gemm_i8_i8")
@@ -300,8 +305,8 @@ void expectAlike(const Product &p, double ulp) {
     for (size_t i = 0; i < want.size(); ++i)
       ASSERT_NEAR(got[i], want[i], most(isShort ? kShortSums : ulp))
           << level << " " << p.name() << ", element " << i;
-    if (p.row != "gemm_bf16_bf16" && p.row != "gemm_i8_i8" &&
-        p.row != "gemm_f8_f8")
+    if (p.row != "gemm_bf16_bf16" && p.row != "gemm_f16_f16" &&
+        p.row != "gemm_i8_i8" && p.row != "gemm_f8_f8")
       return; // has no other form there
   }
 }
@@ -333,6 +338,13 @@ TEST(TensorRows, bf16) {
   expectAlike({"gemm_bf16_bf16", 1, 70, 50, 641, 3}, kExact);
   expectAlike({"gemm_bf16_bf16", 54, 129, 64, 264}, kExact);
   expectAlike({"gemm_bf16_bf16", 108, 100, 100, 200}, kExact);
+}
+
+TEST(TensorRows, f16) {
+  expectAlikeForAll({"gemm_f16_f16", 2, 0, 50, 64}, kExact);
+  expectAlikeForAll({"gemm_f16_f16", 1, 0, 130, 41, 3}, kExact);
+  expectAlike({"gemm_f16_f16", 54, 129, 64, 264}, kExact);
+  expectAlike({"gemm_f16_f16", 108, 100, 100, 200}, kExact);
 }
 
 TEST(TensorRows, tf32) {

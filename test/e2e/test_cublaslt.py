@@ -135,6 +135,14 @@ def test_products_of_many_rows_are_the_librarys(artifact, model, tools, tmp_path
     assert any(not np.array_equal(got[name], value) for name, value in outputs(tmp_path).items())
 
 
+def test_products_of_f16_are_the_librarys(model, tools, tmp_path, log):
+    """But for those whose input nothing bounds."""
+    tools.compile(model[0] / "perceptrons.onnx", tmp_path / "m.mmcc", "--precision=f16", "--target=cuda:sm_80")
+    assert attempt(tools, tmp_path / "m.mmcc", tmp_path).returncode == 0
+    assert log.read_text().splitlines() == [call.replace("type 14", "type 2") for call in CALLS[2:]]
+    assert_near(outputs(tmp_path), reference(rows(ROWS)["x"], model[1]), 0.003)
+
+
 @pytest.mark.parametrize("count", [1, 20, 63])
 def test_few_rows_are_the_kernels(count, artifact, model, tools, tmp_path, log):
     assert attempt(tools, artifact, tmp_path, count).returncode == 0 and not log.exists()
@@ -249,10 +257,10 @@ def test_a_decoder_begins_with_the_library_and_goes_on_with_kernels(tools, tmp_p
 def test_files_and_explanations_tell(artifact, model, tools):
     told = tools.call("mmcc", "inspect", artifact, "--commands").stdout
     assert told.count("or cublaslt.matmul (") == len(CALLS), told
-    assert f"or cublaslt.matmul (rows x {HIDDEN} x {WIDTH}, bias,gelu,bf16)" in told
+    assert f"or cublaslt.matmul (rows x {HIDDEN} x {WIDTH}, bias,gelu,narrow)" in told
     explained = tools.call("mmcc", "explain", model[0] / "perceptrons.onnx", "--precision=bf16", "--target=cuda:sm_80")
     assert explained.stdout.count("cublaslt.matmul (") == len(CALLS), explained.stdout
-    assert "cublaslt.matmul (bias,gelu,bf16) where there is the library" in explained.stdout
+    assert "cublaslt.matmul (bias,gelu,narrow) where there is the library" in explained.stdout
 
 
 @pytest.mark.parametrize("options", [["--target=cpu:x86-64-v3", "--precision=bf16"], ["--target=cuda:sm_80"]])
@@ -267,8 +275,8 @@ def test_processors_and_f32_have_no_library(options, model, tools):
 FASTEST = 2
 MACHINE = "Fake GPU, cuBLASLt 13.1.1"
 PRODUCTS = [
-    f"{ROWS} x {HIDDEN} x {WIDTH}, bias,gelu,bf16",
-    f"{ROWS} x {HIDDEN} x {WIDTH}, bias,relu,bf16",
+    f"{ROWS} x {HIDDEN} x {WIDTH}, bias,gelu,narrow",
+    f"{ROWS} x {HIDDEN} x {WIDTH}, bias,relu,narrow",
     f"{ROWS} x {WIDTH} x {HIDDEN}",
     f"{ROWS} x {WIDTH} x {HIDDEN}, bias,residual",
 ]

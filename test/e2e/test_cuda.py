@@ -235,6 +235,7 @@ RESOURCES = {
     "attention_f32": (96, 18432, 16),
     "loops": (80, 1024, 0),
     "gemm_bf16_bf16": (128, 8192, 0),
+    "gemm_f16_f16": (128, 8192, 0),
     "gemm_tf32": (128, 8192, 0),
     "conv_tf32": (128, 0, 0),
     "gemm_f32_f16": (128, 8192, 0),
@@ -245,6 +246,7 @@ RESOURCES = {
     "gemm_i8_u4": (144, 8192, 0),
     "conv_bf16": (128, 0, 0),
     "attention_bf16": (128, 0, 16),
+    "attention_f16": (128, 0, 16),
     "attention_i8": (128, 0, 16),
     "topk_f32": (48, 17456, 0),
     "retrieve_f32": (128, 27648, 8),
@@ -272,6 +274,7 @@ HOPPER_RESOURCES = (128, 8192, 0)
 # The instructions that each row is for.
 INSTRUCTIONS = {
     "gemm_bf16_bf16": ["HMMA.16816.F32.BF16", "LDSM.16.M88.4", "LDGSTS.E.BYPASS.128"],
+    "gemm_f16_f16": ["HMMA.16816.F32", "LDSM.16.M88.4", "LDGSTS.E.BYPASS.128"],
     "gemm_tf32": ["HMMA.1688.F32.TF32", "LDSM.16.M88.4", "LDGSTS.E.BYPASS.128"],
     "conv_tf32": ["HMMA.1688.F32.TF32", "LDSM.16.M88.4"],
     "gemm_f32_f16": ["HMMA.1688.F32.TF32", "LDSM.16.M88.4", "LDGSTS.E.BYPASS.128"],
@@ -281,6 +284,7 @@ INSTRUCTIONS = {
     "gemm_i8_i8": ["IMMA.16832.S8.S8", "LDSM.16.M88.4", "LDGSTS.E.BYPASS.128"],
     "gemm_i8_u4": ["IMMA.16832.S8.S8", "LDSM.16.M88.4", "LDGSTS.E.BYPASS.128"],
     "attention_bf16": ["HMMA.16816.F32.BF16", "LDSM.16.M88.4", "LDSM.16.MT88.4", "LDGSTS.E.BYPASS.128", "MUFU.EX2"],
+    "attention_f16": ["HMMA.16816.F32", "LDSM.16.M88.4", "LDSM.16.MT88.4", "LDGSTS.E.BYPASS.128", "MUFU.EX2"],
     "conv_bf16": ["HMMA.16816.F32.BF16", "LDSM.16.M88.4", "LDGSTS.E.BYPASS.128"],
 }
 
@@ -316,17 +320,18 @@ def test_steps_read_keys_by_16_bytes(tools, tmp_path):
         assert re.search(r"LDG?\.E\.128", said.stdout), cubin
 
 
-def test_warpgroups_are_used(tools, tmp_path):
+@pytest.mark.parametrize("half", ["bf16", "f16"])
+def test_warpgroups_are_used(half, tools, tmp_path):
     """What nvcc makes of them for sm_90a: neither do products wait for each other, nor threads bring what the copier can."""
-    tools.compile(TINY / "vit_b16.onnx", tmp_path / "m.mmcc", "--target=cuda:sm_90a", f"--dump-code={tmp_path}", "--precision=bf16")
+    tools.compile(TINY / "vit_b16.onnx", tmp_path / "m.mmcc", "--target=cuda:sm_90a", f"--dump-code={tmp_path}", f"--precision={half}")
     assert "maps" in json.loads(tools.call("mmcc", "inspect", tmp_path / "m.mmcc", "--json").stdout)["features"]
     path = {"PATH": f"{TOOLKIT}:{os.environ['PATH']}"}
     seen = 0
-    for source in (tmp_path / "cuda-sm_90a").glob("gemm_bf16_bf16_*.cu"):
+    for source in (tmp_path / "cuda-sm_90a").glob(f"gemm_{half}_{half}_*.cu"):
         if "<8, 16" in source.read_text():
             continue
         seen += 1
-        check_resources(source.with_suffix(".cubin"), "gemm_bf16_bf16", HOPPER_RESOURCES)
+        check_resources(source.with_suffix(".cubin"), f"gemm_{half}_{half}", HOPPER_RESOURCES)
         said = subprocess.run([TOOLKIT / "cuobjdump", "-sass", source.with_suffix(".cubin")], capture_output=True, text=True, check=True, env=os.environ | path)
         for instruction in ["HGMMA.64x", "UTMALDG.3D", "SYNCS.PHASECHK", "LDGSTS.E.BYPASS.128", "FENCE.VIEW.ASYNC"]:
             assert instruction in said.stdout, (source, instruction)

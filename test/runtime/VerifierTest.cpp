@@ -439,7 +439,7 @@ TEST(Verifier, library_calls) {
   expectRefused([](TestArtifact &t) { libraryOf(t).attributes.clear(); },
                 nonsense);
   for (const char *form : {"bias", "residual,gelu", "relu,gelu", "relu,relu",
-                           "erf", ",", "bf16,,relu", "gelu relu"})
+                           "erf", ",", "bf16", "f16,,relu", "gelu relu"})
     expectRefused(
         [=](TestArtifact &t) { libraryOf(t).attributes[0]->value = form; },
         nonsense);

@@ -257,9 +257,11 @@ struct Bench {
       w.makeHalves();
     const bool both = std::strcmp(row, "gemm_f8_f8") == 0;
     Buffer rowScale(M);
-    if (std::strcmp(row, "gemm_bf16_bf16") == 0)
+    const bool splits = std::strcmp(row, "gemm_f16_f16") == 0;
+    if (splits || std::strcmp(row, "gemm_bf16_bf16") == 0)
       a.makeHalves();
-    Blocks blocks = narrowBlocks(M, N, K, 1, avx512);
+    Blocks blocks = splits ? splitBlocks(M, N, K, 1, avx512)
+                           : narrowBlocks(M, N, K, 1, avx512);
     int64_t copy = 0;
     auto move = [&](std::vector<const void *> &tensors) {
       copy = (copy + 1) % copies;
@@ -276,7 +278,7 @@ struct Bench {
       tensors.insert(tensors.begin() + 1, rowScale.data);
     run(name, row, params, tensors, blocking::ceilDivide(N, blocks.n_block),
         blocking::ceilDivide(M, blocks.m_block), 1,
-        std::max(gemmNarrowScratchBytes(K, blocks.m_block),
+        std::max(gemmSplitScratchBytes(K, blocks.m_block),
                  gemmRoundedScratchBytes(K, blocks.m_block)),
         {out.data, bias.data, M, N, 1}, 2.0 * M * N * K,
         cold ? double(size) : 0, move);
@@ -290,6 +292,7 @@ struct Bench {
     stored("gemm_f32_bf16", 2, M, N, K, cold);
     stored("gemm_bf16_bf16", 2, M, N, K, cold);
     stored("gemm_f32_f16", 2, M, N, K, cold);
+    stored("gemm_f16_f16", 2, M, N, K, cold);
     stored("gemm_f32_f8e4m3", 1, M, N, K, cold);
     stored("gemm_f32_f8e5m2", 1, M, N, K, cold);
     stored("gemm_f8_f8", 1, M, N, K, cold);

@@ -51,10 +51,11 @@ private:
 } // namespace
 
 std::string mmcc::describeAttentionForm(plan::KernelOp kernel) {
-  const cpu::KernelRow *row = cpu::findKernelRow(kernel.getRow());
-  if (!row ||
-      !llvm::is_contained({"attention_f32", "attention_bf16", "attention_i8"},
-                          row->name))
+  if (!llvm::is_contained(
+          {"attention_f32", "attention_bf16", "attention_f16", "attention_i8"},
+          kernel.getRow()))
     return "";
-  return Form(kernel, *row).describe();
+  // All of them have the params of one, which is for every target.
+  const cpu::KernelRow *row = cpu::findKernelRow("attention_f32");
+  return row ? Form(kernel, *row).describe() : "";
 }

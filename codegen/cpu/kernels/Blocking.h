@@ -135,14 +135,20 @@ constexpr Blocks gemmBlocks(int64_t M, int64_t N, int64_t K, int64_t batch,
 /// which it may make a form of its own, are bounded: 128, or 256 with AVX-512,
 /// whose products are fast enough for the weights' reading to count.
 constexpr Blocks narrowBlocks(int64_t M, int64_t N, int64_t K, int64_t batch,
-                              bool avx512) {
-  Blocks blocks = productBlocks(M, N, K, batch, avx512, /*weightWork=*/2,
-                                /*rowWork=*/4);
+                              bool avx512, int64_t rowWork = 4) {
+  Blocks blocks =
+      productBlocks(M, N, K, batch, avx512, /*weightWork=*/2, rowWork);
   const int64_t most = avx512 ? 256 : 128;
   if (blocks.m_block > most)
     blocks.m_block = blocking::ceilDivide(
         blocks.m_block, blocking::ceilDivide(blocks.m_block, most));
   return blocks;
+}
+
+/// gemm_f16_f16: each cell splits its rows (SplitRows.h).
+constexpr Blocks splitBlocks(int64_t M, int64_t N, int64_t K, int64_t batch,
+                             bool avx512) {
+  return narrowBlocks(M, N, K, batch, avx512, /*rowWork=*/64);
 }
 
 namespace blocking {

@@ -3,15 +3,16 @@
 // out[b, m, n] = sum over k of a[b, m, k] * w[k, n] * scale[g, n],
 //                g = k / group
 //
-//   a [B, M, K] f32, or bf16 (gemm_bf16_bf16), or f8e4m3 with a scale a row
-//     (gemm_f8_f8), K contiguous, any alignment
+//   a [B, M, K] f32, or bf16 (gemm_bf16_bf16), f16 (gemm_f16_f16), or f8e4m3
+//     with a scale a row (gemm_f8_f8), K contiguous, any alignment
 //   w panels [ceil(N/16)][K][16] of f16, f8e4m3 or f8e5m2 (Stored.h), or, of
 //     bf16, pairs [ceil(N/16)][ceil(K/2)][16][2]
 //   scale [ceil(N/16)][K/group][16] f32, for f8; else w has none
 //
 // Products and sums are of f32. Rows of bf16 become f32 a tile at a time
-// where no instruction multiplies them (else RoundedRows.h), and so do those of
-// f8, times their scale: no level has an instruction for these. For f8, K is a
+// where no instruction multiplies them (else RoundedRows.h), those of f16 where
+// no tiles multiply their halves (else SplitRows.h), and so do those of f8,
+// times their scale: no level has an instruction for these. For f8, K is a
 // multiple of 32 and of group, group a multiple of 32. Nothing is read beyond
 // the rows of a and the panels. n_block is a multiple of 32.
 //
@@ -29,6 +30,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/cpu/kernels/RoundedRows.h"
+#include "codegen/cpu/kernels/SplitRows.h"
 #include "codegen/cpu/kernels/Stored.h"
 #include "codegen/cpu/kernels/WidenedPanels.h"
 
@@ -318,7 +320,7 @@ void multiplyDirect(const MicroCall *call, const NarrowCell &cell,
   }
 }
 
-/// Rows of bf16 or f8, widened where a tile is about to meet them.
+/// Rows of 16 bits or f8, widened where a tile is about to meet them.
 template <typename Stored> struct RowsWidened {
   using Element = typename Stored::Element;
   const Element *a;
@@ -356,10 +358,11 @@ private:
     int64_t i = 0;
     for (; i + kLanes <= n; i += kLanes)
       vstore(to + i, Stored::load(from + i));
-    for (; i < n; ++i) {
-      const uint32_t bits = uint32_t(from[i]) << 16;
-      __builtin_memcpy(to + i, &bits, 4);
-    }
+    if (i == n)
+      return;
+    alignas(64) uint16_t last[kLanes] = {};
+    __builtin_memcpy(last, from + i, (n - i) * 2);
+    vstorePart(to + i, Stored::load(last), n - i);
   }
 };
 
@@ -413,6 +416,17 @@ template <typename Stored> void scaled(const MicroCall *call) {
                          {w, scale, p[K], p[6]});
 }
 
+/// Rows and weights of 16 bits, both widened.
+template <typename Stored>
+void multiplyRows16(const MicroCall *call, const NarrowCell &cell,
+                    const uint16_t *a, const uint16_t *w) {
+  const int64_t *p = call->params;
+  auto *wide = static_cast<float *>(call->args->scratch) +
+               gemmNarrowScratchBytes(cell.depth, p[6]) / 4;
+  multiply(call, cell, RowsWidened<Stored>{a, p[ARow], wide},
+           Weights<Stored>{w, nullptr, cell.depth, maxOf(cell.depth, 1)});
+}
+
 } // namespace
 
 extern "C" void mmk_gemm_f32_bf16(const MicroCall *call) {
@@ -427,14 +441,23 @@ extern "C" void mmk_gemm_bf16_bf16(const MicroCall *call) {
   multiplyRounded(
       call, {a, p[ARow], cell.m0, cell.rows, cell.n0, cell.n1, cell.depth, w});
 #else
-  auto *wide = static_cast<float *>(call->args->scratch) +
-               gemmNarrowScratchBytes(cell.depth, p[6]) / 4;
-  multiply(call, cell, RowsWidened<StoredBF16>{a, p[ARow], wide},
-           Weights<StoredBF16>{w, nullptr, cell.depth, maxOf(cell.depth, 1)});
+  multiplyRows16<StoredBF16>(call, cell, a, w);
 #endif
 }
 extern "C" void mmk_gemm_f32_f16(const MicroCall *call) {
   plain<StoredF16>(call);
+}
+extern "C" void mmk_gemm_f16_f16(const MicroCall *call) {
+  const int64_t *p = call->params;
+  const NarrowCell cell = cellOf(call, p[6], p[7]);
+  const auto *a = rowsOf<uint16_t>(call, cell);
+  const auto *w = static_cast<const uint16_t *>(call->tensors[1]);
+#if defined(__AMX_BF16__)
+  if (cell.rows >= kSplitLeastRows)
+    return multiplySplit(call, {a, p[ARow], cell.m0, cell.rows, cell.n0,
+                                cell.n1, cell.depth, w});
+#endif
+  multiplyRows16<StoredF16>(call, cell, a, w);
 }
 extern "C" void mmk_gemm_f32_f8e4m3(const MicroCall *call) {
   scaled<StoredF8>(call);

@@ -64,6 +64,15 @@ constexpr int64_t gemmRoundedScratchBytes(int64_t K, int64_t m_block) {
   return (wide > tiles ? wide : tiles) + 64;
 }
 
+/// gemm_f16_f16: the rows as f32, beside what these want; or a block of
+/// results, and the rows and 32 columns in two halves of bf16 as tiles want
+/// them.
+constexpr int64_t gemmSplitScratchBytes(int64_t K, int64_t m_block) {
+  int64_t wide = gemmWidenedScratchBytes(K, m_block);
+  int64_t tiles = 32 * kPostCols * 4 + (m_block + 32) * (K + 64) * 4;
+  return (wide > tiles ? wide : tiles) + 64;
+}
+
 /// For each row, sums of 32 numbers; then the numbers in 16 bits, or what tiles
 /// want: 32 columns of K as bytes, a block of integers and one of results.
 constexpr int64_t gemmInt8ScratchBytes(int64_t K, int64_t m_block) {

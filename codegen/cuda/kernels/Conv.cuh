@@ -107,7 +107,7 @@ public:
         if constexpr (Math::kPerWord == 1)
           to[w] = __float_as_uint(number(i, k + w));
         else
-          to[w] = packBf16(number(i, k + w * 2), number(i, k + w * 2 + 1));
+          to[w] = packed<bf16>(number(i, k + w * 2), number(i, k + w * 2 + 1));
     }
   }
   __device__ void end(StageRows<Count> &) {}
@@ -142,8 +142,8 @@ private:
       uint32_t words[4];
 #pragma unroll
       for (int w = 0; w < 4; ++w)
-        words[w] =
-            packBf16(four[w / 2].of[w % 2 * 2], four[w / 2].of[w % 2 * 2 + 1]);
+        words[w] = packed<bf16>(four[w / 2].of[w % 2 * 2],
+                                four[w / 2].of[w % 2 * 2 + 1]);
       storeWords(to, words);
     }
   }
@@ -161,7 +161,7 @@ template <int MBlock, int NBlock, typename T, typename Filter, typename Post>
 __device__ void tensorConv(const T *__restrict__ x,
                            const Filter *__restrict__ w, const ConvParams &p,
                            Post post) {
-  using Math = std::conditional_t<std::is_same_v<Filter, bf16>, Bf16Math,
+  using Math = std::conditional_t<std::is_same_v<Filter, bf16>, HalfMath<bf16>,
                                   RoundingTf32Math>;
   const ConvCell cell(p);
   const int64_t length = cell.depth * int64_t(sizeof(Filter));

@@ -39,7 +39,7 @@ __device__ inline PieceOfWords pieceAt(const void *from, int64_t bytes,
   return piece;
 }
 
-/// Rows of bf16 or f32, which their weight is of, too.
+/// Rows of bf16, f16 or f32, which their weight is of, too.
 template <typename T> struct FewStoredRows {
   const T *__restrict__ numbers;
   int64_t stride, depth;
@@ -59,10 +59,10 @@ template <typename T> struct FewStoredRows {
     float sum = 0;
 #pragma unroll
     for (int i = 0; i < 4; ++i)
-      if constexpr (std::is_same_v<T, bf16>) {
+      if constexpr (kBytes == 2) {
         float x[2], w[2];
-        Bf16Lines::widen({piece.of[i], 1, 0}, x);
-        Bf16Lines::widen({column.of[i], 1, 0}, w);
+        unpack<T>(piece.of[i], x);
+        unpack<T>(column.of[i], w);
         sum += x[0] * w[0] + x[1] * w[1];
       } else {
         sum += __uint_as_float(piece.of[i]) * __uint_as_float(column.of[i]);

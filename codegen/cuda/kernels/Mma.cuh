@@ -124,6 +124,18 @@ __device__ inline void multiplyBytes(int32_t (&c)[4], const uint32_t (&a)[4],
                : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
+/// Nearest numbers of 16 bits, a below b.
+__device__ inline uint32_t packHalves(bf16, float a, float b) {
+  uint32_t word;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(b), "f"(a));
+  return word;
+}
+__device__ inline uint32_t packHalves(f16, float a, float b) {
+  uint32_t word;
+  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(b), "f"(a));
+  return word;
+}
+
 /// 2^x to two units in the last place.
 __device__ inline float exp2Fast(float x) {
   float y;
@@ -144,9 +156,15 @@ __device__ inline uint32_t toTf32(float x) {
 
 namespace mmcc {
 
-/// a below b, as a word of bf16.
-__device__ inline uint32_t packBf16(float a, float b) {
-  return uint32_t(bf16(a).code) | uint32_t(bf16(b).code) << 16;
+/// a below b, as a word of T, bf16 or f16. NaN has any of its codes.
+template <typename T> __device__ uint32_t packed(float a, float b) {
+  return packHalves(T(), a, b);
+}
+/// The two numbers of such a word.
+template <typename T>
+__device__ void unpack(uint32_t word, float (&numbers)[2]) {
+  numbers[0] = float(bitcast<T>(uint16_t(word)));
+  numbers[1] = float(bitcast<T>(uint16_t(word >> 16)));
 }
 
 //===----------------------------------------------------------------------===//
@@ -155,14 +173,18 @@ __device__ inline uint32_t packBf16(float a, float b) {
 
 /// Numbers that a word holds, what their products are summed in, and what is to
 /// be done to words of A and B that were stored as they are in memory.
-struct Bf16Math {
+template <typename T> struct HalfMath {
+  static_assert(std::is_same_v<T, bf16> || std::is_same_v<T, f16>);
   using Sum = float;
   static constexpr int kPerWord = 2;
   static __device__ uint32_t prepare(uint32_t word) { return word; }
   static __device__ uint32_t prepareRight(uint32_t word) { return word; }
   static __device__ void multiply(Sum (&c)[4], const uint32_t (&a)[4],
                                   uint32_t b0, uint32_t b1) {
-    multiplyBf16(c, a, b0, b1);
+    if constexpr (std::is_same_v<T, bf16>)
+      multiplyBf16(c, a, b0, b1);
+    else
+      multiplyF16(c, a, b0, b1);
   }
 };
 struct Tf32Math {

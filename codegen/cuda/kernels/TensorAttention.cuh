@@ -1,11 +1,11 @@
-//===- TensorAttention.cuh - attention_bf16, attention_i8 -----------------===//
+//===- TensorAttention.cuh - attention_bf16, _f16 and _i8 -----------------===//
 //
 // softmax(scale q k^T) v for one head on tensor cores, with queries, keys,
-// values and weights rounded to bf16 and sums of f32 (T. Dao, 2023, arXiv
-// 2307.08691). A block goes over the keys 64 at a time; each of its eight warps
-// has 16 queries. With 64 queries a block, four warps have the first 32 keys of
-// a tile and four, of the same queries, the other 32, so that short sequences
-// keep a whole block at work:
+// values and weights rounded to bf16 or f16 and sums of f32 (T. Dao, 2023,
+// arXiv 2307.08691). A block goes over the keys 64 at a time; each of its eight
+// warps has 16 queries. With 64 queries a block, four warps have the first 32
+// keys of a tile and four, of the same queries, the other 32, so that short
+// sequences keep a whole block at work:
 //
 //                    128 queries            64 queries
 //     warps 0 .. 3   queries   0 ..  63     queries 0 .. 63   keys  0 .. 31
@@ -93,17 +93,18 @@ template <int Depth, int Width, int Queries> struct HeadMemory {
   }
 };
 
-/// Rows of a head in memory, `size` numbers each.
-template <typename T> struct HeadRows {
+/// Rows of a head in memory, `size` numbers each, which become Narrow: bf16 or
+/// f16.
+template <typename T, typename Narrow> struct HeadRows {
   const T *__restrict__ numbers;
   int64_t stride, size;
 
   /// Numbers d and d + 1 of row t as a word, 0 where there are none.
   __device__ uint32_t word(int64_t t, int64_t d, bool isIn) const {
     const T *from = numbers + t * stride + d;
-    const uint32_t low = isIn && d < size ? bf16(float(from[0])).code : 0;
-    const uint32_t high = isIn && d + 1 < size ? bf16(float(from[1])).code : 0;
-    return low | high << 16;
+    const float low = isIn && d < size ? float(from[0]) : 0;
+    const float high = isIn && d + 1 < size ? float(from[1]) : 0;
+    return packed<Narrow>(low, high);
   }
 
   /// Begins to bring rows [first, end) to a tile of Size numbers a row, the
@@ -111,7 +112,7 @@ template <typename T> struct HeadRows {
   /// words.
   template <int Rows, int Size, typename Tile>
   __device__ void bring(Tile &tile, int64_t first, int64_t end) const {
-    if constexpr (std::is_same_v<T, bf16>)
+    if constexpr (std::is_same_v<T, Narrow>)
       if ((reinterpret_cast<uint64_t>(numbers) | uint64_t(stride * 2)) % 16 ==
           0) {
         for (int at = threadIdx.x; at < Rows * Size / 8; at += cuda::kThreads) {
@@ -166,16 +167,17 @@ private:
 };
 
 /// Queries [i0, i0 + Queries). Depth and Width: D and Dv in whole 16s.
-template <int Depth, int Width, int Queries, typename T, typename Score,
-          typename Post>
+template <int Depth, int Width, int Queries, typename T, typename Narrow,
+          typename Score, typename Post>
 class TensorQueryTile {
 public:
   using Tiles = HeadTiles<Depth, Width, Queries>;
+  using Math = HalfMath<Narrow>;
+  using Rows = HeadRows<T, Narrow>;
 
   __device__ TensorQueryTile(Tiles &tiles, const AttentionParams &p,
-                             const HeadRows<T> &q, const HeadRows<T> &k,
-                             const HeadRows<T> &v, int64_t i0, int64_t iEnd,
-                             Score score, Post post)
+                             const Rows &q, const Rows &k, const Rows &v,
+                             int64_t i0, int64_t iEnd, Score score, Post post)
       : tiles(tiles), p(p), k(k), v(v), i0(i0), iEnd(least(iEnd, i0 + Queries)),
         score(score), post(post), scale(float(__longlong_as_double(p.scale))) {
     const int lane = threadIdx.x % kWarp;
@@ -336,7 +338,7 @@ private:
 #pragma unroll
     for (int chunk = 0; chunk < Depth / 16; ++chunk)
       multiplyRows(
-          sums, query[chunk],
+          Narrow(), sums, query[chunk],
           operandAt(sharedAddress(tiles.tile.k[buffer].lines[chunk / 4]),
                     chunk % 4 * kStepBytes),
           chunk > 0);
@@ -354,14 +356,14 @@ private:
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
         const auto &from = weights[pair * 2 + i / 2];
-        a[pair][i] = packBf16(from[i % 2 * 2], from[i % 2 * 2 + 1]);
+        a[pair][i] = packed<Narrow>(from[i % 2 * 2], from[i % 2 * 2 + 1]);
       }
     const uint32_t values = sharedAddress(tiles.tile.v[buffer].lines[0]);
     beginProducts();
 #pragma unroll
     for (int pair = 0; pair < kAcross / 2; ++pair)
       multiplyRowsAcross(
-          sums, a[pair],
+          Narrow(), sums, a[pair],
           acrossAt(values + pair * 16 * kLineBytes, Tiles::kKeys * kLineBytes),
           true);
     commitProducts();
@@ -388,8 +390,8 @@ private:
         const int key = first + pair * 16 + lane / 16 * 8 + lane % 8;
         loadMatrices(
             words, tiles.tile.k[buffer].at(key, chunk * 16 + lane / 8 % 2 * 8));
-        multiplyBf16(scores[pair * 2], query[chunk], words[0], words[1]);
-        multiplyBf16(scores[pair * 2 + 1], query[chunk], words[2], words[3]);
+        Math::multiply(scores[pair * 2], query[chunk], words[0], words[1]);
+        Math::multiply(scores[pair * 2 + 1], query[chunk], words[2], words[3]);
       }
   }
 
@@ -404,9 +406,9 @@ private:
 #pragma unroll
     for (int pair = 0; pair < kAcross / 2; ++pair) {
       const auto &low = weights[pair * 2], &high = weights[pair * 2 + 1];
-      const uint32_t a[4] = {packBf16(low[0], low[1]), packBf16(low[2], low[3]),
-                             packBf16(high[0], high[1]),
-                             packBf16(high[2], high[3])};
+      const uint32_t a[4] = {
+          packed<Narrow>(low[0], low[1]), packed<Narrow>(low[2], low[3]),
+          packed<Narrow>(high[0], high[1]), packed<Narrow>(high[2], high[3])};
 #pragma unroll
       for (int c = 0; c < Width / 16; ++c) {
         // Matrices: keys 0-7 and 8-15 of numbers 0-7, then of 8-15.
@@ -414,8 +416,8 @@ private:
         const int key = first + pair * 16 + lane % 16;
         loadTransposed(words,
                        tiles.tile.v[buffer].at(key, c * 16 + lane / 16 * 8));
-        multiplyBf16(result[c * 2], a, words[0], words[1]);
-        multiplyBf16(result[c * 2 + 1], a, words[2], words[3]);
+        Math::multiply(result[c * 2], a, words[0], words[1]);
+        Math::multiply(result[c * 2 + 1], a, words[2], words[3]);
       }
     }
   }
@@ -456,7 +458,7 @@ private:
 
   Tiles &tiles;
   const AttentionParams &p;
-  HeadRows<T> k, v;
+  Rows k, v;
   int64_t i0, iEnd;
   Score score;
   Post post;
@@ -467,9 +469,9 @@ private:
 };
 
 /// As attention(), with Depth, Width and Queries instead of Chunks; of f32 or
-/// bf16.
-template <int Depth, int Width, int Queries, typename T, typename Score,
-          typename Post>
+/// Narrow.
+template <int Depth, int Width, int Queries, typename Narrow, typename T,
+          typename Score, typename Post>
 __device__ void
 tensorAttention(HeadTiles<Depth, Width, Queries> &tiles,
                 const T *__restrict__ q, const T *__restrict__ k,
@@ -481,33 +483,35 @@ tensorAttention(HeadTiles<Depth, Width, Queries> &tiles,
     return score(cell.batch, cell.head, i, j, value);
   };
   auto rowsOf = [](const T *from, int64_t stride, int64_t size) {
-    return HeadRows<T>{from, stride, size};
+    return HeadRows<T, Narrow>{from, stride, size};
   };
   for (int64_t i0 = cell.begin; i0 < cell.end; i0 += Queries) {
-    TensorQueryTile<Depth, Width, Queries, T, decltype(scoreOfHead), Post> tile(
-        tiles, p,
-        rowsOf(q + cell.batch * p.q_batch + cell.head * p.q_head, p.q_row, p.D),
-        rowsOf(k + cell.batch * p.k_batch + cell.kvHead * p.k_head, p.k_row,
-               p.D),
-        rowsOf(v + cell.batch * p.v_batch + cell.kvHead * p.v_head, p.v_row,
-               p.Dv),
-        i0, cell.end, scoreOfHead, post);
+    TensorQueryTile<Depth, Width, Queries, T, Narrow, decltype(scoreOfHead),
+                    Post>
+        tile(tiles, p,
+             rowsOf(q + cell.batch * p.q_batch + cell.head * p.q_head, p.q_row,
+                    p.D),
+             rowsOf(k + cell.batch * p.k_batch + cell.kvHead * p.k_head,
+                    p.k_row, p.D),
+             rowsOf(v + cell.batch * p.v_batch + cell.kvHead * p.v_head,
+                    p.v_row, p.Dv),
+             i0, cell.end, scoreOfHead, post);
     tile.attend(KeyTiles(cell, p, spans, i0, least(cell.end, i0 + Queries),
                          Tiles::kKeys));
     tile.finish(cell.batch, cell.head);
   }
 }
 
-template <int Depth, int Width, int Queries, typename T, typename Score,
-          typename Post>
+template <int Depth, int Width, int Queries, typename Narrow, typename T,
+          typename Score, typename Post>
 __device__ void
 tensorAttention(const T *__restrict__ q, const T *__restrict__ k,
                 const T *__restrict__ v, const void *__restrict__ spans,
                 const AttentionParams &p, Score score, Post post) {
   using Memory = HeadMemory<Depth, Width, Queries>;
   MMCC_DYNAMIC_SHARED(Memory, memory);
-  tensorAttention<Depth, Width, Queries>(memory.tiles(), q, k, v, spans, p,
-                                         score, post);
+  tensorAttention<Depth, Width, Queries, Narrow>(memory.tiles(), q, k, v, spans,
+                                                 p, score, post);
 }
 
 template <typename Memory, int Depth, int Width>
@@ -517,7 +521,8 @@ constexpr bool isAskedForTensor =
                                                  (Width + 15) / 16 * 16);
 
 /// As stepAttention(): few queries are computed in f32, and take no longer.
-template <int Depth, int Width, int Group, typename Score, typename Post>
+template <int Depth, int Width, int Group, typename Narrow, typename Score,
+          typename Post>
 __device__ void
 stepTensorAttention(const float *__restrict__ q, const float *__restrict__ k,
                     const float *__restrict__ v, const void *__restrict__ spans,
@@ -533,8 +538,8 @@ stepTensorAttention(const float *__restrict__ q, const float *__restrict__ k,
     attendStep<Depth, Width, Group>(shared.step, q, k, v, partials, counters, p,
                                     score, post);
   else
-    tensorAttention<kDepth, kWidth, 64>(shared.tiles, q, k, v, spans, p, score,
-                                        post);
+    tensorAttention<kDepth, kWidth, 64, Narrow>(shared.tiles, q, k, v, spans, p,
+                                                score, post);
 }
 
 } // namespace mmcc

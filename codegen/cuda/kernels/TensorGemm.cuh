@@ -1,10 +1,10 @@
 //===- TensorGemm.cuh - Products with narrow weights ----------------------===//
 //
 // Rows of codegen/cpu/kernels/kernels.inc, on tensor cores; gemm_tf32, which is
-// gemm_f32 in tf32, a GPU has alone. bf16 by bf16 and bytes by bytes are what
-// the rows say. Activations of f32 beside weights of 16
-// bits and fewer are multiplied in tf32, which holds f16, bf16 and the 8-bit
-// floats as they are and has f32's range; sums are of f32.
+// gemm_f32 in tf32, a GPU has alone. bf16 by bf16, f16 by f16 and bytes by
+// bytes are what the rows say. Activations of f32 beside weights of 16 bits and
+// fewer are multiplied in tf32, which holds f16, bf16 and the 8-bit floats as
+// they are and has f32's range; sums are of f32.
 //
 // A block has a tile of MBlock x NBlock. With NBlock = 16 the grid is that of
 // panels, one a block: at most 8 rows take FewRows; with more, blocks beyond
@@ -55,7 +55,7 @@ __device__ void tensorCell(int64_t rows, int64_t columns, int64_t depth,
 }
 
 //===----------------------------------------------------------------------===//
-// gemm_bf16_bf16, gemm_tf32
+// gemm_bf16_bf16, gemm_f16_f16, gemm_tf32
 //===----------------------------------------------------------------------===//
 
 /// Rows of T by a weight of T in columns, both multiplied as they are.
@@ -81,7 +81,7 @@ __device__ void storedGemm(const T *__restrict__ a, const T *__restrict__ w,
       return storedColumns<kTileColumns<NBlock>>(w, n0, p.N, p.K * kBytes);
     };
 #ifdef MMCC_WARPGROUPS
-    if constexpr (std::is_same_v<Math, Bf16Math>)
+    if constexpr (Math::kPerWord == 2)
       return warpgroupCell<Math, MBlock, kTileColumns<NBlock>>(
           p.M, p.N, p.K * kBytes, makeA, makeB, maps, out);
 #endif
@@ -89,11 +89,12 @@ __device__ void storedGemm(const T *__restrict__ a, const T *__restrict__ w,
   }
 }
 
-template <int MBlock, int NBlock, typename Post>
-__device__ void gemmBf16(const bf16 *__restrict__ a, const bf16 *__restrict__ w,
-                         const GemmParams &p, const TensorMap *maps,
-                         Post post) {
-  storedGemm<Bf16Math, MBlock, NBlock>(a, w, p, maps, post);
+/// T: bf16 or f16.
+template <int MBlock, int NBlock, typename T, typename Post>
+__device__ void gemmHalves(const T *__restrict__ a, const T *__restrict__ w,
+                           const GemmParams &p, const TensorMap *maps,
+                           Post post) {
+  storedGemm<HalfMath<T>, MBlock, NBlock>(a, w, p, maps, post);
 }
 template <int MBlock, int NBlock, typename Post>
 __device__ void gemmTf32(const float *__restrict__ a,

@@ -171,33 +171,39 @@ template <int Sums> __device__ void takeSums(int32_t (&c)[Sums]) {
 // Neither operand is negated nor lies the other way round.
 MMCC_WARPGROUP_TYPE(multiplyWarpgroupBf16, float, "+f", "k16.f32.bf16.bf16",
                     ", 1, 1, 0, 0")
+MMCC_WARPGROUP_TYPE(multiplyWarpgroupF16, float, "+f", "k16.f32.f16.f16",
+                    ", 1, 1, 0, 0")
 MMCC_WARPGROUP_TYPE(multiplyWarpgroupFloat8, float, "+f", "k32.f32.e4m3.e4m3",
                     ", 1, 1")
 MMCC_WARPGROUP_TYPE(multiplyWarpgroupBytes, int32_t, "+r", "k32.s32.s8.s8", "")
 
 // The same with A in registers, as a fragment of Mma.cuh for each warp, which
 // must stay until the product is waited for.
-#define MMCC_WARPGROUP_ROWS(NAME, COLUMNS, SUMS, A0, A1, A2, A3, B, P, ACROSS) \
-  __device__ inline void NAME(float(&c)[SUMS], const uint32_t(&a)[4],          \
+#define MMCC_WARPGROUP_ROWS(NAME, T, TYPES, COLUMNS, SUMS, A0, A1, A2, A3, B,  \
+                            P, ACROSS)                                         \
+  __device__ inline void NAME(T, float(&c)[SUMS], const uint32_t(&a)[4],       \
                               uint64_t b, bool adds) {                         \
-    asm volatile("{\n.reg .pred adds;\nsetp.ne.b32 adds, " P                   \
-                 ", 0;\nwgmma.mma_async.sync.aligned.m64n" COLUMNS             \
-                 "k16.f32.bf16.bf16 {" MMCC_PLACES_##SUMS                      \
-                 "}, {" A0 ", " A1 ", " A2 ", " A3 "}, " B                     \
-                 ", adds, 1, 1, " ACROSS ";\n}"                                \
-                 : MMCC_SUMS_##SUMS("+f", c, 0)                                \
-                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b),         \
-                   "r"(int(adds))                                              \
-                 : "memory");                                                  \
+    asm volatile(                                                              \
+        "{\n.reg .pred adds;\nsetp.ne.b32 adds, " P                            \
+        ", 0;\nwgmma.mma_async.sync.aligned.m64n" COLUMNS TYPES                \
+        " {" MMCC_PLACES_##SUMS "}, {" A0 ", " A1 ", " A2 ", " A3 "}, " B      \
+                                ", adds, 1, 1, " ACROSS ";\n}"                 \
+        : MMCC_SUMS_##SUMS("+f", c, 0)                                         \
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(int(adds))   \
+        : "memory");                                                           \
   }
-MMCC_WARPGROUP_ROWS(multiplyRows, "64", 32, "%32", "%33", "%34", "%35", "%36",
-                    "%37", "0")
-// B's lines are its rows.
-MMCC_WARPGROUP_ROWS(multiplyRowsAcross, "64", 32, "%32", "%33", "%34", "%35",
-                    "%36", "%37", "1")
-MMCC_WARPGROUP_ROWS(multiplyRowsAcross, "128", 64, "%64", "%65", "%66", "%67",
-                    "%68", "%69", "1")
+// "Across": B's lines are its rows.
+#define MMCC_WARPGROUP_ROWS_OF(T, TYPES)                                       \
+  MMCC_WARPGROUP_ROWS(multiplyRows, T, TYPES, "64", 32, "%32", "%33", "%34",   \
+                      "%35", "%36", "%37", "0")                                \
+  MMCC_WARPGROUP_ROWS(multiplyRowsAcross, T, TYPES, "64", 32, "%32", "%33",    \
+                      "%34", "%35", "%36", "%37", "1")                         \
+  MMCC_WARPGROUP_ROWS(multiplyRowsAcross, T, TYPES, "128", 64, "%64", "%65",   \
+                      "%66", "%67", "%68", "%69", "1")
+MMCC_WARPGROUP_ROWS_OF(bf16, "k16.f32.bf16.bf16")
+MMCC_WARPGROUP_ROWS_OF(f16, "k16.f32.f16.f16")
 
+#undef MMCC_WARPGROUP_ROWS_OF
 #undef MMCC_WARPGROUP_ROWS
 #undef MMCC_WARPGROUP_TYPE
 #undef MMCC_WARPGROUP_FORM
@@ -217,9 +223,14 @@ namespace mmcc {
 
 /// Of the types of Mma.cuh.
 template <int Sums>
-__device__ void multiplyWarpgroup(Bf16Math, float (&c)[Sums], uint64_t a,
+__device__ void multiplyWarpgroup(HalfMath<bf16>, float (&c)[Sums], uint64_t a,
                                   uint64_t b, bool adds) {
   multiplyWarpgroupBf16(c, a, b, adds);
+}
+template <int Sums>
+__device__ void multiplyWarpgroup(HalfMath<f16>, float (&c)[Sums], uint64_t a,
+                                  uint64_t b, bool adds) {
+  multiplyWarpgroupF16(c, a, b, adds);
 }
 template <int Sums>
 __device__ void multiplyWarpgroup(ByteMath, int32_t (&c)[Sums], uint64_t a,

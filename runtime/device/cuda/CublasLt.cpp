@@ -144,13 +144,14 @@ Status Matmul::start(const MatmulProblem &problem, const LtAlgorithm *wanted) {
         what));
   const int64_t m = problem[kMatmulM], n = problem[kMatmulN],
                 k = problem[kMatmulK];
-  const int out = has(kMatmulNarrow) ? kLtBFloat16 : kLtFloat32;
+  const int half = has(kMatmulF16) ? kLtFloat16 : kLtBFloat16;
+  const int out = has(kMatmulNarrow) ? half : kLtFloat32;
   const struct {
     int type;
     int64_t rows, columns, stride;
   } matrices[matrix_count] = {
-      {kLtBFloat16, k, n, problem[kMatmulWRow]},
-      {kLtBFloat16, k, m, problem[kMatmulARow]},
+      {half, k, n, problem[kMatmulWRow]},
+      {half, k, m, problem[kMatmulARow]},
       {out, n, m, n},
   };
   for (int i = 0; i < matrix_count; ++i)

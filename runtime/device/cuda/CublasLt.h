@@ -42,9 +42,10 @@ struct LtChoice {
 };
 
 constexpr LtStatus kLtSuccess = 0, kLtNotSupported = 15;
-constexpr int kLtFloat32 = 0, kLtBFloat16 = 14; // cudaDataType
-constexpr int kLtComputeFloat32 = 68;           // cublasComputeType_t
-constexpr int kLtTranspose = 1;                 // cublasOperation_t
+// cudaDataType
+constexpr int kLtFloat32 = 0, kLtFloat16 = 2, kLtBFloat16 = 14;
+constexpr int kLtComputeFloat32 = 68; // cublasComputeType_t
+constexpr int kLtTranspose = 1;       // cublasOperation_t
 // Attributes of an operation (cublasLtMatmulDescAttributes_t).
 constexpr int kLtTransposeA = 3, kLtEpilogue = 7, kLtBiasPointer = 8;
 // cublasLtEpilogue_t, of which `bias` is added to the others as a bit.

@@ -336,10 +336,20 @@ func.func @retrieve_c2(%x: tensor<3x8xf32>, %w: tensor<8x50xf32>) {
 // -----
 
 func.func @attention_c6(%q: tensor<1x2x8x16xf32>) {
-  // expected-error@+2 {{arithmetic 'f16' is none of f32, and for f32 bf16 and i8}}
+  // expected-error@+2 {{arithmetic 'f64' is none of f32, and for f32 bf16, f16 and i8}}
   // expected-error@+1 {{failed to infer returned types}}
-  %0 = mm.attention %q, %q, %q {scale = 0.25 : f64, arithmetic = "f16"}
+  %0 = mm.attention %q, %q, %q {scale = 0.25 : f64, arithmetic = "f64"}
       : tensor<1x2x8x16xf32>, tensor<1x2x8x16xf32>, tensor<1x2x8x16xf32> -> tensor<1x2x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c6_another_half(%q: tensor<1x2x8x16xf16>) {
+  // expected-error@+2 {{arithmetic 'bf16' is none of f32, and for f32 bf16, f16 and i8, for bf16 and f16 their own}}
+  // expected-error@+1 {{failed to infer returned types}}
+  %0 = mm.attention %q, %q, %q {scale = 0.25 : f64, arithmetic = "bf16"}
+      : tensor<1x2x8x16xf16>, tensor<1x2x8x16xf16>, tensor<1x2x8x16xf16> -> tensor<1x2x8x16xf32>
   return
 }
 

@@ -45,7 +45,7 @@
 // SOURCE: MMCC_KERNEL(mmcc_kernel, 256, Arguments<3, 1>)
 // SOURCE: const bf16 *const __restrict__ x0
 // SOURCE: const GemmParams params{1, s0, 512, 64, 0, 64, 64, 16};
-// SOURCE-NEXT: gemmBf16<64, 16>(
+// SOURCE-NEXT: gemmHalves<64, 16>(
 func.func @main(%x: tensor<300x64xf32>) -> tensor<300x512xf32> {
   %w = mm.constant dense<0.5> : tensor<64x512xf32>
   %0 = mm.linear %x, %w : tensor<300x64xf32>, tensor<64x512xf32> -> tensor<300x512xf32>

@@ -47,7 +47,7 @@ func.func @past(%q: tensor<1x4x1x16xf32>, %k: tensor<1x4x?x16xf32, #mm.dims<[1, 
 // CHECK: plan.kernel @{{.*}} row "attention_bf16" {{.*}} written [4, 5, 6]
 // CHECK: plan.entry @some
 // CHECK: plan.dispatch @attention_bf16_{{.*}} grid affine_map<()[s0, s1] -> (s0 ceildiv 64 + 53, 4, 1)>
-// SOURCE: stepTensorAttention<16, 16, 1>(
+// SOURCE: stepTensorAttention<16, 16, 1, bf16>(
 func.func @some(%q: tensor<1x4x?x16xf32, #mm.dims<[1, 4, n, 16]>>, %k: tensor<1x4x?x16xf32, #mm.dims<[1, 4, past, 16]>>, %v: tensor<1x4x?x16xf32, #mm.dims<[1, 4, past, 16]>>) -> tensor<1x4x?x16xf32, #mm.dims<[1, 4, n, 16]>> {
   %0 = mm.attention %q, %k, %v {scale = 0.25 : f64, arithmetic = "bf16"} : tensor<1x4x?x16xf32, #mm.dims<[1, 4, n, 16]>>, tensor<1x4x?x16xf32, #mm.dims<[1, 4, past, 16]>>, tensor<1x4x?x16xf32, #mm.dims<[1, 4, past, 16]>> -> tensor<1x4x?x16xf32, #mm.dims<[1, 4, n, 16]>>
   return %0 : tensor<1x4x?x16xf32, #mm.dims<[1, 4, n, 16]>>

@@ -1,5 +1,6 @@
 // RUN: mmcc-opt %s -mm-narrow-floats="to=bf16" -cse | FileCheck %s --check-prefixes=CHECK,BF16
 // RUN: mmcc-opt %s -mm-narrow-floats="to=f16" -cse | FileCheck %s --check-prefixes=CHECK,F16
+// RUN: mmcc-opt %s -mm-narrow-floats="to=f16 explain=true" -o /dev/null 2>&1 | FileCheck %s --check-prefix=EXPLAIN
 // RUN: mmcc-opt %s -mm-narrow-floats="to=auto" -cse | FileCheck %s --check-prefixes=CHECK,AUTO
 
 // CHECK-LABEL: func @fuse_when_a_weight_is_constant
@@ -105,5 +106,59 @@ func.func @fuse_when_layers_share_their_input(%x: tensor<8x32xf32>) -> (tensor<8
   // BF16: mm.linear %[[X]]
   %y = mm.linear %x, %a : tensor<8x32xf32>, tensor<32x16xf32> -> tensor<8x16xf32>
   %z = mm.linear %x, %b : tensor<8x32xf32>, tensor<32x16xf32> -> tensor<8x16xf32>
+  return %y, %z : tensor<8x16xf32>, tensor<8x16xf32>
+}
+
+// Numbers of a norm over 4 are at most 2 * 3 + 1 = 7, a row of them no longer than 2 * 3 + 2 = 8. A column of w has the
+// length 200 and the sum 400: products are at most min(8 * 200, 7 * 400), and with the bias 1000 they are 2600.
+// CHECK-LABEL: func @fuse_when_a_norm_bounds_the_input
+func.func @fuse_when_a_norm_bounds_the_input(%x: tensor<8x4xf32>) -> tensor<8x16xf32> {
+  %s = mm.constant dense<[1.0, -3.0, 2.0, 1.0]> : tensor<4xf32>
+  %o = mm.constant dense<[1.0, -1.0, 1.0, 1.0]> : tensor<4xf32>
+  %w = mm.constant dense<100.0> : tensor<4x16xf32>
+  %b = mm.constant dense<-1000.0> : tensor<16xf32>
+  // F16: %[[X:.*]] = mm.cast %{{.*}} : tensor<8x4xf32> -> tensor<8x4xf16>
+  // F16: mm.linear %[[X]], %{{.*}} bias %{{.*}} : tensor<16xf32> wide : tensor<8x4xf16>, tensor<4x16xf16> -> tensor<8x16xf32>
+  %n = mm.layer_norm %x scale %s : tensor<4xf32> offset %o : tensor<4xf32> {axis = 1 : i64, epsilon = 1.0e-5 : f64} : tensor<8x4xf32> -> tensor<8x4xf32>
+  %y = mm.linear %n, %w bias %b : tensor<16xf32> : tensor<8x4xf32>, tensor<4x16xf32> -> tensor<8x16xf32>
+  // 16 numbers of at most 2600, times 1: 41600.
+  // F16: mm.linear {{.*}} wide : tensor<8x16xf16>, tensor<16x16xf16>
+  %g = mm.gelu erf %y : tensor<8x16xf32> -> tensor<8x16xf32>
+  %v = mm.constant dense<1.0> : tensor<16x16xf32>
+  %z = mm.linear %g, %v : tensor<8x16xf32>, tensor<16x16xf32> -> tensor<8x16xf32>
+  // F16: mm.linear {{.*}} wide : tensor<8x16xf16>, tensor<16x16xf16>
+  %u = mm.linear %z, %v : tensor<8x16xf32>, tensor<16x16xf32> -> tensor<8x16xf32>
+  // The row is no longer than 4 * 4 * 4 * 2600, in exact numbers 16 times what it was: 665600.
+  // F16: mm.linear {{.*}} : tensor<8x16xf32>, tensor<16x16xf16>
+  // EXPLAIN: its input stays f32: its numbers may be as large as 6.66e+05
+  %t = mm.linear %u, %v : tensor<8x16xf32>, tensor<16x16xf32> -> tensor<8x16xf32>
+  return %t : tensor<8x16xf32>
+}
+
+// EXPLAIN: its input stays f32: nothing bounds its numbers
+// CHECK-LABEL: func @keep_when_nothing_bounds_the_input
+func.func @keep_when_nothing_bounds_the_input(%x: tensor<8x32xf32>) -> tensor<8x16xf32> {
+  %w = mm.constant dense<0.5> : tensor<32x16xf32>
+  %e = mm.exp %x : tensor<8x32xf32> -> tensor<8x32xf32>
+  // F16: mm.linear {{.*}} : tensor<8x32xf32>, tensor<32x16xf16>
+  // AUTO: mm.linear {{.*}} : tensor<8x32xf32>, tensor<32x16xf16>
+  %y = mm.linear %e, %w : tensor<8x32xf32>, tensor<32x16xf32> -> tensor<8x16xf32>
+  return %y : tensor<8x16xf32>
+}
+
+// What is cut off at 60000 and above is not known to fit.
+// CHECK-LABEL: func @keep_when_a_bound_is_beyond_f16
+func.func @keep_when_a_bound_is_beyond_f16(%x: tensor<8x32xf32>) -> (tensor<8x16xf32>, tensor<8x16xf32>) {
+  %w = mm.constant dense<0.5> : tensor<32x16xf32>
+  %0 = mm.constant dense<0.0> : tensor<f32>
+  %1 = mm.constant dense<60000.0> : tensor<f32>
+  %2 = mm.constant dense<60001.0> : tensor<f32>
+  %r = mm.relu %x : tensor<8x32xf32> -> tensor<8x32xf32>
+  %a = mm.min %r, %1 : tensor<8x32xf32>, tensor<f32> -> tensor<8x32xf32>
+  %b = mm.min %r, %2 : tensor<8x32xf32>, tensor<f32> -> tensor<8x32xf32>
+  // F16: mm.linear {{.*}} wide : tensor<8x32xf16>
+  // F16: mm.linear {{.*}} : tensor<8x32xf32>
+  %y = mm.linear %a, %w : tensor<8x32xf32>, tensor<32x16xf32> -> tensor<8x16xf32>
+  %z = mm.linear %b, %w : tensor<8x32xf32>, tensor<32x16xf32> -> tensor<8x16xf32>
   return %y, %z : tensor<8x16xf32>, tensor<8x16xf32>
 }

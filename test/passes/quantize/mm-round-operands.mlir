@@ -1,5 +1,13 @@
 // RUN: mmcc-opt %s -mm-round-operands | FileCheck %s -DTO=bf16
 // RUN: mmcc-opt %s -mm-round-operands=attention=i8 | FileCheck %s -DTO=i8
+// RUN: mmcc-opt %s -mm-round-operands=attention=f16 | FileCheck %s --check-prefix=F16
+
+// Nothing bounds an argument.
+// F16-LABEL: func @fuse_when_f32
+// F16: mm.attention {{.*}} {scale
+// F16-LABEL: func @fuse_when_conv
+// F16-NOT: arithmetic
+// F16-LABEL: func @keep_when_f64
 
 // CHECK-LABEL: func @fuse_when_f32
 func.func @fuse_when_f32(%q: tensor<1x2x8x16xf32>, %k: tensor<1x2x8x16xf32>) -> tensor<1x2x8x16xf32> {
@@ -23,4 +31,16 @@ func.func @keep_when_f64(%q: tensor<1x2x8x16xf64>) -> tensor<1x2x8x16xf64> {
   %0 = mm.attention %q, %q, %q {scale = 0.25 : f64}
       : tensor<1x2x8x16xf64>, tensor<1x2x8x16xf64>, tensor<1x2x8x16xf64> -> tensor<1x2x8x16xf64>
   return %0 : tensor<1x2x8x16xf64>
+}
+
+// F16-LABEL: func @fuse_when_all_three_are_bounded
+func.func @fuse_when_all_three_are_bounded(%x: tensor<1x2x8x16xf32>) -> (tensor<1x2x8x16xf32>, tensor<1x2x8x16xf32>) {
+  %q = mm.tanh %x : tensor<1x2x8x16xf32> -> tensor<1x2x8x16xf32>
+  // F16: mm.attention {{.*}} {arithmetic = "f16"
+  // F16: mm.attention {{.*}} {scale
+  %0 = mm.attention %q, %q, %q {scale = 0.25 : f64}
+      : tensor<1x2x8x16xf32>, tensor<1x2x8x16xf32>, tensor<1x2x8x16xf32> -> tensor<1x2x8x16xf32>
+  %1 = mm.attention %q, %q, %x {scale = 0.25 : f64}
+      : tensor<1x2x8x16xf32>, tensor<1x2x8x16xf32>, tensor<1x2x8x16xf32> -> tensor<1x2x8x16xf32>
+  return %0, %1 : tensor<1x2x8x16xf32>, tensor<1x2x8x16xf32>
 }

@@ -2,6 +2,7 @@
 
 // Weights lie in columns on a GPU; the bias is a constant, too.
 plan.constant @w : bf16 "pairs16" bytes 131072 groups 1 sources [dense<1.0> : tensor<256x256xbf16>] pieces [array<i64: 0, 0, 1, 0, 1, 0, 256, 256, 256, 1>]
+plan.constant @w_half : f16 "panels16" bytes 131072 groups 1 sources [dense<1.0> : tensor<256x256xf16>] pieces [array<i64: 0, 0, 1, 0, 1, 0, 256, 256, 256, 1>]
 plan.constant @b : f32 "dense" bytes 1024 groups 1 sources [dense<1.0> : tensor<256xf32>] pieces [array<i64: 0, 256, 1>]
 // CHECK: plan.constant @b_bf16 : bf16 "rounded" bytes 512 groups 1 sources [dense<1.000000e+00> : tensor<256xf32>] pieces [array<i64: 0, 256, 1>]
 
@@ -47,6 +48,19 @@ plan.variant "cuda:sm_80" {
       %3 = arith.maximumf %2, %none : f32
       %4 = arith.truncf %3 : f32 to bf16
       plan.store %4, %y[#mn(%i, %j)] : bf16, !plan.buffer<bf16>
+      plan.yield
+    }
+  }
+  plan.kernel @relu_f16 row "gemm_f16_f16" extents #shape parallel 3 params #params offsets #starts scratch #zero written [3] {
+  ^bb0(%a: !plan.buffer<f16>, %w: !plan.buffer<f16>, %bias: !plan.buffer<f32>, %y: !plan.buffer<f16>):
+    plan.block "post" {
+    ^bb0(%b: index, %i: index, %j: index, %sum: f32):
+      %1 = plan.load %bias[#n(%j)] : !plan.buffer<f32> -> f32
+      %2 = arith.addf %sum, %1 : f32
+      %none = arith.constant 0.0 : f32
+      %3 = arith.maximumf %2, %none : f32
+      %4 = arith.truncf %3 : f32 to f16
+      plan.store %4, %y[#mn(%i, %j)] : f16, !plan.buffer<f16>
       plan.yield
     }
   }
@@ -234,12 +248,21 @@ plan.variant "cuda:sm_80" {
   }
   // CHECK-LABEL: plan.entry @library_when_relu_to_bf16
   // CHECK: %[[B:.*]] = plan.get_constant @b_bf16 : <bf16>
-  // CHECK: plan.dispatch @relu {{.*}} library "cublaslt.matmul" form "bias,relu,bf16" {{.*}}, %[[B]])
+  // CHECK: plan.dispatch @relu {{.*}} library "cublaslt.matmul" form "bias,relu,narrow" {{.*}}, %[[B]])
   plan.entry @library_when_relu_to_bf16 symbols [] ranges [] inputs ["a"] outputs ["y"] types [bf16, bf16] shapes [#tensor, #tensor] {
   ^bb0(%a: !plan.buffer<bf16>, %y: !plan.buffer<bf16>):
     %w = plan.get_constant @w columns : !plan.buffer<bf16>
     %b = plan.get_constant @b : !plan.buffer<f32>
     plan.dispatch @relu grid #grid sizes #none(%a, %w, %b, %y) : !plan.buffer<bf16>, !plan.buffer<bf16>, !plan.buffer<f32>, !plan.buffer<bf16>
+  }
+  // CHECK-LABEL: plan.entry @library_when_relu_to_f16
+  // CHECK: %[[B:.*]] = plan.get_constant @b_f16 : <f16>
+  // CHECK: plan.dispatch @relu_f16 {{.*}} library "cublaslt.matmul" form "bias,relu,narrow,f16" {{.*}}, %[[B]])
+  plan.entry @library_when_relu_to_f16 symbols [] ranges [] inputs ["a"] outputs ["y"] types [f16, f16] shapes [#tensor, #tensor] {
+  ^bb0(%a: !plan.buffer<f16>, %y: !plan.buffer<f16>):
+    %w = plan.get_constant @w_half columns : !plan.buffer<f16>
+    %b = plan.get_constant @b : !plan.buffer<f32>
+    plan.dispatch @relu_f16 grid #grid sizes #none(%a, %w, %b, %y) : !plan.buffer<f16>, !plan.buffer<f16>, !plan.buffer<f32>, !plan.buffer<f16>
   }
   // A bias of the caller's is of f32 and stays so.
   // CHECK-LABEL: plan.entry @kernel_when_the_bias_is_an_input

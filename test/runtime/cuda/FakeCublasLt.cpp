@@ -39,7 +39,8 @@ using Work = std::function<int()>;
 
 constexpr Status kSuccess = 0, kAllocFailed = 3, kInvalidValue = 7,
                  kExecutionFailed = 13, kNotSupported = 15;
-constexpr int kF32 = 0, kBf16 = 14;
+constexpr int kF32 = 0, kF16 = 2, kBf16 = 14;
+bool isHalf(int type) { return type == kF16 || type == kBf16; }
 
 struct Operation {
   int compute, scale;
@@ -126,6 +127,11 @@ bool isToFail(const char *symbol) {
 }
 
 float widened(const char *at, int type) {
+  if (type == kF16) {
+    _Float16 half;
+    std::memcpy(&half, at, 2);
+    return float(half);
+  }
   uint32_t bits = 0;
   std::memcpy(type == kF32 ? reinterpret_cast<char *>(&bits)
                            : reinterpret_cast<char *>(&bits) + 2,
@@ -139,7 +145,10 @@ void store(double value, char *at, int type) {
   float narrow = float(value);
   uint32_t bits;
   std::memcpy(&bits, &narrow, 4);
-  if (type == kBf16) {
+  if (type == kF16) {
+    const auto half = _Float16(narrow);
+    std::memcpy(at, &half, 2);
+  } else if (type == kBf16) {
     bits += 0x7fff + (bits >> 16 & 1);
     std::memcpy(at, reinterpret_cast<char *>(&bits) + 2, 2);
   } else {
@@ -164,17 +173,26 @@ struct Product {
   float beta;
   uint32_t epilogue;
 
+  /// Columns begin to end of an operand.
+  static std::vector<double> columns(const char *from, const Layout &layout,
+                                     uint64_t begin, uint64_t end) {
+    std::vector<double> numbers;
+    for (uint64_t i = begin; i < end; ++i)
+      for (uint64_t k = 0; k < layout.rows; ++k)
+        numbers.push_back(double(widened(
+            from + 2 * (i * uint64_t(layout.stride) + k), layout.type)));
+    return numbers;
+  }
   /// Columns begin to end of D.
   void compute(uint64_t begin, uint64_t end) const {
-    uint64_t width = d_layout.bytesOfElement();
+    uint64_t width = d_layout.bytesOfElement(), depth = a_layout.rows;
+    const std::vector<double> left = columns(a, a_layout, 0, d_layout.rows),
+                              right = columns(b, b_layout, begin, end);
     for (uint64_t j = begin; j < end; ++j)
       for (uint64_t i = 0; i < d_layout.rows; ++i) {
         double sum = 0;
-        for (uint64_t k = 0; k < a_layout.rows; ++k)
-          sum += double(widened(a + 2 * (i * uint64_t(a_layout.stride) + k),
-                                kBf16)) *
-                 double(widened(b + 2 * (j * uint64_t(b_layout.stride) + k),
-                                kBf16));
+        for (uint64_t k = 0; k < depth; ++k)
+          sum += left[i * depth + k] * right[(j - begin) * depth + k];
         uint64_t at = (j * uint64_t(d_layout.stride) + i) * width;
         if (beta != 0)
           sum += double(beta) * double(widened(c + at, d_layout.type));
@@ -195,8 +213,8 @@ bool isSupported(const Operation &operation, const Layout &a, const Layout &b,
     is_epilogue |= operation.epilogue == known;
   return !refuses && is_epilogue && operation.compute == compute_f32 &&
          operation.scale == kF32 && operation.transpose_a == 1 &&
-         operation.transpose_b == 0 && a.type == kBf16 && b.type == kBf16 &&
-         (d.type == kF32 || d.type == kBf16) && c.type == d.type &&
+         operation.transpose_b == 0 && isHalf(a.type) && b.type == a.type &&
+         (d.type == kF32 || d.type == a.type) && c.type == d.type &&
          c.rows == d.rows && c.columns == d.columns && a.rows == b.rows &&
          a.columns == d.rows && b.columns == d.columns &&
          a.stride >= int64_t(a.rows) && b.stride >= int64_t(b.rows) &&

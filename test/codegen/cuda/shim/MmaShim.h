@@ -223,6 +223,13 @@ inline void multiplyBytes(int32_t (&c)[4], const uint32_t (&a)[4], uint32_t b0,
   });
 }
 
+inline uint32_t packHalves(bf16, float a, float b) {
+  return bf16(a).code | uint32_t(bf16(b).code) << 16;
+}
+inline uint32_t packHalves(f16, float a, float b) {
+  return f16(a).code | uint32_t(f16(b).code) << 16;
+}
+
 inline float exp2Fast(float x) { return exp2f(x); }
 inline uint32_t toTf32(float x) {
   const uint32_t bits = __float_as_uint(x);

@@ -237,12 +237,13 @@ inline void beginProduct(WarpgroupProduct product) {
   mine.groups.back().push_back(product);
 }
 
-inline float addBf16(float sum, const uint32_t (&a)[8],
-                     const uint32_t (&b)[8]) {
+template <typename T>
+float addHalves(float sum, const uint32_t (&a)[8], const uint32_t (&b)[8]) {
+  auto half = [](uint32_t word, int which) {
+    return float(bitcast<T>(uint16_t(word >> 16 * which)));
+  };
   for (unsigned i = 0; i < 8; ++i)
-    sum += __uint_as_float(a[i] << 16) * __uint_as_float(b[i] << 16) +
-           __uint_as_float(a[i] & 0xffff0000u) *
-               __uint_as_float(b[i] & 0xffff0000u);
+    sum += half(a[i], 0) * half(b[i], 0) + half(a[i], 1) * half(b[i], 1);
   return sum;
 }
 inline int32_t addBytes(int32_t sum, const uint32_t (&a)[8],
@@ -301,7 +302,12 @@ template <int Sums>
 void multiplyWarpgroupBf16(float (&c)[Sums], uint64_t a, uint64_t b,
                            bool adds) {
   shim::beginProduct({a, b, adds, 2 * Sums, false, false, c,
-                      shim::multiplyLanes<float, shim::addBf16>});
+                      shim::multiplyLanes<float, shim::addHalves<bf16>>});
+}
+template <int Sums>
+void multiplyWarpgroupF16(float (&c)[Sums], uint64_t a, uint64_t b, bool adds) {
+  shim::beginProduct({a, b, adds, 2 * Sums, false, false, c,
+                      shim::multiplyLanes<float, shim::addHalves<f16>>});
 }
 template <int Sums>
 void multiplyWarpgroupFloat8(float (&c)[Sums], uint64_t a, uint64_t b,
@@ -318,11 +324,12 @@ void multiplyWarpgroupBytes(int32_t (&c)[Sums], uint64_t a, uint64_t b,
 
 namespace shim {
 
-template <int Sums>
+template <typename T, int Sums>
 void multiplyFragments(float (&c)[Sums], const uint32_t (&a)[4], uint64_t b,
                        bool adds, bool isAcross) {
   WarpgroupProduct product = {
-      0, b, adds, 2 * Sums, true, isAcross, c, multiplyLanes<float, addBf16>};
+      0,    b,        adds, 2 * Sums,
+      true, isAcross, c,    multiplyLanes<float, addHalves<T>>};
   // Mma.cuh: rows lane / 4 and + 8, words lane % 4 and + 4.
   uint32_t all[32][4];
   mmcc_shim_gather(a, sizeof(a), all);
@@ -335,15 +342,15 @@ void multiplyFragments(float (&c)[Sums], const uint32_t (&a)[4], uint64_t b,
 
 } // namespace shim
 
-template <int Sums>
-void multiplyRows(float (&c)[Sums], const uint32_t (&a)[4], uint64_t b,
+template <typename T, int Sums>
+void multiplyRows(T, float (&c)[Sums], const uint32_t (&a)[4], uint64_t b,
                   bool adds) {
-  shim::multiplyFragments(c, a, b, adds, false);
+  shim::multiplyFragments<T>(c, a, b, adds, false);
 }
-template <int Sums>
-void multiplyRowsAcross(float (&c)[Sums], const uint32_t (&a)[4], uint64_t b,
+template <typename T, int Sums>
+void multiplyRowsAcross(T, float (&c)[Sums], const uint32_t (&a)[4], uint64_t b,
                         bool adds) {
-  shim::multiplyFragments(c, a, b, adds, true);
+  shim::multiplyFragments<T>(c, a, b, adds, true);
 }
 
 } // namespace mmcc
