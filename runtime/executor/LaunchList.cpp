@@ -341,6 +341,19 @@ void LaunchList::waitFor(size_t launch) const {
     ThreadTeam::pause(count);
 }
 
+int64_t LaunchList::Progress::claim(int64_t cells, unsigned members,
+                                    int64_t &first) {
+  first = claimed.load(std::memory_order_relaxed);
+  int64_t count;
+  do {
+    if (first >= cells)
+      return 0;
+    count = std::max<int64_t>((cells - first) / (2 * int64_t(members)), 1);
+  } while (!claimed.compare_exchange_weak(first, first + count,
+                                          std::memory_order_relaxed));
+  return count;
+}
+
 void LaunchList::executeMember(const Execution &execution,
                                unsigned member) const {
   Worker worker(execution, member);
@@ -365,10 +378,10 @@ void LaunchList::executeMember(const Execution &execution,
       int64_t mine = 0, cell;
       worker.args.buffers = pointers_.data() + launch.first_pointer;
       worker.args.sizes = sizes_.data() + launch.first_size;
-      while ((cell = progress.claimed.fetch_add(1, std::memory_order_relaxed)) <
-             launch.cells) {
-        runCells(launch, worker.args, cell, cell + 1);
-        ++mine;
+      while (int64_t count =
+                 progress.claim(launch.cells, execution.members, cell)) {
+        runCells(launch, worker.args, cell, cell + count);
+        mine += count;
       }
       if (mine && worker.timeline)
         worker.timeline->add(member, uint32_t(i), mine, begin);

@@ -124,11 +124,17 @@ private:
     }
   };
   enum class LaneState { over, waiting, working };
-  /// How far a launch is. Cells are dealt one by one: whoever is free takes the
-  /// next. Which member runs a cell does not change its result.
+  /// How far a launch is. Whoever is free takes the next cells: neighbours, as
+  /// long as there are many, since a product fetches the weights of the cell
+  /// behind its own; one by one at the end (guided self-scheduling;
+  /// Polychronopoulos and Kuck, 1987). Which member runs a cell does not change
+  /// its result.
   struct Progress {
     std::atomic<int64_t> claimed{0};
     std::atomic<int64_t> finished{0};
+
+    /// Takes cells from `first` on; how many, or 0 if there are none left.
+    int64_t claim(int64_t cells, unsigned members, int64_t &first);
   };
 
   Status dispatch(const ResolveContext &context,

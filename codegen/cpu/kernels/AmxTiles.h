@@ -31,15 +31,6 @@ constexpr int64_t kAmxRows = 2 * kTileRows, kAmxCols = 2 * kPanel;
 /// that have to be widened or copied before.
 constexpr int64_t kAmxLeastRows = 2, kAmxLeastForCopies = 8;
 
-/// Columns that all rows of a cell pass over before the next: so many that a
-/// post block has whole lines to write, and so few that their weights stay
-/// near.
-MMK_INLINE int64_t tileGroup(int64_t columnBytes) {
-  constexpr int64_t most = int64_t(100) << 10;
-  const int64_t cols = most / maxOf(columnBytes, 1) / kAmxCols * kAmxCols;
-  return minOf(maxOf(cols, kAmxCols), kPostCols);
-}
-
 enum class TileType { s8s8, bf16 };
 
 /// What LDTILECFG reads: palette 1.
@@ -86,10 +77,14 @@ struct TileOperands {
   const uint8_t *b[2];
   int64_t chunk, chunks;
   bool add = false; // to what c holds
-  /// What is fetched into the second level cache meanwhile, some bytes a chunk.
-  /// Need not be valid.
-  const char *ahead = nullptr;
-  int64_t aheadStep = 0;
+};
+
+/// What else a core does meanwhile: called after each of the four
+/// products of a chunk, also where there are fewer.
+struct NothingBetween {
+  MMK_INLINE void operator()(int) const {}
+  /// Before c is stored.
+  MMK_INLINE void end() const {}
 };
 
 /// Tile C as it begins: `from` c where it lies, or zero.
@@ -101,10 +96,21 @@ MMK_INLINE void beginTile(bool add, const char *from, int64_t row) {
     _tile_zero(C);
 }
 
+/// A tile of B: `Once`, if it is read once before others take its place, past
+/// the first level cache, which is left to A.
+template <int B, bool Once> MMK_INLINE void loadColumns(const uint8_t *from) {
+  if constexpr (Once)
+    _tile_stream_loadd(B, from, kTileBytes);
+  else
+    _tile_loadd(B, from, kTileBytes);
+}
+
 /// c [32][32] of 32-bit lanes, cRow bytes apart, = a times b. Without Second,
 /// the rows, or the columns, behind the first 16 are left alone.
-template <TileType T, bool SecondRows, bool SecondCols>
-MMK_INLINE void multiplyBlock(const TileOperands &o, void *c, int64_t cRow) {
+template <TileType T, bool SecondRows, bool SecondCols, bool Once,
+          typename Between>
+MMK_INLINE void multiplyBlock(const TileOperands &o, void *c, int64_t cRow,
+                              Between &&between) {
   char *to = static_cast<char *>(c), *below = to + kTileRows * cRow;
   beginTile<0>(o.add, to, cRow);
   if constexpr (SecondCols)
@@ -114,25 +120,27 @@ MMK_INLINE void multiplyBlock(const TileOperands &o, void *c, int64_t cRow) {
   if constexpr (SecondRows && SecondCols)
     beginTile<3>(o.add, below + kTileBytes, cRow);
   const char *a = static_cast<const char *>(o.a);
-  const char *ahead = o.ahead;
   for (int64_t i = 0; i < o.chunks; ++i, a += o.chunk) {
     const int64_t line = i * o.chunk / 4 * kTileBytes;
-    for (const char *end = ahead + o.aheadStep; ahead < end; ahead += 64)
-      _mm_prefetch(ahead, _MM_HINT_T1);
-    _tile_loadd(6, o.b[0] + line, kTileBytes);
+    loadColumns<6, Once>(o.b[0] + line);
     _tile_loadd(4, a, o.aRow);
     multiplyTiles<T, 0, 4, 6>();
+    between(0);
     if constexpr (SecondRows) {
       _tile_loadd(5, a + kTileRows * o.aRow, o.aRow);
       multiplyTiles<T, 2, 5, 6>();
     }
+    between(1);
     if constexpr (SecondCols) {
-      _tile_loadd(7, o.b[1] + line, kTileBytes);
+      loadColumns<7, Once>(o.b[1] + line);
       multiplyTiles<T, 1, 4, 7>();
-      if constexpr (SecondRows)
-        multiplyTiles<T, 3, 5, 7>();
     }
+    between(2);
+    if constexpr (SecondRows && SecondCols)
+      multiplyTiles<T, 3, 5, 7>();
+    between(3);
   }
+  between.end();
   _tile_stored(0, to, cRow);
   if constexpr (SecondCols)
     _tile_stored(1, to + kTileBytes, cRow);
@@ -144,16 +152,16 @@ MMK_INLINE void multiplyBlock(const TileOperands &o, void *c, int64_t cRow) {
 
 /// Likewise for `rows` <= 32 rows, for which the tiles have their shapes, and
 /// one panel or more, of which two take part; c has row stride cRow in lanes.
-template <TileType T>
-MMK_INLINE void multiplyBlock(int64_t rows, int64_t panels,
-                              const TileOperands &o, void *c,
-                              int64_t cRow = kAmxCols) {
+template <TileType T, bool Once = false, typename Between = NothingBetween>
+MMK_INLINE void
+multiplyBlock(int64_t rows, int64_t panels, const TileOperands &o, void *c,
+              int64_t cRow = kAmxCols, Between &&between = Between()) {
   if (rows > kTileRows)
-    panels > 1 ? multiplyBlock<T, true, true>(o, c, cRow * 4)
-               : multiplyBlock<T, true, false>(o, c, cRow * 4);
+    panels > 1 ? multiplyBlock<T, true, true, Once>(o, c, cRow * 4, between)
+               : multiplyBlock<T, true, false, Once>(o, c, cRow * 4, between);
   else
-    panels > 1 ? multiplyBlock<T, false, true>(o, c, cRow * 4)
-               : multiplyBlock<T, false, false>(o, c, cRow * 4);
+    panels > 1 ? multiplyBlock<T, false, true, Once>(o, c, cRow * 4, between)
+               : multiplyBlock<T, false, false, Once>(o, c, cRow * 4, between);
 }
 
 } // namespace mmcc::cpu

@@ -10,7 +10,7 @@
 #ifndef MMCC_CODEGEN_CPU_KERNELS_INT8TILES_H
 #define MMCC_CODEGEN_CPU_KERNELS_INT8TILES_H
 
-#include "codegen/cpu/kernels/AmxTiles.h"
+#include "codegen/cpu/kernels/TileProduct.h"
 
 #if defined(__AMX_INT8__)
 
@@ -44,93 +44,104 @@ inline void widenHalves(const uint8_t *from, int64_t depth, int8_t added,
   }
 }
 
-/// What a block's integers, of step s, add to the results of its rows and one
-/// panel, whose row stride is outRow.
-inline void addStep(const Int8Problem &p, const Int8Cell &cell, int64_t panel,
-                    int64_t s, int64_t r0, int64_t rows,
-                    const int32_t *integers, float *out, int64_t outRow) {
-  const int64_t k = s * p.step, g = k / p.group, block = k / p.aBlock;
-  const int64_t at = (panel * p.groups() + g) * kPanel;
-  const Vec factor = vload(p.scale + at);
-  const float *scales = cell.scales + r0 * cell.sRow + block;
+/// What a block's integers are multiplied by, and where that is: found once a
+/// block, since it takes divisions.
+struct StepScales {
+  const float *factor, *offset; // of the block's columns; offset: null if none
+  const float *rows, *sums;     // of the cell's first row
+  int64_t sumsRow;
+  bool adds; // to steps before
+
+  StepScales() = default;
+  StepScales(const Int8Problem &p, const Int8Cell &cell,
+             const TileBlock &block) {
+    const int64_t groups = p.groups(), k = block.step * p.step;
+    const int64_t at = (block.n / kPanel * groups + k / p.group) * kPanel;
+    factor = p.scale + at;
+    offset = p.zero ? p.zero + at : nullptr;
+    nextPanel = groups * kPanel;
+    rows = cell.scales + k / p.aBlock;
+    sumsRow = p.steps();
+    sums = cell.sums + block.step;
+    adds = block.step > 0;
+  }
+  int64_t nextPanel;
+};
+
+/// Adds `count` rows of a block's integers, from row `first` on, to results
+/// [32][32]: those of one of its panels.
+MMK_INLINE void addStep(const StepScales &scales, const Int8Cell &cell,
+                        const TileBlock &block, int64_t panel, int64_t first,
+                        int64_t count, float *out) {
+  const Vec factor = vload(scales.factor + panel * scales.nextPanel);
+  const int64_t row = block.row + first;
+  const float *rows = scales.rows + row * cell.sRow;
+  const int32_t *integers = block.sums + first * kAmxCols + panel * kPanel;
+  out += first * kAmxCols + panel * kPanel;
   auto scaled = [&](int64_t r) {
-    return vmul(factor, vset(scales[r * cell.sRow]));
+    return vmul(factor, vset(rows[r * cell.sRow]));
   };
   auto all = [&](int64_t r) {
     return itoFloat(iload(integers + r * kAmxCols));
   };
-  if (p.zero) {
-    const Vec offset = vload(p.zero + at);
-    for (int64_t r = 0; r < rows; ++r) {
-      const Vec sum = vset(cell.sums[(r0 + r) * p.steps() + s]);
-      float *to = out + r * outRow;
+  if (scales.offset) {
+    const Vec offset = vload(scales.offset + panel * scales.nextPanel);
+    for (int64_t r = 0; r < count; ++r) {
+      const Vec sum = vset(scales.sums[(row + r) * scales.sumsRow]);
+      float *to = out + r * kAmxCols;
       vstore(to, vfma(scaled(r), vsub(all(r), vmul(offset, sum)),
-                      s ? vload(to) : vzero()));
+                      scales.adds ? vload(to) : vzero()));
     }
-  } else if (s) {
-    for (int64_t r = 0; r < rows; ++r) {
-      float *to = out + r * outRow;
+  } else if (scales.adds) {
+    for (int64_t r = 0; r < count; ++r) {
+      float *to = out + r * kAmxCols;
       vstore(to, vfma(scaled(r), all(r), vload(to)));
     }
   } else {
-    for (int64_t r = 0; r < rows; ++r)
-      vstore(out + r * outRow, vmul(scaled(r), all(r)));
+    for (int64_t r = 0; r < count; ++r)
+      vstore(out + r * kAmxCols, vmul(scaled(r), all(r)));
   }
 }
 
-/// `scratch`: a block of integers, 32 rows by kPostCols results, and for 4-bit
-/// weights 32 columns of bytes.
+/// `scratch`: integers of kPostCols columns and results of 32, of 32 rows each,
+/// and for 4-bit weights 32 columns of bytes.
 template <int Bits>
 inline void multiplyTiled(const MicroCall *call, const Int8Problem &p,
                           const Int8Cell &cell, void *scratch) {
-  const int64_t groupCols = Bits == 8 ? tileGroup(p.depth) : kAmxCols;
   const int64_t outer[1] = {call->z};
   auto *integers = static_cast<int32_t *>(scratch);
-  auto *out = reinterpret_cast<float *>(integers + kAmxRows * kAmxCols);
-  auto *bytes = reinterpret_cast<uint8_t *>(out + kAmxRows * groupCols);
+  auto *out = reinterpret_cast<float *>(integers + kAmxRows * kPostCols);
+  auto *bytes = reinterpret_cast<uint8_t *>(out + kAmxRows * kAmxCols);
   const int64_t panelBytes = p.depth / kLineRows<Bits> * kLineBytes;
-  TileOperands o;
-  o.aRow = cell.aRow;
-  o.chunk = p.step % kTileBytes ? kTileBytes / 2 : kTileBytes;
-  o.chunks = p.step / o.chunk;
-  const int64_t parts = ceilDiv(cell.rows, kAmxRows);
-  // All parts fetch the next group of panels, a line a time each.
-  o.aheadStep = roundUp(panelBytes / p.steps() / o.chunks * 2 / parts, 64);
-  int64_t shaped = 0;
-  for (int64_t n = cell.n0; n < cell.n1; n += groupCols) {
-    const int64_t cols = minOf(groupCols, cell.n1 - n);
+  const int64_t groupCols =
+      Bits == 8 ? tileGroup(p.depth, cell.n1 - cell.n0) : kAmxCols;
+  auto panels = [&](int64_t n, int64_t cols) {
     const uint8_t *group = p.w + n / kPanel * panelBytes;
-    const uint8_t *lines = group;
-    if constexpr (Bits == 4) {
-      for (int64_t c = 0; c < cols; c += kPanel)
-        widenHalves(group + c / kPanel * panelBytes, p.depth, p.zero ? 0 : 8,
-                    bytes + c * p.depth);
-      lines = bytes;
-    }
-    o.ahead =
-        reinterpret_cast<const char *>(group) + groupCols / kPanel * panelBytes;
-    for (int64_t r0 = 0; r0 < cell.rows; r0 += kAmxRows) {
-      const int64_t rows = minOf(kAmxRows, cell.rows - r0);
-      if (rows != shaped)
-        shapeTiles(shaped = rows, o.chunk);
-      for (int64_t c = 0; c < cols; c += kAmxCols) {
-        const int64_t panels = ceilDiv(minOf(kAmxCols, cols - c), kPanel);
-        for (int64_t s = 0; s < p.steps(); ++s) {
-          o.a = cell.a + r0 * cell.aRow + s * p.step;
-          for (int64_t i = 0; i < 2; ++i)
-            o.b[i] = lines + (c + i * kPanel) * p.depth + s * p.step * kPanel;
-          multiplyBlock<TileType::s8s8>(rows, panels, o, integers);
-          o.ahead += o.aheadStep * o.chunks;
-          for (int64_t i = 0; i < panels; ++i)
-            addStep(p, cell, (n + c) / kPanel + i, s, r0, rows,
-                    integers + i * kPanel, out + c + i * kPanel, groupCols);
-        }
-      }
-      call->post(call->args, outer, cell.m0 + r0, n, rows, cols, out,
-                 groupCols);
-    }
-  }
-  releaseTiles();
+    const auto *ahead =
+        reinterpret_cast<const char *>(group + groupCols / kPanel * panelBytes);
+    if constexpr (Bits == 8)
+      return TilePanels{group, ahead, panelBytes};
+    for (int64_t c = 0; c < cols; c += kPanel)
+      widenHalves(group + c / kPanel * panelBytes, p.depth, p.zero ? 0 : 8,
+                  bytes + c * p.depth);
+    return TilePanels{bytes, ahead, panelBytes};
+  };
+  const int64_t lastStep = p.steps() - 1;
+  StepScales scales = {};
+  auto finish = [&](const TileBlock &block, int64_t first, int64_t count) {
+    if (first == 0)
+      scales = StepScales(p, cell, block);
+    for (int64_t i = 0; i * kPanel < block.cols; ++i)
+      addStep(scales, cell, block, i, first, count, out);
+    if (block.step == lastStep)
+      call->post(call->args, outer, cell.m0 + block.row + first, block.n, count,
+                 block.cols, out + first * kAmxCols, kAmxCols);
+  };
+  const int64_t chunk = p.step % kTileBytes ? kTileBytes / 2 : kTileBytes;
+  multiplyCell<TileType::s8s8>({reinterpret_cast<const char *>(cell.a),
+                                cell.aRow, cell.rows, cell.n0, cell.n1, p.depth,
+                                p.step, chunk},
+                               groupCols, integers, panels, finish);
 }
 
 } // namespace mmcc::cpu

@@ -14,8 +14,8 @@
 #if defined(__AVX512BF16__)
 
 #include "codegen/cpu/kernels/Abi.h"
-#include "codegen/cpu/kernels/AmxTiles.h"
 #include "codegen/cpu/kernels/Tile.h"
+#include "codegen/cpu/kernels/TileProduct.h"
 
 namespace mmcc::cpu {
 
@@ -46,56 +46,45 @@ struct RoundedCell {
 };
 
 #if defined(__AMX_BF16__)
-/// All rows pass over a group of panels (tileGroup), and fetch the next.
 inline void multiplyRoundedTiled(const MicroCall *call, RoundedCell cell) {
   constexpr int64_t step = kTileBytes / 2;
   const int64_t outer[1] = {call->z};
   const bool ragged = cell.depth % step;
   const int64_t padded = roundUp(cell.depth, step);
-  const int64_t groupCols = ragged ? kAmxCols : tileGroup(padded * 2);
-  const int64_t parts = ceilDiv(cell.rows, kAmxRows);
-  auto *out = static_cast<float *>(call->args->scratch);
-  auto *pairs = reinterpret_cast<uint16_t *>(out + kAmxRows * kPostCols);
+  const int64_t groupCols =
+      ragged ? kAmxCols : tileGroup(padded * 2, cell.n1 - cell.n0);
+  auto *sums = static_cast<int32_t *>(call->args->scratch);
+  auto *pairs = reinterpret_cast<uint16_t *>(sums + kAmxRows * kPostCols);
   if (ragged)
     cell.copyRows(step, pairs + kAmxCols * padded);
-  TileOperands o;
-  o.aRow = cell.aRow * 2;
-  o.chunk = kTileBytes;
-  o.chunks = padded / step;
-  o.aheadStep = roundUp(2 * kPanel * kTileBytes / parts, 64);
-  int64_t shaped = 0;
-  for (int64_t n = cell.n0; n < cell.n1; n += groupCols) {
-    const int64_t cols = minOf(groupCols, cell.n1 - n);
+  auto panels = [&](int64_t n, int64_t cols) {
     const uint16_t *group = cell.w + n / kPanel * cell.panelSize();
-    o.ahead = reinterpret_cast<const char *>(group + groupCols * padded);
-    if (ragged) // Whole tiles, so that nothing is read behind a panel.
-      for (int64_t c = 0; c < cols; c += kPanel) {
-        uint16_t *to = pairs + c * padded;
-        zeroRun(reinterpret_cast<float *>(to), kPanel * padded / 2);
-        copyRun(reinterpret_cast<float *>(to),
-                reinterpret_cast<const float *>(group) +
-                    c / kPanel * cell.panelSize() / 2,
-                cell.panelSize() / 2);
-      }
-    const uint16_t *b = ragged ? pairs : group;
-    for (int64_t r0 = 0; r0 < cell.rows; r0 += kAmxRows) {
-      const int64_t rows = minOf(kAmxRows, cell.rows - r0);
-      if (rows != shaped)
-        shapeTiles(shaped = rows, o.chunk);
-      o.a = cell.a + r0 * cell.aRow;
-      for (int64_t c = 0; c < cols; c += kAmxCols) {
-        for (int64_t i = 0; i < 2; ++i)
-          o.b[i] =
-              reinterpret_cast<const uint8_t *>(b + (c + i * kPanel) * padded);
-        multiplyBlock<TileType::bf16>(rows, ceilDiv(cols - c, kPanel), o,
-                                      out + c, kPostCols);
-        o.ahead += o.aheadStep * o.chunks;
-      }
-      call->post(call->args, outer, cell.m0 + r0, n, rows, cols, out,
-                 kPostCols);
+    const auto *ahead = reinterpret_cast<const char *>(
+        group + groupCols / kPanel * cell.panelSize());
+    const int64_t bytes = cell.panelSize() * 2;
+    if (!ragged)
+      return TilePanels{reinterpret_cast<const uint8_t *>(group), ahead, bytes};
+    // Whole tiles, so that nothing is read behind a panel.
+    for (int64_t c = 0; c < cols; c += kPanel) {
+      uint16_t *to = pairs + c * padded;
+      zeroRun(reinterpret_cast<float *>(to), kPanel * padded / 2);
+      copyRun(reinterpret_cast<float *>(to),
+              reinterpret_cast<const float *>(group) +
+                  c / kPanel * cell.panelSize() / 2,
+              cell.panelSize() / 2);
     }
-  }
-  releaseTiles();
+    return TilePanels{reinterpret_cast<const uint8_t *>(pairs), ahead, bytes};
+  };
+  auto finish = [&](const TileBlock &block, int64_t first, int64_t count) {
+    auto *tile = reinterpret_cast<float *>(block.sums) + first * kAmxCols;
+    call->post(call->args, outer, cell.m0 + block.row + first, block.n, count,
+               block.cols, tile, kAmxCols);
+  };
+  const int64_t bytes = padded * 2;
+  multiplyCell<TileType::bf16>({reinterpret_cast<const char *>(cell.a),
+                                cell.aRow * 2, cell.rows, cell.n0, cell.n1,
+                                bytes, bytes, kTileBytes},
+                               groupCols, sums, panels, finish);
 }
 #endif
 
