@@ -135,11 +135,28 @@ static bool isOfWarpgroups(plan::KernelOp kernel, const MicroRow &row) {
           constantParam(kernel, 9) == depth && constantParam(kernel, 10) == 0);
 }
 
+/// The same of attention: WarpgroupAttention.cuh has it.
+static bool isAttentionOfWarpgroups(plan::KernelOp kernel,
+                                    const MicroRow &row) {
+  return row.function == "tensorAttention" && isForHopper(kernel) &&
+         !hasSteps(kernel, row) &&
+         isAttentionOfWarpgroups(
+             tensorWidth(kernel, kHeadDepth), tensorWidth(kernel, kHeadWidth),
+             constantParam(kernel, kQueryBlock).value_or(0));
+}
+
+/// Shared memory of attention on tensor cores.
+static int64_t headBytesOf(plan::KernelOp kernel, const MicroRow &row) {
+  const int64_t depth = tensorWidth(kernel, kHeadDepth),
+                width = tensorWidth(kernel, kHeadWidth);
+  return isAttentionOfWarpgroups(kernel, row)
+             ? warpgroupAttentionSharedBytes(depth, width)
+             : attentionSharedBytes(depth, width);
+}
+
 uint64_t sharedBytesOf(plan::KernelOp kernel, const MicroRow &row) {
-  int64_t tiles = row.function == "tensorAttention"
-                      ? attentionSharedBytes(tensorWidth(kernel, kHeadDepth),
-                                             tensorWidth(kernel, kHeadWidth))
-                      : 0;
+  int64_t tiles =
+      row.function == "tensorAttention" ? headBytesOf(kernel, row) : 0;
   if (hasSteps(kernel, row)) {
     int64_t depth = constantParam(kernel, kHeadDepth).value_or(0);
     return std::max(
@@ -178,6 +195,9 @@ unsigned blocksTogether(plan::KernelOp kernel, const MicroRow &row) {
   constexpr int64_t narrow = 64;
   // Two sets of sums leave no room (Float8Gemm.cuh).
   if (row.name == "gemm_f8_f8")
+    return 1;
+  // Two warpgroups that take turns take all registers.
+  if (isAttentionOfWarpgroups(kernel, row))
     return 1;
   if (row.function != "tensorAttention")
     return hasSteps(kernel, row) || isOfWarpgroups(kernel, row) ? 2 : 1;

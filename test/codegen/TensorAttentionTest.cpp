@@ -28,7 +28,7 @@ struct Heads {
   bool isCausal = false;
   int64_t window = 0, stride = 0;
   bool hasMask = false;
-  /// [blocks of 64 queries][n][begin, end, whole]
+  /// [blocks of queries][n][begin, end, whole]
   std::vector<int32_t> spans = {};
   int64_t spanCount = 0;
   bool isF16 = false; // what is multiplied; else bf16
@@ -46,7 +46,7 @@ struct Heads {
     if (spanCount == 0)
       return true;
     for (int64_t s = 0; s < spanCount; ++s) {
-      const int32_t *span = &spans[size_t((i / 64 * spanCount + s) * 3)];
+      const int32_t *span = &spans[size_t((i / queries * spanCount + s) * 3)];
       if (j >= span[0] && j < span[1]) {
         isWhole = span[2] != 0;
         return true;
@@ -321,6 +321,68 @@ TEST(TensorAttention, spans) {
   // A block may see nothing, all of what is whole, and what ends anywhere.
   h.spans = {0, 64, 1, 96, 200, 0, 32, 32, 0, 64, 70, 0, 160, 160, 0, 0, 0, 1};
   check(h);
+}
+
+/// Hopper's warpgroups go over tiles of keys in rounds, four tiles in memory:
+/// numbers of tiles around each of these, and warpgroups that have all, some
+/// and none of their queries.
+TEST(TensorAttention, rounds_of_warpgroups) {
+  for (int64_t width : {64, 128})
+    for (bool isF16 : {false, true}) {
+      Heads h{.isNarrow = true,
+              .queries = 128,
+              .D = width,
+              .Dv = width,
+              .H = 2,
+              .group = 2};
+      h.isF16 = isF16;
+      for (auto [queries, keys] : {std::pair<int64_t, int64_t>{40, 33},
+                                   {64, 64},
+                                   {65, 65},
+                                   {100, 128},
+                                   {127, 190},
+                                   {128, 256},
+                                   {129, 310},
+                                   {60, 560}}) {
+        h.Sq = queries;
+        h.Skv = keys;
+        for (bool isCausal : {false, true}) {
+          h.isCausal = isCausal;
+          if (!isCausal || keys >= queries)
+            check(h);
+        }
+      }
+    }
+}
+
+/// One warpgroup sees tiles of which the other sees nothing.
+TEST(TensorAttention, warpgroups_that_see_different_tiles) {
+  Heads h{.isNarrow = true, .queries = 128, .D = 64, .Dv = 64, .H = 2};
+  h.Sq = h.Skv = 400;
+  for (bool isCausal : {false, true})
+    for (int64_t window : {0, 30, 64})
+      for (int64_t stride : {0, 90}) {
+        h.isCausal = isCausal;
+        h.window = window;
+        h.stride = stride;
+        check(h);
+      }
+}
+
+TEST(TensorAttention, spans_of_warpgroups) {
+  for (int64_t width : {64, 128}) {
+    Heads h{.isNarrow = true, .queries = 128, .D = width, .Dv = width, .H = 2};
+    h.Sq = 400;
+    h.Skv = 500;
+    h.hasMask = true;
+    h.spanCount = 3;
+    // Four blocks: several tiles and gaps between them; one tile, behind spans
+    // of none; nothing at all; tiles that end anywhere.
+    h.spans = {0,   200, 1, 230, 231, 0, 300, 500, 0, 10,  10,  0,
+               70,  70,  1, 100, 150, 0, 32,  32,  0, 0,   0,   1,
+               500, 500, 0, 0,   64,  0, 64,  128, 1, 129, 322, 0};
+    check(h);
+  }
 }
 
 } // namespace

@@ -98,6 +98,15 @@ constexpr int64_t tensorQueries(int64_t queries, int64_t heads) {
 constexpr int64_t attentionSharedBytes(int64_t depth, int64_t width) {
   return 2 * 64 * 2 * (depth + 8 + width + 8);
 }
+/// The same of a block of Hopper's warpgroups, of four tiles: those that take
+/// `queries` queries, and heads of whole 64s (WarpgroupAttention.cuh).
+constexpr bool isAttentionOfWarpgroups(int64_t depth, int64_t width,
+                                       int64_t queries) {
+  return queries == 128 && depth % 64 == 0 && width % 64 == 0;
+}
+constexpr int64_t warpgroupAttentionSharedBytes(int64_t depth, int64_t width) {
+  return 4 * 64 * 2 * (depth + width) + 1024;
+}
 /// Attention of so many queries and fewer is a step of a decoder
 /// (StepAttention.cuh): its keys are cut. Heads that are wider are not.
 constexpr int64_t kStepQueries = 8, kStepWidest = 512;

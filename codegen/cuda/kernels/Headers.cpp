@@ -28,6 +28,9 @@
   X(Float8Gemm)                                                                \
   X(Conv)                                                                      \
   X(Attention)                                                                 \
+  X(HeadRows)                                                                  \
+  X(OnlineSoftmax)                                                             \
+  X(WarpgroupAttention)                                                        \
   X(TensorAttention)                                                           \
   X(StepAttention)                                                             \
   X(State)                                                                     \

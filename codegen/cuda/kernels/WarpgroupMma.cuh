@@ -120,6 +120,12 @@ template <int Sums> __device__ void takeSums(int32_t (&c)[Sums]) {
   for (int i = 0; i < Sums; ++i)
     asm volatile("" : "+r"(c[i])::"memory");
 }
+/// A in registers has been read: nothing else is put there before.
+__device__ inline void keepRows(uint32_t (&a)[4]) {
+#pragma unroll
+  for (int i = 0; i < 4; ++i)
+    asm volatile("" : "+r"(a[i])::"memory");
+}
 
 //===----------------------------------------------------------------------===//
 // The instruction, by the number of columns

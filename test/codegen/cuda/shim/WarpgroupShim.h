@@ -6,7 +6,8 @@
 // not happen until then shows:
 //
 //   * Sums are NaN while they are under way, and must not have been touched.
-//   * Operands must be at the end what they were at the beginning.
+//   * Operands, registers of A among them, must be at the end what they were
+//     at the beginning.
 //   * What threads wrote of them must have been fenced before the beginning.
 //   * All lanes, and all four warps, must ask for the same.
 //
@@ -88,7 +89,9 @@ struct WarpgroupProduct {
   /// Adds A B to sums in registers.
   void (*run)(uint32_t *sums, const WarpgroupProduct &product);
   uint32_t rows[2][8] = {};
-  uint64_t operands = 0; // as they were
+  uint64_t operands = 0;               // as they were
+  const uint32_t *registers = nullptr; // of A, likewise
+  uint32_t heldRegisters[4] = {};
 
   bool asksTheSame(const WarpgroupProduct &other) const {
     return a == other.a && b == other.b && adds == other.adds &&
@@ -284,19 +287,31 @@ template <int Pending> void waitForProducts() {
       if (threadIdx.x % 32 == 0)
         shim::expect(shim::operandsOf(product) == product.operands,
                      "operands change while they are multiplied");
+      shim::expect(!product.registers ||
+                       std::memcmp(product.registers, product.heldRegisters,
+                                   sizeof(product.heldRegisters)) == 0,
+                   "registers of A change while they are multiplied");
       product.run(mine.sums.at(product.sums).data(), product);
     }
     mine.groups.erase(mine.groups.begin());
   }
-  for (const auto &group : mine.groups)
-    if (!group.empty())
-      return;
-  for (auto &[registers, held] : mine.sums)
-    std::memcpy(registers, held.data(), held.size() * 4);
-  mine.sums.clear();
-  mine.mayBegin = false;
+  // Sums that no other product is about to set.
+  for (auto at = mine.sums.begin(); at != mine.sums.end();) {
+    bool isUnderWay = false;
+    for (const auto &group : mine.groups)
+      for (const shim::WarpgroupProduct &product : group)
+        isUnderWay |= product.sums == at->first;
+    if (isUnderWay) {
+      ++at;
+      continue;
+    }
+    std::memcpy(at->first, at->second.data(), at->second.size() * 4);
+    at = mine.sums.erase(at);
+    mine.mayBegin = false;
+  }
 }
 template <typename T, int Sums> void takeSums(T (&)[Sums]) {}
+inline void keepRows(uint32_t (&)[4]) {}
 
 template <int Sums>
 void multiplyWarpgroupBf16(float (&c)[Sums], uint64_t a, uint64_t b,
@@ -330,6 +345,8 @@ void multiplyFragments(float (&c)[Sums], const uint32_t (&a)[4], uint64_t b,
   WarpgroupProduct product = {
       0,    b,        adds, 2 * Sums,
       true, isAcross, c,    multiplyLanes<float, addHalves<T>>};
+  product.registers = a;
+  std::memcpy(product.heldRegisters, a, sizeof(a));
   // Mma.cuh: rows lane / 4 and + 8, words lane % 4 and + 4.
   uint32_t all[32][4];
   mmcc_shim_gather(a, sizeof(a), all);
