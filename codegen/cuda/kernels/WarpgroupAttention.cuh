@@ -3,21 +3,33 @@
 // A block is two warpgroups of 64 queries each, which go over the same tiles of
 // 64 keys. Queries and weights are in registers, keys and values in shared
 // memory. Products work while threads go on, so that tensor cores have
-// something to do during a softmax (J. Shah et al., 2024, arXiv 2407.08608):
-// scores of tile j are begun together with what weights of tile j - 1 add to
-// the result, which is under way while tile j's weights are found:
-//
-//     tensor cores   S 0 │        S 1  R 0 ────┐│  S 2  R 1 ────┐│      R 2
-//     threads            softmax 0    softmax 1 │     softmax 2 │
-//                                          shrink R        shrink R
+// something to do during a softmax (FlashAttention-3: J. Shah et al., 2024,
+// arXiv 2407.08608, algorithm 2):
 //
 //     S j   scores = q k_j^T           R j   result += weights_j v_j
 //
-// Four tiles of keys and of values are in shared memory. With the products of
-// round j, S j and R j - 1, copies of k_{j+2} and v_{j+1} are begun.
+// In round j a warpgroup begins S j and R j-1, waits for S j, makes its scores
+// weights while R j-1 goes on, waits for that, too, and shrinks the result.
 //
-// The paper's form with three stages has a second set of scores, and found no
-// use for the registers.
+// The warpgroups take turns at beginning products, so that one has its softmax
+// while the other's are worked on:
+//
+//     warpgroup 0   S1 R0│ softmax 1      │S2 R1│ softmax 2      │S3 R2│
+//     warpgroup 1        │S1 R0│ softmax 1      │S2 R1│ softmax 2      │
+//     tensor cores  0000000111111         0000001111111         0000000
+//
+// Round 0 is S 0 only, the last one R only. A turn is a barrier at which the
+// one waits and the other arrives when its products have begun, and its copies
+// for the next round have come. So who has the turn for round j knows that
+//
+//     the other has ended round j-2: its S j-2 and R j-3 have been waited for;
+//     what all threads copied for round j, k_j and v_{j-1}, is there.
+//
+// After its products it begins to copy k_{j+2} and v_{j+1}, which take the
+// places of k_{j-2} and v_{j-3}: of four tiles.
+//
+// There is one set of scores: the paper's form of three stages, which begins
+// S j+1 before softmax j, needs the registers of a second.
 //
 //===----------------------------------------------------------------------===//
 
@@ -78,10 +90,14 @@ public:
     bringValues(now, 0);
     commitCopies();
 
-    waitForCopies<1>(); // k_0
-    beginRound();
+    showCopies<1>(); // k_0
+    if (warpgroup() == 1)
+      passTurn();
+    takeTurn();
     beginProducts();
     multiplyKeys(0);
+    showCopies<0>(); // k_1 and v_0
+    passTurn();
     KeySpan ahead;
     bool hasAhead = bringAhead(keys, hasNext, next, ahead, 0);
     waitForProducts<0>();
@@ -94,11 +110,12 @@ public:
 #pragma unroll 1
     for (; hasNext; ++round) {
       now = next, next = ahead, hasNext = hasAhead;
-      waitForCopies<0>(); // k_round and v_{round-1}
-      beginRound();
+      takeTurn();
       beginProducts();
       multiplyKeys(round);
       multiplyValues(round - 1);
+      showCopies<0>(); // k_{round+1} and v_round
+      passTurn();
       hasAhead = bringAhead(keys, hasNext, next, ahead, round);
       waitForProducts<1>();
       takeScores();
@@ -109,10 +126,11 @@ public:
       pack();
     }
 
-    waitForCopies<0>();
-    beginRound();
+    takeTurn();
     beginProducts();
     multiplyValues(round - 1);
+    if (warpgroup() == 0)
+      passTurn();
     waitForProducts<0>();
     takeResult();
   }
@@ -125,11 +143,16 @@ public:
 private:
   static constexpr int kKeys = Tiles::kKeys, kPairs = kKeys / 16;
 
-  /// All threads' copies for this round are there, and both warpgroups have
-  /// done with what the copies that it begins overwrite.
-  __device__ void beginRound() {
+  static __device__ int warpgroup() { return threadIdx.x / 128; }
+  /// Waits until the other warpgroup has begun its products.
+  static __device__ void takeTurn() { waitAt(1 + warpgroup()); }
+  static __device__ void passTurn() { arriveAt(2 - warpgroup()); }
+
+  /// This thread's copies but the last `Pending` groups are there, and tensor
+  /// cores may read them when the turn has been passed, and taken.
+  template <int Pending> static __device__ void showCopies() {
+    waitForCopies<Pending>();
     fenceOperands();
-    __syncthreads();
   }
 
   __device__ void bringKeys(const KeySpan &tile, int j) {

@@ -108,6 +108,16 @@ template <int Pending> __device__ inline void waitForProducts() {
   asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(Pending) : "memory");
 }
 
+/// One of a block's barriers 1 .. 15 (0 is __syncthreads), for two warpgroups:
+/// one waits until the other has arrived, which goes on. What was written
+/// before an arrival is there after the wait.
+__device__ inline void waitAt(int barrier) {
+  asm volatile("bar.sync %0, 256;" ::"r"(barrier) : "memory");
+}
+__device__ inline void arriveAt(int barrier) {
+  asm volatile("bar.arrive %0, 256;" ::"r"(barrier) : "memory");
+}
+
 /// Sums are what they are here, after waiting for all: nothing that reads them
 /// is moved to before it.
 template <int Sums> __device__ void takeSums(float (&c)[Sums]) {

@@ -73,6 +73,10 @@ inline char *&dynamicShared() {
 extern "C" mmcc::shim::Place *mmcc_shim_place();
 /// Waits for all threads of the block that have not returned.
 extern "C" void mmcc_shim_sync_block();
+/// Arrives at one of the block's 16 barriers, at which so many threads do, and
+/// waits for the others or does not.
+extern "C" void mmcc_shim_named_barrier(unsigned barrier, unsigned threads,
+                                        bool waits);
 /// Differs from block to block.
 extern "C" uint64_t mmcc_shim_block_number();
 /// Waits until somebody changes a number.

@@ -3,8 +3,10 @@
 // Each thread has a stack of its own and runs until it waits; then the next one
 // of its warp that can go on does, and the next warp when none can: a warp runs
 // as far ahead of the others as the block's barriers let it. What waits is such
-// a barrier, or an exchange among lanes of a warp, which is two: all have
-// given, all have taken.
+// a barrier, of all or of some threads, or an exchange among lanes of a warp,
+// which is two: all have given, all have taken. Who arrives at a barrier
+// without waiting lets all others go first: what it should have done before
+// shows.
 //
 //===----------------------------------------------------------------------===//
 
@@ -67,6 +69,12 @@ struct Meeting {
   uint64_t count = 0;
 };
 
+/// `threads` of a meeting that is going on.
+struct NamedBarrier {
+  Meeting meeting;
+  unsigned threads = 0;
+};
+
 struct Warp {
   Meeting meeting;
   unsigned mask = 0;
@@ -94,6 +102,22 @@ public:
       release(block);
     else
       waitFor(block.count);
+  }
+
+  void meetAt(unsigned which, unsigned threads, bool waits) {
+    if (which >= kNamedBarriers || which == 0 || threads % 32)
+      fail("there is no such barrier");
+    NamedBarrier &barrier = named[which];
+    if (barrier.meeting.arrived == 0)
+      barrier.threads = threads;
+    if (barrier.threads != threads)
+      fail("threads expect different numbers at a barrier");
+    if (++barrier.meeting.arrived == threads)
+      release(barrier.meeting);
+    else if (waits)
+      waitFor(barrier.meeting.count);
+    if (!waits)
+      waitFor(standstills);
   }
 
   uint64_t exchange(unsigned mask, uint64_t value, unsigned from) {
@@ -158,6 +182,9 @@ private:
   std::vector<Warp> warps;
   std::vector<char *> stacks;
   Meeting block;
+  uint64_t standstills = 0; // nobody could go on who had not just arrived
+  static constexpr unsigned kNamedBarriers = 16;
+  NamedBarrier named[kNamedBarriers];
   unsigned alive = 0;
   void (*kernel)(const void *) = nullptr;
   const void *parameters = nullptr;
@@ -245,9 +272,17 @@ void BlockRun::run(void (*function)(const void *), const void *arguments,
       const unsigned warp = isBackwards ? warpCount - 1 - i : i;
       hasMoved |= runWarp(warp * 32, std::min(warp * 32 + 32, threads.x));
     }
-    if (!hasMoved)
+    if (hasMoved)
+      continue;
+    if (std::none_of(fibers.begin(), fibers.end(), [&](const Fiber &fiber) {
+          return !fiber.isDone && fiber.event == &standstills;
+        }))
       fail("all threads wait for others (a barrier that not all reach)");
+    ++standstills;
   }
+  for (NamedBarrier &barrier : named)
+    if (barrier.meeting.arrived)
+      fail("threads have arrived at a barrier where nobody waits");
 }
 
 } // namespace
@@ -256,6 +291,10 @@ extern "C" mmcc::shim::Place *mmcc_shim_place() {
   return &running().current->place;
 }
 extern "C" void mmcc_shim_sync_block() { running().syncBlock(); }
+extern "C" void mmcc_shim_named_barrier(unsigned barrier, unsigned threads,
+                                        bool waits) {
+  running().meetAt(barrier, threads, waits);
+}
 extern "C" uint64_t mmcc_shim_exchange(unsigned mask, uint64_t value,
                                        unsigned from) {
   return running().exchange(mask, value, from);

@@ -312,6 +312,12 @@ template <int Pending> void waitForProducts() {
 }
 template <typename T, int Sums> void takeSums(T (&)[Sums]) {}
 inline void keepRows(uint32_t (&)[4]) {}
+inline void waitAt(int barrier) {
+  mmcc_shim_named_barrier(unsigned(barrier), 256, true);
+}
+inline void arriveAt(int barrier) {
+  mmcc_shim_named_barrier(unsigned(barrier), 256, false);
+}
 
 template <int Sums>
 void multiplyWarpgroupBf16(float (&c)[Sums], uint64_t a, uint64_t b,
