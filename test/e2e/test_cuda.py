@@ -320,6 +320,13 @@ def test_steps_read_keys_by_16_bytes(tools, tmp_path):
         assert re.search(r"LDG?\.E\.128", said.stdout), cubin
 
 
+def check_products_overlap(source: Path, tmp_path: Path) -> None:
+    """ptxas says when it lets one product end before the next begins."""
+    arguments = ["-cubin", "-arch=sm_90a", "-std=c++17", "-O3", "-Xptxas", "-v", "-I", ROOT / "codegen" / "cuda" / "kernels", source]
+    said = subprocess.run([TOOLKIT / "nvcc", *arguments, "-o", tmp_path / "k.cubin"], capture_output=True, text=True, check=True)
+    assert "serialized" not in said.stderr + said.stdout, (source, said.stderr)
+
+
 @pytest.mark.parametrize("half", ["bf16", "f16"])
 def test_warpgroups_are_used(half, tools, tmp_path):
     """What nvcc makes of them for sm_90a: neither do products wait for each other, nor threads bring what the copier can."""
@@ -336,11 +343,29 @@ def test_warpgroups_are_used(half, tools, tmp_path):
         for instruction in ["HGMMA.64x", "UTMALDG.3D", "SYNCS.PHASECHK", "LDGSTS.E.BYPASS.128", "FENCE.VIEW.ASYNC"]:
             assert instruction in said.stdout, (source, instruction)
         assert "HMMA.16816" not in said.stdout
-        # ptxas says when it lets one product end before the next begins.
-        arguments = ["-cubin", "-arch=sm_90a", "-std=c++17", "-O3", "-Xptxas", "-v", "-I", ROOT / "codegen" / "cuda" / "kernels", source]
-        said = subprocess.run([TOOLKIT / "nvcc", *arguments, "-o", tmp_path / "k.cubin"], capture_output=True, text=True, check=True)
-        assert "serialized" not in said.stderr + said.stdout, (source, said.stderr)
+        check_products_overlap(source, tmp_path)
     assert seen
+
+
+@pytest.mark.parametrize("width", [64, 128])
+def test_attention_of_warpgroups(width, tools, tmp_path):
+    """The same of attention with enough queries and heads for blocks of 128, of numbers that are stored in bf16; without spills."""
+    q, k, v, y = (helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 132, 300, width]) for n in "qkvy")
+    nodes = [helper.make_node("Relu", [n], [n + "r"]) for n in "qkv"]
+    nodes += [helper.make_node("Transpose", ["kr"], ["kt"], perm=[0, 1, 3, 2]), helper.make_node("MatMul", ["qr", "kt"], ["s"]), helper.make_node("Mul", ["s", "c"], ["m"])]
+    nodes += [helper.make_node("Softmax", ["m"], ["p"], axis=-1), helper.make_node("MatMul", ["p", "vr"], ["y"])]
+    graph = helper.make_graph(nodes, "g", [q, k, v], [y], [numpy_helper.from_array(np.float32(0.125), "c")])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), tmp_path / "m.onnx")
+    tools.compile(tmp_path / "m.onnx", tmp_path / "m.mmcc", "--target=cuda:sm_90a", f"--dump-code={tmp_path}", "--precision=bf16")
+    (source,) = (tmp_path / "cuda-sm_90a").glob("attention_bf16_*.cu")
+    assert f"tensorAttention<{width}, {width}, 128, bf16>" in source.read_text() and "const bf16 *" in source.read_text()
+    check_resources(source.with_suffix(".cubin"), "attention_bf16", (255, 1024, 0))
+    path = {"PATH": f"{TOOLKIT}:{os.environ['PATH']}"}
+    said = subprocess.run([TOOLKIT / "cuobjdump", "-sass", source.with_suffix(".cubin")], capture_output=True, text=True, check=True, env=os.environ | path)
+    for instruction in ["HGMMA.64x64x16.F32.BF16", f"HGMMA.64x{width}x16.F32.BF16", "BAR.ARV", "LDGSTS.E.BYPASS.128", "FENCE.VIEW.ASYNC"]:
+        assert instruction in said.stdout, instruction
+    assert "HMMA.16816" not in said.stdout
+    check_products_overlap(source, tmp_path)
 
 
 FLOAT8 = {"sm_89": ["QMMA.16832.F32.E4M3.E4M3"], "sm_90a": ["QGMMA.64x", "UTMALDG.3D"], "sm_100": ["F2FP.F16.E4M3.UNPACK_B", "HMMA.16816.F32"]}
