@@ -196,9 +196,6 @@ unsigned blocksTogether(plan::KernelOp kernel, const MicroRow &row) {
   // Two sets of sums leave no room (Float8Gemm.cuh).
   if (row.name == "gemm_f8_f8")
     return 1;
-  // Two warpgroups that take turns take all registers.
-  if (isAttentionOfWarpgroups(kernel, row))
-    return 1;
   if (row.function != "tensorAttention")
     return hasSteps(kernel, row) || isOfWarpgroups(kernel, row) ? 2 : 1;
   return tensorWidth(kernel, kHeadDepth) <= narrow &&
