@@ -75,6 +75,7 @@ NARROW = {
 }
 NARROW_CASES = [(name, options) for name in ("bert_base", "qwen2_decode.dyn") for options in NARROW]
 NARROW_CASES += [(name, "--precision=bf16") for name in ("convnext_t", "resnet50", "vit_b16", "whisper_enc", "w2v2_conformer.legacy")]
+NARROW_CASES += [(name, "--precision=f16") for name in ("vit_b16", "whisper_enc")]
 NARROW_CASES += [(name, "--precision=tf32") for name in ("convnext_t", "resnet50")]
 NARROW_CASES += [("qwen2_prefill", "--precision=bf16 --attention=window=6"), ("qwen2_prefill", "--precision=bf16 --attention=sparse=4,5")]
 
@@ -93,19 +94,19 @@ def test_narrow_numbers(name, options, tools, tmp_path, fake_gpu):
             assert np.abs(gpu[key] - want).max() <= from_pytorch * most, key
 
 
-HOPPER = ["bert_base", "swin_t", "vit_b16", "whisper_enc", "w2v2_conformer.legacy"]
+HOPPER = [(name, "bf16") for name in ("bert_base", "swin_t", "vit_b16", "whisper_enc", "w2v2_conformer.legacy")] + [("bert_base", "f16")]
 
 
-@pytest.mark.parametrize("name", HOPPER)
-def test_products_of_warpgroups(name, tools, tmp_path, fake_gpu, monkeypatch):
+@pytest.mark.parametrize("name, half", HOPPER)
+def test_products_of_warpgroups(name, half, tools, tmp_path, fake_gpu, monkeypatch):
     """Hopper's instructions on operands that its copier brings, or threads where it cannot: the same bytes."""
     inputs, expected = case(name)
     monkeypatch.setenv("FAKE_CUDA_CAPABILITY", "9.0")
-    arguments = [TINY / f"{name}.onnx", tmp_path / "m.mmcc", "--kv=off", "--precision=bf16"]
+    arguments = [TINY / f"{name}.onnx", tmp_path / "m.mmcc", "--kv=off", f"--precision={half}"]
     tools.compile(*arguments, "--target=cpu:x86-64-v3", "--target=cuda:sm_90a")
     assert "maps" in json.loads(tools.call("mmcc", "inspect", tmp_path / "m.mmcc", "--json").stdout)["features"]
     gpu, cpu = (tools.run(tmp_path / "m.mmcc", inputs, tmp_path, "--device", device) for device in ("cuda", "cpu"))
-    from_pytorch, from_cpu = NARROW["--precision=bf16"]
+    from_pytorch, from_cpu = NARROW[f"--precision={half}"]
     for key, want in expected.items():
         most = np.abs(want).max()
         assert np.abs(gpu[key] - cpu[key]).max() <= from_cpu * most, key
