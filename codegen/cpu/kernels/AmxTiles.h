@@ -96,6 +96,32 @@ MMK_INLINE void beginTile(bool add, const char *from, int64_t row) {
     _tile_zero(C);
 }
 
+/// All tiles of c [32][32], cRow bytes apart, as they begin; without Second
+/// those of the first 16 rows, or columns, alone.
+template <bool SecondRows, bool SecondCols>
+MMK_INLINE void beginBlock(bool add, const char *c, int64_t cRow) {
+  const char *below = c + kTileRows * cRow;
+  beginTile<0>(add, c, cRow);
+  if constexpr (SecondCols)
+    beginTile<1>(add, c + kTileBytes, cRow);
+  if constexpr (SecondRows)
+    beginTile<2>(add, below, cRow);
+  if constexpr (SecondRows && SecondCols)
+    beginTile<3>(add, below + kTileBytes, cRow);
+}
+/// Stores them.
+template <bool SecondRows, bool SecondCols>
+MMK_INLINE void storeBlock(char *c, int64_t cRow) {
+  char *below = c + kTileRows * cRow;
+  _tile_stored(0, c, cRow);
+  if constexpr (SecondCols)
+    _tile_stored(1, c + kTileBytes, cRow);
+  if constexpr (SecondRows)
+    _tile_stored(2, below, cRow);
+  if constexpr (SecondRows && SecondCols)
+    _tile_stored(3, below + kTileBytes, cRow);
+}
+
 /// A tile of B: `Once`, if it is read once before others take its place, past
 /// the first level cache, which is left to A.
 template <int B, bool Once> MMK_INLINE void loadColumns(const uint8_t *from) {
@@ -111,14 +137,8 @@ template <TileType T, bool SecondRows, bool SecondCols, bool Once,
           typename Between>
 MMK_INLINE void multiplyBlock(const TileOperands &o, void *c, int64_t cRow,
                               Between &&between) {
-  char *to = static_cast<char *>(c), *below = to + kTileRows * cRow;
-  beginTile<0>(o.add, to, cRow);
-  if constexpr (SecondCols)
-    beginTile<1>(o.add, to + kTileBytes, cRow);
-  if constexpr (SecondRows)
-    beginTile<2>(o.add, below, cRow);
-  if constexpr (SecondRows && SecondCols)
-    beginTile<3>(o.add, below + kTileBytes, cRow);
+  char *to = static_cast<char *>(c);
+  beginBlock<SecondRows, SecondCols>(o.add, to, cRow);
   const char *a = static_cast<const char *>(o.a);
   for (int64_t i = 0; i < o.chunks; ++i, a += o.chunk) {
     const int64_t line = i * o.chunk / 4 * kTileBytes;
@@ -141,13 +161,7 @@ MMK_INLINE void multiplyBlock(const TileOperands &o, void *c, int64_t cRow,
     between(3);
   }
   between.end();
-  _tile_stored(0, to, cRow);
-  if constexpr (SecondCols)
-    _tile_stored(1, to + kTileBytes, cRow);
-  if constexpr (SecondRows)
-    _tile_stored(2, below, cRow);
-  if constexpr (SecondRows && SecondCols)
-    _tile_stored(3, below + kTileBytes, cRow);
+  storeBlock<SecondRows, SecondCols>(to, cRow);
 }
 
 /// Likewise for `rows` <= 32 rows, for which the tiles have their shapes, and

@@ -90,14 +90,8 @@ struct SplitOperands {
 template <bool SecondRows, bool SecondCols>
 MMK_INLINE void splitBlock(const SplitOperands &o, float *c) {
   constexpr int64_t cRow = kPostCols * 4;
-  char *to = reinterpret_cast<char *>(c), *below = to + kTileRows * cRow;
-  beginTile<0>(false, to, cRow);
-  if constexpr (SecondCols)
-    beginTile<1>(false, to, cRow);
-  if constexpr (SecondRows)
-    beginTile<2>(false, to, cRow);
-  if constexpr (SecondRows && SecondCols)
-    beginTile<3>(false, to, cRow);
+  char *to = reinterpret_cast<char *>(c);
+  beginBlock<SecondRows, SecondCols>(false, to, cRow);
   for (int64_t i = 0; i < o.chunks; ++i) {
     const char *a = o.a + i * kTileBytes;
     const int64_t line = i * kTileRows * kTileBytes;
@@ -124,13 +118,7 @@ MMK_INLINE void splitBlock(const SplitOperands &o, float *c) {
     meetRows(0);
     meetRows(o.lowRows);
   }
-  _tile_stored(0, to, cRow);
-  if constexpr (SecondCols)
-    _tile_stored(1, to + kTileBytes, cRow);
-  if constexpr (SecondRows)
-    _tile_stored(2, below, cRow);
-  if constexpr (SecondRows && SecondCols)
-    _tile_stored(3, below + kTileBytes, cRow);
+  storeBlock<SecondRows, SecondCols>(to, cRow);
 }
 
 /// The least rows for which splitting weights is worth it.
