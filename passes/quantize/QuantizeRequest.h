@@ -26,7 +26,8 @@ namespace mmcc {
 /// that is what --precision says:
 ///
 ///     bf16                   weights and activations, without scales
-///     f16                    the same, activations where they are proven to fit;
+///     f16                    the same, activations where they are proven to
+///     fit;
 ///                            in a plan weights only
 struct QuantizeRequest {
   std::string scheme;
