@@ -27,8 +27,7 @@ namespace mmcc {
 ///
 ///     bf16                   weights and activations, without scales
 ///     f16                    the same, activations where they are proven to
-///     fit;
-///                            in a plan weights only
+///                            fit; in a plan weights only
 struct QuantizeRequest {
   std::string scheme;
   unsigned bits = 4;
